@@ -1,0 +1,39 @@
+"""The chunked critic: Bellman target, loss and moving-average target network."""
+
+import torch
+from torch import Tensor, nn
+
+
+def aggregate(values: Tensor, how: str) -> Tensor:
+    """Reduce critic values (2, ...) to (...): ``mean``, or ``min`` for clipped double Q."""
+    return values.mean(0) if how == "mean" else values.amin(0)
+
+
+def bellman_target(
+    rewards: Tensor, masks: Tensor, next_values: Tensor, discount: float, horizon: int
+) -> Tensor:
+    """y = R_{H-1} + gamma^H mask_{H-1} Q_target(s', a'), shape (batch,) (Eq. 8 for chunks).
+
+    Args:
+        rewards: discounted return over the chunk, sum_k gamma^k r_k, shape (batch,).
+        masks: 0 where the task ended within the chunk, shape (batch,).
+        next_values: target value of the next chunk, shape (batch,).
+    """
+    return rewards + discount**horizon * masks * next_values
+
+
+def critic_loss(values: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+    """Mean squared Bellman error over critics and batch.
+
+    Args:
+        values: (2, batch).
+        target: (batch,), no gradient flows through it.
+        valid: (batch, H); chunks that cross an episode's end are ignored.
+    """
+    return ((values - target.detach()).square() * valid[:, -1]).mean()
+
+
+@torch.no_grad()
+def update_target(target: nn.Module, online: nn.Module, rate: float) -> None:
+    """Exponential moving average: target <- target + rate (online - target)."""
+    torch._foreach_lerp_(list(target.parameters()), list(online.parameters()), rate)

@@ -1,0 +1,1 @@
+"""Data sets: made by scripted generators, read in their published formats, served as chunks."""

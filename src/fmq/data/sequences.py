@@ -1,0 +1,146 @@
+"""The replay buffer: offline data first, online transitions appended, sampled as action chunks."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+ROW_SLACK = 20  # one spare observation row per this many transitions: an episode has one row more
+
+
+class Batch(NamedTuple):
+    """Action chunks of H steps.
+
+    Attributes:
+        observations: s_i, shape (batch, O).
+        actions: a_i .. a_{i+H-1} flattened, shape (batch, H*A).
+        rewards: R_{H-1} = sum_k gamma^k r_{i+k}, shape (batch,).
+        masks: smallest mask of the chunk, 0 where the task ended within it, shape (batch,).
+        valid: valid_0 = 1, valid_h = 1 - (a terminal before step h), shape (batch, H).
+        next_observations: the observation after step H-1, shape (batch, O).
+    """
+
+    observations: Tensor
+    actions: Tensor
+    rewards: Tensor
+    masks: Tensor
+    valid: Tensor
+    next_observations: Tensor
+
+
+class SequenceBuffer:
+    """Transitions in a ring, each observation stored once.
+
+    Transition i starts at observation row `rows[i]` and ends at `next_rows[i]`; consecutive
+    transitions share a row. When the ring is full, the oldest transition makes room, and no chunk
+    crosses the seam between the newest and the oldest.
+    """
+
+    def __init__(
+        self,
+        *,
+        observations: Tensor,
+        actions: Tensor,
+        rewards: Tensor,
+        masks: Tensor,
+        terminals: Tensor,
+        rows: Tensor,
+        next_rows: Tensor,
+        capacity: int,
+        horizon: int,
+        discount: float,
+    ) -> None:
+        """Copy a data set of n transitions; the last one is made terminal.
+
+        Args:
+            observations: (rows, O); each state once, in the order of the transitions.
+            actions: (n, A).
+            rewards, masks, terminals: (n,).
+            rows, next_rows: (n,), row numbers in `observations`.
+            capacity: transitions kept; at least n + 1 are.
+            horizon: H, steps of a chunk.
+            discount: gamma, per step.
+        """
+        self.size = len(actions)
+        self.capacity = max(capacity, self.size + 1)
+        self.horizon = horizon
+        self.oldest = 0
+        spare = self.capacity - self.size
+        self.observations = _grown(observations, spare + self.capacity // ROW_SLACK + 2)
+        self.row_end = len(observations)
+        self.last_row = -1  # row of the newest observation while its episode goes on
+        self.actions = _grown(actions, spare)
+        self.rewards = _grown(rewards, spare)
+        self.masks = _grown(masks, spare)
+        self.terminals = _grown(terminals.bool(), spare)
+        self.terminals[self.size - 1] = True
+        self.rows = _grown(rows.to(torch.int32), spare)
+        self.next_rows = _grown(next_rows.to(torch.int32), spare)
+        device = actions.device
+        self._steps = torch.arange(horizon, device=device)
+        self._discounts = discount ** self._steps.to(rewards.dtype)
+
+    def append(
+        self,
+        observation: Tensor,
+        action: Tensor,
+        reward: float,
+        mask: float,
+        terminal: bool,
+        next_observation: Tensor,
+    ) -> None:
+        """Add one transition of an episode; `terminal` also marks a truncated episode's end."""
+        row = self.last_row if self.last_row >= 0 else self._write_row(observation)
+        next_row = self._write_row(next_observation)
+        self.last_row = -1 if terminal else next_row
+        if self.size == self.capacity:
+            self._drop_oldest()
+        slot = (self.oldest + self.size) % self.capacity
+        self.actions[slot] = action
+        self.rewards[slot] = reward
+        self.masks[slot] = mask
+        self.terminals[slot] = terminal
+        self.rows[slot] = row
+        self.next_rows[slot] = next_row
+        self.size += 1
+
+    def sample(self, batch_size: int, generator: torch.Generator) -> Batch:
+        """Chunks that start uniformly at any transition with H - 1 more behind it."""
+        starts = self.size - self.horizon + 1
+        index = torch.randint(starts, (batch_size,), generator=generator, device=generator.device)
+        return self.chunks(index)
+
+    def chunks(self, index: Tensor) -> Batch:
+        """The chunks that start at the given transitions, 0 being the oldest; index (batch,)."""
+        steps = (index.unsqueeze(-1) + (self.oldest + self._steps)) % self.capacity
+        terminals = self.terminals[steps]
+        ended = terminals.cummax(-1).values[:, :-1]
+        rewards = self.rewards[steps]
+        valid = torch.ones_like(rewards)
+        valid[:, 1:] = (~ended).to(rewards.dtype)
+        return Batch(
+            observations=self.observations[self.rows[steps[:, 0]]],
+            actions=self.actions[steps].flatten(1),
+            rewards=rewards @ self._discounts,
+            masks=self.masks[steps].amin(-1),
+            valid=valid,
+            next_observations=self.observations[self.next_rows[steps[:, -1]]],
+        )
+
+    def _write_row(self, observation: Tensor) -> int:
+        row = self.row_end % len(self.observations)
+        while self.size and int(self.rows[self.oldest]) == row and self.row_end > row:
+            self._drop_oldest()
+        self.observations[row] = observation
+        self.row_end += 1
+        return row
+
+    def _drop_oldest(self) -> None:
+        self.oldest = (self.oldest + 1) % self.capacity
+        self.size -= 1
+
+
+def _grown(values: Tensor, extra: int) -> Tensor:
+    """A copy with room for `extra` more entries along the first axis."""
+    room = torch.zeros((extra, *values.shape[1:]), dtype=values.dtype, device=values.device)
+    return torch.cat([values, room])

@@ -1,0 +1,1 @@
+"""Simulators behind one interface, and rollouts of a policy in them."""

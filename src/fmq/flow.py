@@ -1,0 +1,148 @@
+"""Flow matching and flow maps: interpolant, curriculum, losses, one-step map and Euler.
+
+Symbols as in the paper: noise a_0 ~ N(0, I), data chunk a_1, flow times 0 <= r <= t <= 1,
+interpolant a_r = (1 - r) a_0 + r a_1, average velocity u_{r,t}. Chunks are flattened, (..., H*A);
+times have shape (..., 1). `velocity` is any function u(observations, actions, r, t), so that the
+losses serve a network and a toy field alike.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Velocity = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
+
+
+def interpolate(noise: Tensor, actions: Tensor, time: Tensor) -> Tensor:
+    """Interpolant a_time = (1 - time) a_0 + time a_1."""
+    return (1 - time) * noise + time * actions
+
+
+def flow_map(
+    velocity: Velocity, observations: Tensor, actions: Tensor, r: Tensor, t: Tensor
+) -> Tensor:
+    """Flow map X_{r,t}(a_r | s) = a_r + (t - r) u_{r,t}(a_r | s), shape (..., H*A)."""
+    return actions + (t - r) * velocity(observations, actions, r, t)
+
+
+def one_step(velocity: Velocity, observations: Tensor, noise: Tensor) -> Tensor:
+    """One-step policy clip(X_{0,1}(a_0 | s), -1, 1): one network evaluation per action."""
+    zero = torch.zeros_like(noise[..., :1])
+    return flow_map(velocity, observations, noise, zero, zero + 1).clamp(-1, 1)
+
+
+def euler(velocity: Velocity, observations: Tensor, noise: Tensor, steps: int) -> Tensor:
+    """Integrate the diagonal velocity u_{t,t} from 0 to 1 in `steps` Euler steps, then clip."""
+    actions = noise
+    for step in range(steps):
+        time = torch.full_like(noise[..., :1], step / steps)
+        actions = actions + velocity(observations, actions, time, time) / steps
+    return actions.clamp(-1, 1)
+
+
+def curriculum_interval(
+    first: Tensor, second: Tensor, step: int, warmup: int, anneal_end: int
+) -> tuple[Tensor, Tensor]:
+    """Times (r, t) of the self-distillation losses at a gradient step.
+
+    Two uniforms are sorted and contracted about their midpoint by
+    p = clip((step - warmup) / (anneal_end - warmup), 0, 1): p = 0 is the diagonal, p = 1 every
+    interval of [0, 1].
+
+    Args:
+        first, second: uniforms on [0, 1], shape (batch, 1).
+    """
+    progress = min(max((step - warmup) / (anneal_end - warmup), 0.0), 1.0)
+    middle = (first + second) / 2
+    half = progress * (first - second).abs() / 2
+    return middle - half, middle + half
+
+
+def masked_error(residual: Tensor, valid: Tensor) -> Tensor:
+    """Mean over batch, H and A of the squared residual, steps past an episode's end masked.
+
+    Args:
+        residual: (batch, H*A).
+        valid: (batch, H), 1 where the action step belongs to the chunk's episode.
+    """
+    batch, horizon = valid.shape
+    return (residual.square().view(batch, horizon, -1) * valid.unsqueeze(-1)).mean()
+
+
+def diagonal_loss(
+    velocity: Velocity,
+    observations: Tensor,
+    actions: Tensor,
+    valid: Tensor,
+    noise: Tensor,
+    t: Tensor,
+) -> Tensor:
+    """Flow matching on the diagonal, || u_{t,t}(a_t) - (a_1 - a_0) ||^2."""
+    a_t = interpolate(noise, actions, t)
+    return masked_error(velocity(observations, a_t, t, t) - (actions - noise), valid)
+
+
+def esd_loss(
+    velocity: Velocity,
+    observations: Tensor,
+    actions: Tensor,
+    valid: Tensor,
+    noise: Tensor,
+    r: Tensor,
+    t: Tensor,
+) -> Tensor:
+    """Eulerian self-distillation (MeanFlow): u_{r,t}(a_r) against sg[v + (t - r) D].
+
+    v = a_1 - a_0, and D is the derivative of u in (r, t, a_r) along (1, 0, v).
+    """
+    a_r, v = interpolate(noise, actions, r), actions - noise
+    with torch.no_grad():
+        _, derivative = torch.func.jvp(
+            lambda r, a_r: velocity(observations, a_r, r, t), (r, a_r), (torch.ones_like(r), v)
+        )
+        target = v + (t - r) * derivative
+    return masked_error(velocity(observations, a_r, r, t) - target, valid)
+
+
+def lsd_loss(
+    velocity: Velocity,
+    observations: Tensor,
+    actions: Tensor,
+    valid: Tensor,
+    noise: Tensor,
+    r: Tensor,
+    t: Tensor,
+) -> Tensor:
+    """Lagrangian self-distillation: u_{t,t}(sg X_{r,t}(a_r)) against sg[d/dt X_{r,t}(a_r)]."""
+    a_r = interpolate(noise, actions, r)
+    with torch.no_grad():
+        a_t, derivative = torch.func.jvp(
+            lambda t: flow_map(velocity, observations, a_r, r, t), (t,), (torch.ones_like(t),)
+        )
+    return masked_error(velocity(observations, a_t, t, t) - derivative, valid)
+
+
+def psd_loss(
+    velocity: Velocity,
+    observations: Tensor,
+    actions: Tensor,
+    valid: Tensor,
+    noise: Tensor,
+    r: Tensor,
+    t: Tensor,
+    split: Tensor,
+) -> Tensor:
+    """Progressive self-distillation: one jump against two, split at w = r + g (t - r).
+
+    u_{r,t}(a_r) against sg[g u_{r,w}(a_r) + (1 - g) u_{w,t}(X_{r,w}(a_r))].
+
+    Args:
+        split: g, uniform on [0, 1], shape (batch, 1).
+    """
+    a_r, w = interpolate(noise, actions, r), r + split * (t - r)
+    with torch.no_grad():
+        first = velocity(observations, a_r, r, w)
+        second = velocity(observations, a_r + (w - r) * first, w, t)
+        target = split * first + (1 - split) * second
+    return masked_error(velocity(observations, a_r, r, t) - target, valid)

@@ -1,0 +1,113 @@
+"""Theorem 3.2: the optimal displacement of a flow map inside a trust region, and its loss.
+
+Maximising the first-order expansion of Q(s, .) at a_1 subject to || u_{r,1} - u_off_{r,1} || <= eta
+makes the constraint active (multiplier || grad Q || / eta), hence
+
+    u*_{r,1}(a_r | s) = u_off_{r,1}(a_r | s) + eta grad_a Q(s, a_1) / || grad_a Q(s, a_1) ||,
+    a_1 = a_r + (1 - r) u_off_{r,1}(a_r | s).
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from fmq.flow import Velocity, interpolate, masked_error
+
+CriticFunction = Callable[[Tensor, Tensor], Tensor]
+NORM_GUARD = 1e-8  # keeps the direction finite where the gradient vanishes
+
+
+class FMQTarget(NamedTuple):
+    """What the FMQ loss regresses on.
+
+    Attributes:
+        velocity: u*_{r,1}, shape (batch, H*A).
+        offline_velocity: u_off_{r,1}, shape (batch, H*A).
+        eta: effective trust-region radius, shape (batch,).
+    """
+
+    velocity: Tensor
+    offline_velocity: Tensor
+    eta: Tensor
+
+
+def normalized(gradient: Tensor) -> Tensor:
+    """Unit vectors along the last axis; zero where the gradient is zero."""
+    return gradient / (torch.linalg.vector_norm(gradient, dim=-1, keepdim=True) + NORM_GUARD)
+
+
+def value_and_gradient(
+    critic: CriticFunction, observations: Tensor, actions: Tensor, reduce: Callable
+) -> tuple[Tensor, Tensor]:
+    """Critic values (2, ...) at `actions`, and the action gradient (..., H*A) of reduce(values)."""
+    with torch.enable_grad():
+        actions = actions.detach().requires_grad_(True)
+        values = critic(observations, actions)
+        (gradient,) = torch.autograd.grad(reduce(values).sum(), actions)
+    return values.detach(), gradient
+
+
+def adaptive_radius(values: Tensor, eta: float, beta: float) -> Tensor:
+    """eta_eff = eta / (1 + beta d), shape (batch,): a smaller step where the critics disagree.
+
+    Args:
+        values: critic values, shape (2, batch).
+        beta: sensitivity; d is the critics' standard deviation divided by its batch mean.
+    """
+    deviation = values.std(0, correction=0)
+    return eta / (1 + beta * deviation / (deviation.mean() + NORM_GUARD))
+
+
+def fmq_target(
+    offline_velocity: Velocity,
+    critic: CriticFunction,
+    observations: Tensor,
+    a_r: Tensor,
+    r: Tensor,
+    *,
+    eta: float,
+    beta: float | None,
+) -> FMQTarget:
+    """Optimal average velocity of Theorem 3.2, with the gradient of the first critic.
+
+    Args:
+        a_r: interpolant at time r, shape (batch, H*A).
+        r: shape (batch, 1).
+        eta: radius of the trust region.
+        beta: sensitivity of the adaptive radius; None keeps it fixed at eta.
+    """
+    with torch.no_grad():
+        u_off = offline_velocity(observations, a_r, r, torch.ones_like(r))
+        a_1 = (a_r + (1 - r) * u_off).clamp(-1, 1)
+    values, gradient = value_and_gradient(critic, observations, a_1, lambda values: values[0])
+    if beta is None:
+        radius = torch.full_like(values[0], eta)
+    else:
+        radius = adaptive_radius(values, eta, beta)
+    return FMQTarget(u_off + radius.unsqueeze(-1) * normalized(gradient), u_off, radius)
+
+
+def fmq_loss(
+    velocity: Velocity,
+    offline_velocity: Velocity,
+    critic: CriticFunction,
+    observations: Tensor,
+    actions: Tensor,
+    valid: Tensor,
+    noise: Tensor,
+    r: Tensor,
+    *,
+    eta: float,
+    beta: float | None,
+) -> tuple[Tensor, FMQTarget]:
+    """|| u_{r,1}(a_r) - sg u*_{r,1} ||^2 with r ~ U[0, 1), and the target it used.
+
+    Shapes as in `fmq.flow`: observations (batch, O), actions and noise (batch, H*A),
+    valid (batch, H), r (batch, 1).
+    """
+    a_r = interpolate(noise, actions, r)
+    target = fmq_target(offline_velocity, critic, observations, a_r, r, eta=eta, beta=beta)
+    prediction = velocity(observations, a_r, r, torch.ones_like(r))
+    return masked_error(prediction - target.velocity, valid), target

@@ -1,0 +1,120 @@
+"""The average-velocity network and the critic ensemble."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+ACTIVATIONS = {
+    "gelu": lambda x: functional.gelu(x, approximate="tanh"),  # as flax's default
+    "silu": functional.silu,
+}
+LAYER_NORM_EPSILON = 1e-6  # flax's default
+CRITICS = 2
+
+
+def fourier_features(time: Tensor, size: int) -> Tensor:
+    """Fixed sinusoidal features of a flow time (section 5 of the paper, appendix on networks).
+
+    Args:
+        time: flow times in [0, 1], shape (..., 1).
+        size: even number of features.
+
+    Returns:
+        cos, then sin, of time * 10000^(-i / (size/2 - 1)), shape (..., size).
+    """
+    half = size // 2
+    index = torch.arange(half, dtype=time.dtype, device=time.device)
+    angles = time * torch.exp(index * (-math.log(10_000.0) / max(half - 1, 1)))
+    return torch.cat([angles.cos(), angles.sin()], -1)
+
+
+def linear_layers(sizes: list[int], generator: torch.Generator) -> nn.ModuleList:
+    """Linear layers with variance-scaling (fan-average, uniform) weights and zero biases."""
+    layers = nn.ModuleList(nn.Linear(fan_in, fan_out) for fan_in, fan_out in zip(sizes, sizes[1:], strict=False))
+    for layer in layers:
+        nn.init.xavier_uniform_(layer.weight, generator=generator)
+        nn.init.zeros_(layer.bias)
+    return layers
+
+
+class VelocityNetwork(nn.Module):
+    """Average velocity u_{r,t}(a_r | s): an MLP on [s, a_r, phi(r), phi(t)].
+
+    Its diagonal u_{t,t} is the instantaneous velocity of a flow-matching policy; the flow map is
+    X_{r,t}(a_r | s) = a_r + (t - r) u_{r,t}(a_r | s).
+    """
+
+    def __init__(
+        self,
+        observation_size: int,
+        action_size: int,
+        *,
+        hidden_width: int,
+        hidden_layers: int,
+        activation: str,
+        time_features: int,
+        generator: torch.Generator,
+    ) -> None:
+        """`action_size` is that of a flattened chunk, H * A; `time_features` 0 feeds r and t raw."""
+        super().__init__()
+        self.time_features = time_features
+        self.activation = ACTIVATIONS[activation]
+        inputs = observation_size + action_size + 2 * (time_features or 1)
+        self.layers = linear_layers(
+            [inputs, *[hidden_width] * hidden_layers, action_size], generator
+        )
+
+    def forward(self, observations: Tensor, actions: Tensor, r: Tensor, t: Tensor) -> Tensor:
+        """Velocities of shape (..., H*A) from (..., O), (..., H*A), (..., 1) and (..., 1)."""
+        if self.time_features:
+            r, t = (fourier_features(time, self.time_features) for time in (r, t))
+        x = torch.cat([observations, actions, r, t], -1)
+        for layer in self.layers[:-1]:
+            x = self.activation(layer(x))
+        return self.layers[-1](x)
+
+
+class Critic(nn.Module):
+    """Q(s, a): an MLP with layer norm after each hidden activation."""
+
+    def __init__(
+        self,
+        observation_size: int,
+        action_size: int,
+        *,
+        hidden_width: int,
+        hidden_layers: int,
+        activation: str,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.activation = ACTIVATIONS[activation]
+        widths = [hidden_width] * hidden_layers
+        self.layers = linear_layers([observation_size + action_size, *widths, 1], generator)
+        self.norms = nn.ModuleList(nn.LayerNorm(width, eps=LAYER_NORM_EPSILON) for width in widths)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Values of shape (...) from [s, a] of shape (..., O + H*A)."""
+        x = inputs
+        for layer, norm in zip(self.layers[:-1], self.norms, strict=True):
+            x = norm(self.activation(layer(x)))
+        return self.layers[-1](x).squeeze(-1)
+
+
+class CriticEnsemble(nn.Module):
+    """Two critics of the same shape and other weights."""
+
+    def __init__(self, observation_size: int, action_size: int, **shape: object) -> None:
+        """Keyword arguments are those of `Critic`."""
+        super().__init__()
+        self.critics = nn.ModuleList(
+            Critic(observation_size, action_size, **shape)  # type: ignore[arg-type]
+            for _ in range(CRITICS)
+        )
+
+    def forward(self, observations: Tensor, actions: Tensor) -> Tensor:
+        """Values of shape (2, ...) from observations (..., O) and chunks (..., H*A)."""
+        inputs = torch.cat([observations, actions], -1)
+        return torch.stack([critic(inputs) for critic in self.critics])

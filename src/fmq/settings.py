@@ -1,0 +1,239 @@
+"""Typed settings of a study: the one source of names, bounds and help texts.
+
+`config.yaml` shows every default; an overlay changes some; `load_study` reads, merges and checks.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from fmq.errors import UserError
+from fmq.methods import FLOW_MAP_SAMPLERS, METHODS, SAMPLER_LABELS, Method
+from fmq.tasks import Task, TaskSettings, parse_task
+
+Aggregate = Literal["mean", "min"]
+
+
+class Section(BaseModel):
+    """A group of settings: unknown keys are refused, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DatasetSettings(Section):
+    """A data set made by a scripted generator."""
+
+    episodes: int = Field(ge=2, description="training episodes")
+    validation_episodes: int = Field(ge=1, description="episodes of the validation file")
+    episode_length: int = Field(ge=2, description="actions per episode; a file has one row more")
+    action_noise: float = Field(ge=0, description="standard deviation added to the expert's action")
+    seed: int = Field(ge=0, description="same seed, same bytes")
+
+
+class NetworkSettings(Section):
+    """Shapes of the velocity network and of each critic."""
+
+    hidden_width: int = Field(ge=1, description="units per hidden layer")
+    hidden_layers: int = Field(ge=1, description="hidden layers")
+    activation: Literal["gelu", "silu"] = Field(description="gelu is the tanh approximation")
+    time_features: int = Field(
+        ge=0, multiple_of=2, description="Fourier features of each flow time; 0 feeds the raw time"
+    )
+    normalize_observations: bool = Field(description="by the data set's mean and deviation")
+
+
+class TrainingSettings(Section):
+    """Shared by the offline and the online stages."""
+
+    batch_size: int = Field(ge=1)
+    learning_rate: float = Field(gt=0, description="Adam")
+    target_rate: float = Field(gt=0, le=1, description="tau of the target critics' moving average")
+    log_every: int = Field(ge=1, description="gradient steps between rows of metrics.csv")
+
+
+class OfflineSettings(Section):
+    """Pre-training on the diagonal, then distillation into a flow map."""
+
+    steps: int = Field(ge=1, description="gradient steps in all, the same for every method")
+    warmup_steps: int = Field(ge=1, description="steps on the diagonal before distillation")
+    anneal_end: int = Field(ge=1, description="step at which the intervals cover all of [0, 1]")
+    distillation: Literal["esd", "lsd", "psd"]
+    critic_target: Aggregate = Field(description="over the two target critics")
+    evaluate_every: int = Field(ge=1, description="gradient steps between evaluations")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "OfflineSettings":
+        if not self.warmup_steps < self.steps:
+            raise ValueError("warmup_steps has to be less than steps")
+        if not self.warmup_steps < self.anneal_end:
+            raise ValueError("anneal_end has to be more than warmup_steps")
+        return self
+
+
+class OnlineSettings(Section):
+    """Fine-tuning in the simulator."""
+
+    steps: int = Field(ge=1, description="environment steps")
+    start_training: int = Field(ge=0, description="environment steps before the first update")
+    update_every: int = Field(ge=1, description="environment steps per gradient step")
+    critic_target: Aggregate = Field(description="min is clipped double Q; QC always takes mean")
+    capacity: int = Field(ge=1, description="transitions kept; at least the data set's and one")
+    evaluate_every: int = Field(ge=1, description="environment steps between evaluations")
+
+
+class FMQSettings(Section):
+    """Theorem 3.2: the trust region of the FMQ target."""
+
+    eta: float = Field(ge=0, description="radius of the trust region")
+    adaptive: bool = Field(description="shrink it where the critics disagree")
+    beta: float = Field(ge=0, description="eta / (1 + beta d), d the disagreement")
+    diagonal_weight: float = Field(ge=0, description="weight of the diagonal loss beside FMQ's")
+    distillation_weight: float = Field(ge=0, description="weight of the ESD loss beside FMQ's")
+
+
+class SamplingSettings(Section):
+    """How a policy turns noise into an action chunk."""
+
+    samples: int = Field(ge=1, description="N of best-of-N, acting and in the critic target")
+    flow_steps: int = Field(ge=1, description="Euler steps along the diagonal velocity")
+    qgbs_candidates: int = Field(ge=1, description="M, candidates kept")
+    qgbs_copies: int = Field(ge=1, description="B, re-noised copies of each")
+    qgbs_rounds: int = Field(ge=0, description="K, rounds; 0 is best-of-M")
+    qgbs_eta: float = Field(ge=0, description="length of the gradient step")
+    qgbs_rho: float = Field(gt=0, description="re-noise to t' = rho / (1 + rho)")
+    qgbs_completion: Literal["flow_map", "diagonal"]
+
+
+class EvaluationSettings(Section):
+    """Episodes per evaluation; every method meets the same starts."""
+
+    episodes: int = Field(ge=1)
+    environments: int = Field(ge=1, description="simulators stepped in lockstep")
+
+
+class StatisticsSettings(Section):
+    """Stratified bootstrap over runs."""
+
+    resamples: int = Field(ge=100)
+    confidence: float = Field(gt=0.5, lt=1)
+
+
+class Study(Section):
+    """A whole study; the fields are the top-level keys of `config.yaml`."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    seed: int = Field(ge=0, description="root of every random stream of the study")
+    tasks: list[str] = Field(min_length=1)
+    seeds: list[int] = Field(min_length=1)
+    methods: list[str] = Field(min_length=1)
+    samplers: list[str] = Field(description="METHOD+SAMPLER, evaluated beside the method's own")
+    device: str = Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto takes a GPU if any")
+    threads: int = Field(ge=1, description="CPU threads of a training process")
+    task_defaults: TaskSettings
+    task_settings: dict[str, dict[str, Any]] = Field(description="per task, over task_defaults")
+    datasets: dict[str, DatasetSettings]
+    networks: NetworkSettings
+    training: TrainingSettings
+    offline: OfflineSettings
+    online: OnlineSettings
+    fmq: FMQSettings
+    sampling: SamplingSettings
+    evaluation: EvaluationSettings
+    statistics: StatisticsSettings
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Study":
+        for key in ("tasks", "seeds", "methods", "samplers"):
+            values = getattr(self, key)
+            if len(set(values)) < len(values):
+                raise ValueError(f"{key} names something twice: {values}")
+        if min(self.seeds) < 0:
+            raise ValueError(f"seeds have to be 0 or more, got {min(self.seeds)}")
+        for method in self.methods:
+            if method not in METHODS:
+                raise ValueError(f"methods: unknown {method!r}; allowed: {', '.join(METHODS)}")
+        for row in self.samplers:
+            self._check_sampler(row)
+        for name in self.tasks:
+            dataset = self.task(name).dataset
+            if dataset not in self.datasets:
+                raise ValueError(f"datasets has no entry {dataset!r}, which task {name!r} needs")
+        return self
+
+    def _check_sampler(self, row: str) -> None:
+        method, _, sampler = row.partition("+")
+        if method not in self.methods or sampler not in SAMPLER_LABELS:
+            raise ValueError(
+                f"samplers: {row!r} is no METHOD+SAMPLER; "
+                f"methods: {', '.join(self.methods)}; samplers: {', '.join(SAMPLER_LABELS)}"
+            )
+        if METHODS[method].offline != "distill" and sampler in FLOW_MAP_SAMPLERS:
+            raise ValueError(f"samplers: {row!r} needs a flow map, and {method} has none")
+
+    def task(self, name: str) -> Task:
+        """The task `name`: the defaults, and over them what `task_settings` says of it."""
+        merged = self.task_defaults.model_dump() | self.task_settings.get(name, {})
+        try:
+            settings = TaskSettings.model_validate(merged)
+        except ValidationError as error:
+            raise UserError(f"task_settings.{name}.{describe(error)}") from None
+        return parse_task(name, settings)
+
+    def offline_run(self, method: str) -> str:
+        """Name of the offline run that `method` starts from."""
+        kind = METHODS[method].offline
+        return f"distill-{self.offline.distillation}" if kind == "distill" else kind
+
+    def samplers_of(self, method: str) -> list[str]:
+        """The samplers `method` is evaluated with, its own first."""
+        extra = [row.partition("+")[2] for row in self.samplers if row.partition("+")[0] == method]
+        own = METHODS[method].sampler
+        return [own, *(sampler for sampler in extra if sampler != own)]
+
+
+def describe(error: ValidationError) -> str:
+    """One line for the first thing that is wrong: key, reason, and what was found."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    reason = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        reason = "unknown key"
+    elif first["type"] == "missing":
+        return f"{key}: missing"
+    if not key:
+        return reason
+    return f"{key}: {reason}, got {first['input']!r}"
+
+
+def study_from_dict(values: dict[str, Any], source: str) -> Study:
+    """Check raw settings; a `UserError` of one line names the key, the reason and the value."""
+    try:
+        return Study.model_validate(values)
+    except ValidationError as error:
+        raise UserError(f"{source}: {describe(error)}") from None
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from None
+
+
+def load_study(path: Path) -> Study:
+    """Read settings from a YAML or JSON file."""
+    try:
+        values = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such settings file") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not YAML: {str(error).splitlines()[0]}") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: expected a mapping of settings, found {type(values).__name__}")
+    return study_from_dict(values, str(path))
+
+
+def canonical(values: Any) -> str:
+    """JSON text that is the same for the same settings."""
+    return json.dumps(values, sort_keys=True, separators=(",", ":"), default=str)
+
+
+__all__ = ["METHODS", "Method", "Study", "Task", "load_study", "study_from_dict"]

@@ -1,0 +1,1 @@
+"""Offline and online training of a flow map policy and its critics."""

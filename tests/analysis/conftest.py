@@ -1,0 +1,111 @@
+"""A made-up study: evaluations drawn from a random generator, to test the analysis and nothing else."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from fmq.analysis.scores import EVALUATION, comparison_rows
+from fmq.methods import METHODS
+from fmq.settings import Study, study_from_dict
+
+CHANCE = {  # of success, offline and online: made up
+    "fmq": (0.5, 0.95),
+    "mvp": (0.5, 0.7),
+    "qc": (0.4, 0.6),
+    "mvp-no-new-data": (0.5, 0.5),
+}
+
+
+def make_study(root: Path, **changes: object) -> Study:
+    """The default study with a short budget and few resamples."""
+    values = yaml.safe_load((root / "config.yaml").read_text())
+    values["name"] = "made-up-test-data"
+    values["evaluation"] |= {"episodes": 20, "environments": 5}
+    values["statistics"]["resamples"] = 200
+    return study_from_dict(values | changes, "test")
+
+
+def evaluation_rows(
+    study: Study, task: str, run: str, sampler: str, seed: int, stage: str, steps: list[int]
+) -> pd.DataFrame:
+    """Episodes whose chance of success grows with the step."""
+    method = run.removeprefix("finetune-") if stage == "online" else "fmq"
+    generator = np.random.default_rng([seed, *map(ord, task + run + sampler)])
+    start, end = CHANCE[method]
+    last = study.offline.steps if stage == "offline" else study.online.steps
+    rows = []
+    for step in steps:
+        done = step / last
+        chance = start * done if stage == "offline" else start + (end - start) * done
+        successes = generator.random(study.evaluation.episodes) < chance
+        for episode, success in enumerate(successes):
+            length = int(generator.integers(50, 400)) if success else 1000
+            values = (task, run, sampler, seed, stage, step, episode, int(success), -length, length)
+            rows.append(dict(zip(EVALUATION, values, strict=True)))
+    return pd.DataFrame(rows, columns=list(EVALUATION))
+
+
+def write_runs(study: Study, runs: Path) -> None:
+    """Every evaluation file that the study calls for."""
+    online = list(range(study.online.evaluate_every, study.online.steps, study.online.evaluate_every))
+    offline = [
+        step
+        for step in range(0, study.offline.steps, study.offline.evaluate_every)
+        if step > study.offline.warmup_steps
+    ]
+    for task in study.tasks:
+        for seed in study.seeds:
+            folder = runs / task / f"seed{seed}"
+            for method, sampler in comparison_rows(study):
+                for stage, run, steps, last in (
+                    ("offline", study.offline_run(method), offline, study.offline.steps),
+                    ("online", f"finetune-{method}", online, study.online.steps),
+                ):
+                    (folder / run).mkdir(parents=True, exist_ok=True)
+                    about = (study, task, run, sampler, seed, stage)
+                    evaluation_rows(*about, [last]).to_csv(
+                        folder / f"evaluate-{run}-{sampler}.csv", index=False
+                    )
+                    if sampler == METHODS[method].sampler:
+                        evaluation_rows(*about, steps).to_csv(
+                            folder / run / "evaluations.csv", index=False
+                        )
+
+
+@pytest.fixture(scope="session")
+def study_maker() -> Callable[..., Study]:
+    root = Path(__file__).parents[2]
+    return lambda **changes: make_study(root, **changes)
+
+
+@pytest.fixture(scope="session")
+def study(study_maker: Callable[..., Study]) -> Study:
+    return study_maker()
+
+
+@pytest.fixture(scope="session")
+def runs(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of made-up runs; read it, never change it."""
+    folder = tmp_path_factory.mktemp("runs")
+    write_runs(study, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("dataset") / "manifest.json"
+    path.write_text(
+        json.dumps(
+            {
+                "name": "pointmaze-medium-navigate-v0",
+                "source": "made up for a test_case, not the official data set",
+                "files": {"train.npz": {"sha256": "0" * 64, "bytes": 1}},
+            }
+        )
+    )
+    return path
