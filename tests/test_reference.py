@@ -136,15 +136,13 @@ def test_self_distillation_losses(reference: Reference, kind: str) -> None:
         "lsd": flow.lsd_loss,
         "psd": partial(flow.psd_loss, split=reference["noise/psd_gamma"]),
     }
-    loss = losses[kind](
-        reference.actor, *reference.chunk(), reference["noise/distill_a0"], r, t
-    )
+    loss = losses[kind](reference.actor, *reference.chunk(), reference["noise/distill_a0"], r, t)
     reference.close(loss, f"expect/{kind}/loss")
     reference.close(first_kernel_gradient(loss, reference.actor), f"expect/{kind}/grad_kernel0")
 
 
-@pytest.mark.parametrize(("name", "beta"), [("fmq_fixed", None), ("fmq_adaptive", 0.3)])
-def test_fmq_loss(reference: Reference, name: str, beta: float | None) -> None:
+@pytest.mark.parametrize(("name", "beta"), [("fmq_fixed", 0.0), ("fmq_adaptive", 0.3)])
+def test_fmq_loss(reference: Reference, name: str, beta: float) -> None:
     loss, target = guidance.fmq_loss(
         reference.actor,
         reference.actor_off,
@@ -191,12 +189,8 @@ def test_one_step_and_euler(reference: Reference) -> None:
     noise = reference["noise/best_of_n_a0"]
     repeated = samplers.repeat_observations(reference["batch/observations"], noise.shape[1])
     with torch.no_grad():
-        reference.close(
-            flow.one_step(reference.actor, repeated, noise), "expect/one_step/actions"
-        )
-        reference.close(
-            flow.euler(reference.actor, repeated, noise, 10), "expect/euler10/actions"
-        )
+        reference.close(flow.one_step(reference.actor, repeated, noise), "expect/one_step/actions")
+        reference.close(flow.euler(reference.actor, repeated, noise, 10), "expect/euler10/actions")
 
 
 def test_qgbs(reference: Reference) -> None:

@@ -98,7 +98,7 @@ def esd_loss(
     """
     a_r, v = interpolate(noise, actions, r), actions - noise
     with torch.no_grad():
-        _, derivative = torch.func.jvp(
+        _, derivative = torch.func.jvp(  # type: ignore[misc]
             lambda r, a_r: velocity(observations, a_r, r, t), (r, a_r), (torch.ones_like(r), v)
         )
         target = v + (t - r) * derivative
@@ -117,7 +117,7 @@ def lsd_loss(
     """Lagrangian self-distillation: u_{t,t}(sg X_{r,t}(a_r)) against sg[d/dt X_{r,t}(a_r)]."""
     a_r = interpolate(noise, actions, r)
     with torch.no_grad():
-        a_t, derivative = torch.func.jvp(
+        a_t, derivative = torch.func.jvp(  # type: ignore[misc]
             lambda t: flow_map(velocity, observations, a_r, r, t), (t,), (torch.ones_like(t),)
         )
     return masked_error(velocity(observations, a_t, t, t) - derivative, valid)

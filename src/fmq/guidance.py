@@ -68,7 +68,7 @@ def fmq_target(
     r: Tensor,
     *,
     eta: float,
-    beta: float | None,
+    beta: float,
 ) -> FMQTarget:
     """Optimal average velocity of Theorem 3.2, with the gradient of the first critic.
 
@@ -76,16 +76,13 @@ def fmq_target(
         a_r: interpolant at time r, shape (batch, H*A).
         r: shape (batch, 1).
         eta: radius of the trust region.
-        beta: sensitivity of the adaptive radius; None keeps it fixed at eta.
+        beta: sensitivity of the adaptive radius; 0 keeps it fixed at eta.
     """
     with torch.no_grad():
         u_off = offline_velocity(observations, a_r, r, torch.ones_like(r))
         a_1 = (a_r + (1 - r) * u_off).clamp(-1, 1)
     values, gradient = value_and_gradient(critic, observations, a_1, lambda values: values[0])
-    if beta is None:
-        radius = torch.full_like(values[0], eta)
-    else:
-        radius = adaptive_radius(values, eta, beta)
+    radius = adaptive_radius(values, eta, beta)
     return FMQTarget(u_off + radius.unsqueeze(-1) * normalized(gradient), u_off, radius)
 
 
@@ -100,7 +97,7 @@ def fmq_loss(
     r: Tensor,
     *,
     eta: float,
-    beta: float | None,
+    beta: float,
 ) -> tuple[Tensor, FMQTarget]:
     """|| u_{r,1}(a_r) - sg u*_{r,1} ||^2 with r ~ U[0, 1), and the target it used.
 

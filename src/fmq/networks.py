@@ -1,6 +1,7 @@
 """The average-velocity network and the critic ensemble."""
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -32,11 +33,11 @@ def fourier_features(time: Tensor, size: int) -> Tensor:
 
 def linear_layers(sizes: list[int], generator: torch.Generator) -> nn.ModuleList:
     """Linear layers with variance-scaling (fan-average, uniform) weights and zero biases."""
-    layers = nn.ModuleList(nn.Linear(fan_in, fan_out) for fan_in, fan_out in zip(sizes, sizes[1:], strict=False))
+    layers = [nn.Linear(inputs, outputs) for inputs, outputs in pairwise(sizes)]
     for layer in layers:
         nn.init.xavier_uniform_(layer.weight, generator=generator)
         nn.init.zeros_(layer.bias)
-    return layers
+    return nn.ModuleList(layers)
 
 
 class VelocityNetwork(nn.Module):
@@ -57,7 +58,7 @@ class VelocityNetwork(nn.Module):
         time_features: int,
         generator: torch.Generator,
     ) -> None:
-        """`action_size` is that of a flattened chunk, H * A; `time_features` 0 feeds r and t raw."""
+        """`action_size` is H * A, a flattened chunk; `time_features` 0 feeds r and t raw."""
         super().__init__()
         self.time_features = time_features
         self.activation = ACTIVATIONS[activation]

@@ -24,9 +24,7 @@ def select_best(actions: Tensor, values: Tensor) -> Tensor:
     return actions[torch.arange(len(best), device=best.device), best]
 
 
-def best_of_n(
-    critic: CriticFunction, observations: Tensor, candidates: Tensor, how: str
-) -> Tensor:
+def best_of_n(critic: CriticFunction, observations: Tensor, candidates: Tensor, how: str) -> Tensor:
     """The best of N proposed chunks under the critics.
 
     Args:

@@ -11,7 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from fmq.errors import UserError
-from fmq.methods import FLOW_MAP_SAMPLERS, METHODS, SAMPLER_LABELS, Method
+from fmq.methods import FLOW_MAP_SAMPLERS, METHODS, SAMPLER_LABELS
 from fmq.tasks import Task, TaskSettings, parse_task
 
 Aggregate = Literal["mean", "min"]
@@ -231,9 +231,19 @@ def load_study(path: Path) -> Study:
     return study_from_dict(values, str(path))
 
 
+def find_dataset(study: Study, name: str) -> DatasetSettings:
+    """How the data set `name` is made; `UserError` if the study does not say."""
+    if name not in study.datasets:
+        known = ", ".join(study.datasets)
+        raise UserError(f"data set {name!r} is not in the study; its data sets: {known}")
+    return study.datasets[name]
+
+
+def schema_text() -> str:
+    """JSON schema of the settings, for editors: `workflow/schemas/config.schema.json`."""
+    return json.dumps(Study.model_json_schema(), indent=2) + "\n"
+
+
 def canonical(values: Any) -> str:
     """JSON text that is the same for the same settings."""
     return json.dumps(values, sort_keys=True, separators=(",", ":"), default=str)
-
-
-__all__ = ["METHODS", "Method", "Study", "Task", "load_study", "study_from_dict"]

@@ -1,4 +1,4 @@
-"""A made-up study: evaluations drawn from a random generator, to test the analysis and nothing else."""
+"""A made-up study: evaluations drawn at random, to test the analysis and nothing else."""
 
 import json
 from collections.abc import Callable
@@ -52,7 +52,9 @@ def evaluation_rows(
 
 def write_runs(study: Study, runs: Path) -> None:
     """Every evaluation file that the study calls for."""
-    online = list(range(study.online.evaluate_every, study.online.steps, study.online.evaluate_every))
+    online = list(
+        range(study.online.evaluate_every, study.online.steps, study.online.evaluate_every)
+    )
     offline = [
         step
         for step in range(0, study.offline.steps, study.offline.evaluate_every)
@@ -81,6 +83,11 @@ def write_runs(study: Study, runs: Path) -> None:
 def study_maker() -> Callable[..., Study]:
     root = Path(__file__).parents[2]
     return lambda **changes: make_study(root, **changes)
+
+
+@pytest.fixture(scope="session")
+def runs_writer() -> Callable[[Study, Path], None]:
+    return write_runs
 
 
 @pytest.fixture(scope="session")

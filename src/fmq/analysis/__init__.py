@@ -1,0 +1,1 @@
+"""From evaluation files to tables and figures; nothing here imports torch."""

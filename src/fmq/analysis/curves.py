@@ -1,0 +1,132 @@
+"""Learning curves across the offline and the online stage."""
+
+import math
+
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from fmq.analysis.style import look, short_task_names
+from fmq.methods import METHODS
+from fmq.seeding import derive_seed
+from fmq.settings import Study
+
+COLUMNS = 4
+
+
+def learning_curves(study: Study, scores: pd.DataFrame) -> Figure:
+    """Success against training per task: mean and bootstrap interval over seeds, own samplers.
+
+    An offline curve that several methods share is drawn once, for the first of them. The stages
+    count different things, so each has half of the axis: gradient steps, then environment steps.
+
+    Args:
+        scores: tidy scores, columns `fmq.analysis.scores.SCORES`.
+    """
+    columns = min(COLUMNS, len(study.tasks))
+    rows = math.ceil(len(study.tasks) / columns)
+    width = max(3.6, 0.9 + (2.6 if columns < COLUMNS else 2.2) * columns)
+    figure = Figure(figsize=(width, 0.9 + 2.0 * rows))
+    axes = list(figure.subplots(rows, columns, squeeze=False, sharey=True).flat)
+    names = short_task_names(study.tasks)
+    for place, axis in enumerate(axes):
+        if place < len(study.tasks):
+            task = study.tasks[place]
+            _draw_task(axis, study, scores[scores["task"] == task])
+            _divide(axis, study)
+            axis.set_title(names[task], loc="left", pad=12)
+            if place + columns >= len(study.tasks):
+                axis.set_xlabel("gradient steps | environment steps")
+            if place % columns == 0:
+                axis.set_ylabel("success (%)")
+        else:
+            axis.set_visible(False)
+    handles = [_handle(method) for method in study.methods]
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    return figure
+
+
+def _draw_task(axis: Axes, study: Study, scores: pd.DataFrame) -> None:
+    """One line per method; x is the part of the budget used, offline from 0 to 1, online to 2."""
+    interval = ("ci", 100 * study.statistics.confidence) if len(study.seeds) > 1 else None
+    first = {_start(study, method): method for method in reversed(study.methods)}
+    # The first method is drawn last, on top.
+    for method in reversed(study.methods):
+        own = scores[(scores["method"] == method) & (scores["sampler"] == METHODS[method].sampler)]
+        offline = own["stage"] == "offline"
+        if first[_start(study, method)] != method:
+            own = own[~offline | (own["step"] == study.offline.steps)]
+        position = (own["step"] / study.offline.steps).where(
+            offline, 1 + own["step"] / study.online.steps
+        )
+        style = look(method)
+        sns.lineplot(
+            x=position.to_numpy(),
+            y=100 * own["success"].to_numpy(),
+            ax=axis,
+            color=style.color,
+            marker=style.marker,
+            linestyle=style.line,
+            markeredgewidth=0.4,
+            errorbar=interval,
+            n_boot=study.statistics.resamples,
+            seed=derive_seed(study.seed, "learning curves") % 2**32,
+            err_kws={"alpha": 0.16, "linewidth": 0},
+        )
+    axis.set_ylim(-4, 104)
+
+
+def _start(study: Study, method: str) -> tuple[str, str]:
+    """What methods have to share to have the same offline curve."""
+    return study.offline_run(method), METHODS[method].sampler
+
+
+def _divide(axis: Axes, study: Study) -> None:
+    """Mark where the online stage begins, and name both halves of the axis."""
+    axis.axvline(1, color="#333333", linewidth=0.8)
+    for side, text in ((-1, "offline"), (1, "online")):
+        axis.annotate(
+            text,
+            (1, 1),
+            xytext=(3 * side, 2),
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+            ha="right" if side < 0 else "left",
+            va="bottom",
+            fontsize=6.5,
+            color="#333333",
+        )
+    offline, online = study.offline.steps, study.online.steps
+    labels = [
+        "0",
+        _short(offline / 2),
+        f"{_short(offline)} | 0",
+        _short(online / 2),
+        _short(online),
+    ]
+    axis.set_xticks([0, 0.5, 1, 1.5, 2], labels)
+    axis.set_xlim(0, 2.04)
+
+
+def _short(steps: float) -> str:
+    """1500 as 1.5k, 2000000 as 2M."""
+    for size, letter in ((1e6, "M"), (1e3, "k")):
+        if steps >= size:
+            return f"{steps / size:g}{letter}"
+    return f"{steps:g}"
+
+
+def _handle(method: str) -> Line2D:
+    style = look(method)
+    return Line2D(
+        [],
+        [],
+        color=style.color,
+        marker=style.marker,
+        linestyle=style.line,
+        markeredgecolor="white",
+        markeredgewidth=0.4,
+        label=METHODS[method].label,
+    )

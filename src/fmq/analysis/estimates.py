@@ -1,0 +1,101 @@
+"""The files between statistics and what shows them: their columns, and how to read them."""
+
+from itertools import product
+from pathlib import Path
+
+import pandas as pd
+
+from fmq.analysis.csvw import Column, Columns, read_table
+from fmq.analysis.scores import STAGES, comparison_rows
+from fmq.errors import UserError
+from fmq.settings import Study
+
+_STAGE = {"stage": Column("string", "scores after offline or online training", allowed=STAGES)}
+_ROW = {
+    "method": Column("string", "key of the method"),
+    "sampler": Column("string", "how the policy turned noise into actions"),
+}
+_RUNS = {
+    "runs": Column("integer", "runs (seeds) per task", minimum=1),
+    "tasks": Column("integer", "tasks", minimum=1),
+}
+_LOW = "lower end of the stratified-bootstrap interval; empty with a single run"
+_HIGH = "upper end of the stratified-bootstrap interval; empty with a single run"
+
+
+def _estimate(description: str, maximum: float = 1.0) -> dict[str, Column]:
+    """A value and its interval."""
+    return {
+        "value": Column("number", description, 0, maximum),
+        "low": Column("number", _LOW, 0, maximum, optional=True),
+        "high": Column("number", _HIGH, 0, maximum, optional=True),
+    }
+
+
+_METRIC = Column(
+    "string", "aggregate over runs and tasks", allowed=("iqm", "mean", "median", "optimality_gap")
+)
+AGGREGATES: Columns = (
+    _STAGE | _ROW | {"metric": _METRIC} | _estimate("aggregate of success rates") | _RUNS
+)
+PROFILES: Columns = (
+    _STAGE
+    | _ROW
+    | {"threshold": Column("number", "success rate", 0, 1)}
+    | _estimate("fraction of runs whose success rate is above the threshold")
+    | _RUNS
+)
+IMPROVEMENT: Columns = (
+    _STAGE
+    | _ROW
+    | {
+        "other_method": Column("string", "method it is compared with"),
+        "other_sampler": Column("string", "sampler it is compared with"),
+    }
+    | _estimate("probability that a run has a higher success rate than one of the other row")
+    | _RUNS
+)
+TASK_MEANS: Columns = (
+    _STAGE
+    | {"task": Column("string", "name of the task")}
+    | _ROW
+    | {
+        "measure": Column(
+            "string", "success rate, or environment steps", allowed=("success", "length")
+        )
+    }
+    | _estimate("mean over runs", maximum=float("inf"))
+    | {
+        "deviation": Column(
+            "number", "standard deviation over runs; empty with a single run", 0, optional=True
+        ),
+    }
+    | _RUNS
+)
+
+_KEYS = {
+    "aggregates": (AGGREGATES, ("stage", "method", "sampler", "metric")),
+    "profiles": (PROFILES, ("stage", "method", "sampler", "threshold")),
+    "improvement": (IMPROVEMENT, ("stage", "method", "sampler", "other_method", "other_sampler")),
+    "task_means": (TASK_MEANS, ("stage", "task", "method", "sampler", "measure")),
+}
+
+
+def read_estimates(study: Study, folder: Path, name: str) -> pd.DataFrame:
+    """Read `name`.csv of a folder written by `fmq.analysis.statistics.write_statistics`.
+
+    Raises:
+        UserError: the file is missing, is not what was written, or is of another study.
+    """
+    path = folder / f"{name}.csv"
+    columns, key = _KEYS[name]
+    estimates = read_table(path, columns, key)
+    wanted = set(product(STAGES, comparison_rows(study)))
+    rows = zip(estimates["method"], estimates["sampler"], strict=True)
+    found = set(zip(estimates["stage"], rows, strict=True))
+    # Improvement has the rows that differ from the first, which may be none.
+    complete = found <= wanted if name == "improvement" else found == wanted
+    tasks = estimates["tasks"] == len(study.tasks) if "tasks" in estimates else True
+    if not complete or not ((estimates["runs"] == len(study.seeds)) & tasks).all():
+        raise UserError(f"{path}: of other methods, seeds or tasks; run `fmq statistics` again")
+    return estimates

@@ -1,0 +1,86 @@
+"""Where the numbers of an output come from."""
+
+import hashlib
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fmq.data.manifest import read_manifest
+from fmq.provenance import code_commit, package_versions
+from fmq.settings import Study, canonical
+
+PACKAGES = (
+    *("fmq", "torch", "numpy", "pandas", "scipy", "mujoco"),
+    *("gymnasium", "ogbench", "rliable", "matplotlib", "seaborn"),
+)
+
+
+def collect_provenance(study: Study, datasets: Sequence[Path]) -> dict[str, Any]:
+    """What an output of `study` rests on; the same inputs give the same answer.
+
+    Args:
+        datasets: manifest.json of every data set of the study.
+
+    Returns:
+        JSON-ready: ``study`` (name, sha256 of the settings), ``commit`` (sha1 and whether tracked
+        files differ from it, or None), ``datasets`` (name, source, sha256 of the files),
+        ``versions`` and ``python``.
+
+    Raises:
+        UserError: a manifest is missing or is none.
+    """
+    settings = canonical(study.model_dump())
+    return {
+        "study": {"name": study.name, "sha256": hashlib.sha256(settings.encode()).hexdigest()},
+        "commit": code_commit(),
+        "datasets": [_dataset(path) for path in datasets],
+        "versions": package_versions(PACKAGES),
+        "python": platform.python_version(),
+    }
+
+
+def _dataset(path: Path) -> dict[str, Any]:
+    """Name, source and checksums out of a data set's manifest."""
+    manifest = read_manifest(path.parent)
+    return {
+        "name": str(manifest["name"]),
+        "source": " ".join(str(manifest["source"]).split()),
+        "sha256": {name: entry["sha256"] for name, entry in sorted(manifest["files"].items())},
+    }
+
+
+def study_sentence(provenance: Mapping[str, Any]) -> str:
+    """Study, settings and code in one sentence, with hashes cut to 12 digits."""
+    study, commit = provenance["study"], provenance["commit"]
+    code = f"fmq {provenance['versions'].get('fmq', 'not installed')}"
+    if commit is not None:
+        changed = " with uncommitted changes" if commit["dirty"] else ""
+        code += f" at commit {commit['sha1'][:12]}{changed}"
+    return f"Study {study['name']} (settings {study['sha256'][:12]}), {code}."
+
+
+def data_sentence(provenance: Mapping[str, Any]) -> str:
+    """Which data sets were used and where they come from, grouped by source."""
+    names: dict[str, list[str]] = {}
+    for dataset in provenance["datasets"]:
+        names.setdefault(dataset["source"].rstrip("."), []).append(dataset["name"])
+    told = "; ".join(f"{', '.join(group)}: {source}" for source, group in names.items())
+    return f"Data: {told}." if told else "Data: no manifest given."
+
+
+def provenance_lines(provenance: Mapping[str, Any]) -> list[str]:
+    """The whole provenance as lines of text, for comments and footers."""
+    files = [
+        f"sha256 {digest} {dataset['name']}/{name}"
+        for dataset in provenance["datasets"]
+        for name, digest in dataset["sha256"].items()
+    ]
+    versions = ", ".join(f"{name} {found}" for name, found in provenance["versions"].items())
+    return [
+        study_sentence(provenance),
+        f"Settings sha256 {provenance['study']['sha256']}.",
+        data_sentence(provenance),
+        *files,
+        f"Python {provenance['python']}; {versions}.",
+    ]

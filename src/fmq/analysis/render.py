@@ -1,0 +1,180 @@
+"""A table of entries as LaTeX and as Markdown."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from fmq.analysis.provenance import provenance_lines
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    "→": r"$\to$",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+} | {sign: f"\\{sign}" for sign in "&%$#_{}"}
+
+
+class Table(NamedTuple):
+    """What is shown.
+
+    Attributes:
+        label: for LaTeX's \\ref.
+        caption: plain text.
+        names: how each task is called, in the order of the lines.
+        entries: a row per task, label and stage, with value, deviation, low, high and best.
+    """
+
+    label: str
+    caption: str
+    names: Mapping[str, str]
+    entries: pd.DataFrame
+
+
+def escape_latex(text: str) -> str:
+    """`text` with every sign that LaTeX would act on made harmless."""
+    return "".join(_LATEX.get(sign, sign) for sign in text)
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}"
+
+
+def _value(entry: Any) -> str:
+    """Value and deviation, as far as there is one."""
+    if math.isnan(entry.deviation):
+        return _number(entry.value)
+    return f"{_number(entry.value)} ± {_number(entry.deviation)}"
+
+
+def _interval(entry: Any) -> str:
+    """The interval in brackets, or nothing."""
+    return "" if math.isnan(entry.low) else f"[{_number(entry.low)}, {_number(entry.high)}]"
+
+
+def _lines(table: Table) -> Iterator[tuple[str, list[Any], list[Any]]]:
+    """Task, offline entries and online entries, line by line."""
+    for task in table.names:
+        rows = table.entries[table.entries["task"] == task]
+        if len(rows):
+            stages = {stage: list(part.itertuples()) for stage, part in rows.groupby("stage")}
+            yield task, stages["offline"], stages["online"]
+
+
+def _labels(table: Table) -> list[str]:
+    return list(table.entries["label"].unique())
+
+
+def _is_aggregate(table: Table, task: str) -> bool:
+    """An aggregate has an interval where a task has a deviation, and is called by its own name."""
+    return table.names[task] == task
+
+
+def latex(table: Table, provenance: Mapping[str, Any]) -> str:
+    """A table environment for a text that uses booktabs.
+
+    A task takes two lines, offline above online: six methods then fit the width of a page.
+    """
+    labels = [_two_lines(label) for label in _labels(table)]
+    body: list[str] = []
+    for task, offline, online in _lines(table):
+        if body:
+            body.append(r"\midrule" if _is_aggregate(table, task) else r"\addlinespace")
+        body += _latex_lines(table, task, offline, online)
+    comments = [f"% {line}" for line in provenance_lines(provenance)]
+    return "\n".join(
+        [
+            *comments,
+            r"\begin{table}[htbp]",
+            r"\centering",
+            rf"\caption{{{escape_latex(table.caption)}}}",
+            rf"\label{{{table.label}}}",
+            r"\medskip",
+            *_size(table),
+            rf"\begin{{tabular}}{{@{{}}l{'r' * len(labels)}@{{}}}}",
+            r"\toprule",
+            *(_latex_row("", [label[line] for label in labels]) for line in (0, 1)),
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _size(table: Table) -> list[str]:
+    """The larger of two sizes if the lines fit into a text of 12 cm with it, else the smaller."""
+    parts = [name.partition(" ")[0] for name in table.names.values()]
+    widths = table.entries.assign(width=[len(_value(e)) for e in table.entries.itertuples()])
+    cells = widths.groupby("label")["width"].max() + len("→ ")
+    if max(map(len, parts)) + cells.sum() <= 82:
+        return [r"\footnotesize", r"\setlength{\tabcolsep}{3pt}"]
+    return [r"\scriptsize", r"\setlength{\tabcolsep}{2pt}"]
+
+
+def _latex_row(name: str, cells: list[str]) -> str:
+    return " & ".join([escape_latex(name), *cells]) + r" \\"
+
+
+def _two_lines(label: str) -> tuple[str, str]:
+    """A label over two lines, broken before a sampler or after a comma; escaped."""
+    for sign, keep in (("+", False), (", ", True)):
+        first, found, second = label.partition(sign)
+        if found:
+            parts = (first + ",", second) if keep else (first, f"+{second}")
+            return escape_latex(parts[0]), escape_latex(parts[1])
+    return escape_latex(label), ""
+
+
+def _latex_lines(table: Table, task: str, offline: list[Any], online: list[Any]) -> list[str]:
+    """The lines of one task; an aggregate has its intervals on lines of their own."""
+    first, _, second = table.names[task].partition(" ")
+    before = [_latex_value(entry) for entry in offline]
+    after = [_latex_online(entry) for entry in online]
+    if not _is_aggregate(table, task):
+        return [_latex_row(first, before), _latex_row(second, after)]
+    lines = [_latex_row(first, before), _latex_row("", after)]
+    if _interval(online[0]):
+        small = [
+            [rf"{{\scriptsize {_interval(entry)}}}" for entry in part] for part in (offline, online)
+        ]
+        lines.insert(1, _latex_row("", small[0]))
+        lines.append(_latex_row("", small[1]))
+    return lines
+
+
+def _latex_value(entry: Any) -> str:
+    """Value and deviation in math, with the sign set tight."""
+    return "$" + _value(entry).replace(" ± ", r"{\pm}") + "$"
+
+
+def _latex_online(entry: Any) -> str:
+    shown = _latex_value(entry)
+    return rf"$\to$\,{{\boldmath {shown}}}" if entry.best else rf"$\to$\,{shown}"
+
+
+def markdown(table: Table, provenance: Mapping[str, Any]) -> str:
+    """A pipe table with its caption above and its provenance below."""
+    labels = _labels(table)
+    lines = [f"| task | {' | '.join(labels)} |", f"| --- |{' ---: |' * len(labels)}"]
+    for task, offline, online in _lines(table):
+        cells = [_markdown_cell(*pair) for pair in zip(offline, online, strict=True)]
+        lines.append(f"| {table.names[task]} | {' | '.join(cells)} |")
+    footer = [f"- {line}" for line in provenance_lines(provenance)]
+    return "\n".join([table.caption, "", *lines, "", "Provenance:", "", *footer, ""])
+
+
+def _markdown_cell(offline: Any, online: Any) -> str:
+    """Both stages; the interval stands where there is no deviation."""
+    before, after = (
+        " ".join(filter(None, [_value(e), _interval(e) if math.isnan(e.deviation) else ""]))
+        for e in (offline, online)
+    )
+    return f"{before} → {f'**{after}**' if online.best else after}"

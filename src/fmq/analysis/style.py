@@ -1,0 +1,79 @@
+"""One look for everything that is shown: names, colours, markers and lines of each method."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from fmq.methods import METHODS
+
+
+class Look(NamedTuple):
+    """How a method is drawn; `marker` and `line` are matplotlib's."""
+
+    color: str
+    marker: str
+    line: Any
+
+
+# After P. Tol's "high-contrast" scheme: safe for the colour-blind and of distinct lightness in
+# print; the control is grey.
+_KNOWN = {
+    "fmq": Look("#004488", "o", "-"),
+    "mvp": Look("#DDAA33", "s", (0, (5, 2))),
+    "qc": Look("#BB5566", "^", (0, (1, 1))),
+    "mvp-no-new-data": Look("#9A9A9A", "D", (0, (6, 2, 1, 2))),
+}
+_FURTHER = (
+    Look("#117733", "v", (0, (3, 1, 1, 1, 1, 1))),
+    Look("#88CCEE", "P", (0, (4, 3))),
+    Look("#882255", "X", (0, (1, 3))),
+    Look("#44AA99", "*", (0, (8, 3))),
+)
+
+STYLE: dict[Any, Any] = {
+    "font.size": 8.0,
+    "axes.titlesize": 8.5,
+    "axes.labelsize": 8.0,
+    "figure.titlesize": 8.5,
+    "xtick.labelsize": 7.0,
+    "ytick.labelsize": 7.0,
+    "legend.fontsize": 7.5,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#E6E6E6",
+    "grid.linewidth": 0.6,
+    "lines.linewidth": 1.5,
+    "lines.markersize": 4.5,
+    "savefig.dpi": 200,
+    "pdf.fonttype": 42,
+    "figure.constrained_layout.use": True,
+}
+
+
+def look(method: str) -> Look:
+    """The same for a method in every figure, whatever else is compared."""
+    if method in _KNOWN:
+        return _KNOWN[method]
+    further = [name for name in METHODS if name not in _KNOWN]
+    return _FURTHER[further.index(method) % len(_FURTHER)]
+
+
+def short_task_names(tasks: Sequence[str]) -> dict[str, str]:
+    """`pointmaze-medium task2` for `pointmaze-medium-navigate-singletask-task2-v0`, and so on.
+
+    The data-set word (navigate, play, ...) stays where two tasks differ in nothing else.
+    """
+    longer = {name: _without_suffix(name) for name in tasks}
+    shorter = {name: re.sub(r"-[a-z]+(?= |$)", "", text, count=1) for name, text in longer.items()}
+    uses = Counter(shorter.values())
+    return {name: shorter[name] if uses[shorter[name]] == 1 else longer[name] for name in tasks}
+
+
+def _without_suffix(name: str) -> str:
+    """`pointmaze-medium-navigate task2`; the default task has no number."""
+    family, _, number = name.removesuffix("-v0").partition("-singletask")
+    return f"{family} {number.removeprefix('-')}".strip()

@@ -1,0 +1,165 @@
+"""The tables of the study: success and episode length, tasks down, methods across."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from fmq.analysis.csvw import Column, Columns, write_table
+from fmq.analysis.estimates import read_estimates
+from fmq.analysis.provenance import collect_provenance, data_sentence, study_sentence
+from fmq.analysis.render import Table, latex, markdown
+from fmq.analysis.scores import STAGES, comparison_rows, load_scores
+from fmq.analysis.style import short_task_names
+from fmq.files import atomic_path
+from fmq.methods import row_label
+from fmq.settings import Study
+
+# With fewer runs even chance separates the intervals of some row too often.
+RUNS_FOR_BOLD = 3
+
+IQM = "IQM"
+
+_ENTRIES: Columns = {
+    "task": Column("string", f"name of the task, or {IQM} for the interquartile mean over tasks"),
+    "label": Column("string", "row of the comparison"),
+    "method": Column("string", "key of the method"),
+    "sampler": Column("string", "how the policy turned noise into actions"),
+    "stage": Column("string", "after offline or online training", allowed=STAGES),
+    "value": Column("number", "mean over seeds, or IQM over tasks and seeds"),
+    "deviation": Column("number", "standard deviation over seeds; empty for IQM", optional=True),
+    "low": Column("number", "lower end of the bootstrap interval over seeds", optional=True),
+    "high": Column("number", "upper end of the bootstrap interval over seeds", optional=True),
+    "best": Column("integer", "1 if the interval is clear of all others of the task", 0, 1),
+}
+
+
+def clear_best(entries: pd.DataFrame, runs: int, larger: bool = True) -> list[bool]:
+    """Which entry, if any, is clearly the best: its interval touches no other and lies beyond all.
+
+    Args:
+        entries: rows to compare, with the columns ``low`` and ``high``.
+        runs: behind each interval; fewer than `RUNS_FOR_BOLD` decide nothing.
+        larger: whether more is better.
+
+    Returns:
+        a flag per entry, at most one of them true. Ties, overlaps, a missing interval and a
+        single entry give none.
+    """
+    nothing = [False] * len(entries)
+    if runs < RUNS_FOR_BOLD or len(entries) < 2 or entries[["low", "high"]].isna().any(axis=None):
+        return nothing
+    sign = 1 if larger else -1
+    near, far = ("low", "high") if larger else ("high", "low")
+    worst_case, best_case = list(sign * entries[near]), list(sign * entries[far])
+    best = max(range(len(entries)), key=worst_case.__getitem__)
+    others = best_case[:best] + best_case[best + 1 :]
+    nothing[best] = worst_case[best] > max(others)
+    return nothing
+
+
+def _task_entries(study: Study, means: pd.DataFrame, measure: str, scale: float) -> pd.DataFrame:
+    """Entries per task of one measure, in the order of the settings."""
+    parts = []
+    for task in study.tasks:
+        for stage in STAGES:
+            chosen = means[
+                (means["task"] == task) & (means["stage"] == stage) & (means["measure"] == measure)
+            ]
+            part = _ordered(study, chosen, scale).assign(task=task, stage=stage)
+            parts.append(part.assign(best=_best(study, part, stage, measure == "success")))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _iqm_entries(study: Study, aggregates: pd.DataFrame, scale: float) -> pd.DataFrame:
+    """Entries of the last row of the success table."""
+    parts = []
+    for stage in STAGES:
+        chosen = aggregates[(aggregates["stage"] == stage) & (aggregates["metric"] == "iqm")]
+        part = _ordered(study, chosen.assign(deviation=float("nan")), scale)
+        part = part.assign(task=IQM, stage=stage)
+        parts.append(part.assign(best=_best(study, part, stage, True)))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _best(study: Study, part: pd.DataFrame, stage: str, larger: bool) -> list[int]:
+    """Flags of the online entries; offline, several methods are one checkpoint."""
+    if stage == "offline":
+        return [0] * len(part)
+    return [int(flag) for flag in clear_best(part, len(study.seeds), larger)]
+
+
+def _ordered(study: Study, chosen: pd.DataFrame, scale: float) -> pd.DataFrame:
+    """One entry per row of the comparison, in its order, with numbers times `scale`."""
+    rows = comparison_rows(study)
+    numbers = ["value", "deviation", "low", "high"]
+    ordered = (chosen.set_index(["method", "sampler"])[numbers].loc[rows] * scale).round(9)
+    return ordered.reset_index().assign(label=[row_label(*row) for row in rows])
+
+
+def _interval_words(study: Study) -> str:
+    """How the intervals came about, or that there are none."""
+    if len(study.seeds) == 1:
+        return "One seed: no deviations and no intervals, and nothing is bold."
+    percent = f"{100 * study.statistics.confidence:g}%"
+    words = (
+        f"Intervals: {percent} stratified bootstrap over seeds "
+        f"({study.statistics.resamples} resamples); one of no width means that all runs agree. "
+    )
+    if len(study.seeds) < RUNS_FOR_BOLD:
+        return words + f"Nothing is bold with fewer than {RUNS_FOR_BOLD} seeds."
+    return words + (
+        "Bold: the online entry whose interval over seeds lies beyond those of all others "
+        "without touching any; a tie is not bold."
+    )
+
+
+def _counts(study: Study) -> str:
+    seeds, episodes = len(study.seeds), study.evaluation.episodes
+    return (
+        f"{seeds} seed{'s' if seeds > 1 else ''}, {episodes} episode{'s' if episodes > 1 else ''} "
+        "per evaluation, last checkpoint of each stage"
+    )
+
+
+def _captions(study: Study) -> dict[str, str]:
+    deviation = ", mean ± standard deviation over seeds" if len(study.seeds) > 1 else ""
+    common = f"({_counts(study)}). {_interval_words(study)}"
+    return {
+        "main": f"Success in percent, offline → online{deviation} {common} "
+        f"{IQM}: interquartile mean over tasks and seeds, with its interval. "
+        "Methods that start from one offline checkpoint share its entry.",
+        "length": "Mean episode length in environment steps (fewer is better), offline → online"
+        f"{deviation} {common} A failed episode counts with its full length.",
+    }
+
+
+def write_tables(
+    study: Study,
+    scores_path: Path,
+    statistics_folder: Path,
+    manifests: Sequence[Path],
+    folder: Path,
+) -> None:
+    """Write main and length as .tex (an \\input for a text that uses booktabs), .md and .csv.
+
+    Raises:
+        UserError: the scores or statistics are missing or of another study.
+    """
+    load_scores(study, scores_path)
+    means = read_estimates(study, statistics_folder, "task_means")
+    aggregates = read_estimates(study, statistics_folder, "aggregates")
+    iqm = _iqm_entries(study, aggregates, 100.0)
+    tables = {
+        "main": pd.concat([_task_entries(study, means, "success", 100.0), iqm]),
+        "length": _task_entries(study, means, "length", 1.0),
+    }
+    provenance = collect_provenance(study, manifests)
+    names = short_task_names(study.tasks) | {IQM: IQM}
+    for name, entries in tables.items():
+        source = f"{data_sentence(provenance)} {study_sentence(provenance)}"
+        table = Table(f"tab:{name}", f"{_captions(study)[name]} {source}", names, entries)
+        write_table(folder / f"{name}.csv", entries, _ENTRIES, provenance)
+        for suffix, render in ((".tex", latex), (".md", markdown)):
+            with atomic_path(folder / f"{name}{suffix}") as temporary:
+                temporary.write_text(render(table, provenance), encoding="utf-8")

@@ -1,0 +1,186 @@
+"""The `fmq` command: one subcommand per workflow rule, each an argument list and a call."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fmq import paths
+from fmq.errors import UserError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Flow map policies with optimal Q-guidance: every stage of the study as a command.",
+)
+
+TaskName = Annotated[str, typer.Argument(help="A task of the study.")]
+Seed = Annotated[int, typer.Option(help="A seed of the study.")]
+Results = Annotated[Path, typer.Option(help="Folder that the study fills.")]
+Settings = Annotated[
+    Path | None, typer.Option(help="Settings file; RESULTS/settings.json unless given.")
+]
+RESULTS = Path("results")
+
+
+def load(settings: Path | None, results: Path):  # type: ignore[no-untyped-def]
+    """The study that a command works for."""
+    from fmq.settings import load_study
+
+    return load_study(settings or paths.settings_file(results))
+
+
+@app.command()
+def check(settings: Annotated[Path, typer.Argument(help="A settings file.")]) -> None:
+    """Check a settings file and print it in full."""
+    from fmq.settings import load_study
+
+    typer.echo(load_study(settings).model_dump_json(indent=2))
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of the settings."""
+    from fmq.settings import schema_text
+
+    typer.echo(schema_text(), nl=False)
+
+
+@app.command()
+def dataset(
+    name: Annotated[str, typer.Argument(help="A data set of the study.")],
+    processes: Annotated[int, typer.Option(help="Worker processes.")] = 1,
+    settings: Settings = None,
+    results: Results = RESULTS,
+) -> None:
+    """Make a data set with its scripted generator."""
+    from fmq.data.generate import generate_dataset
+    from fmq.settings import find_dataset
+
+    study = load(settings, results)
+    folder = paths.dataset_folder(results, name)
+    generate_dataset(name, find_dataset(study, name), folder, processes)
+
+
+@app.command()
+def pretrain(
+    task: TaskName,
+    seed: Seed,
+    budget: Annotated[str, typer.Option(help="full, or warmup for a later distillation.")],
+    settings: Settings = None,
+    results: Results = RESULTS,
+) -> None:
+    """Train a flow policy and its critics on the data set."""
+    from fmq.runs import make_run
+    from fmq.training.offline import train_offline
+
+    run = make_run(load(settings, results), task, seed, f"pretrain-{budget}")
+    train_offline(run, results)
+
+
+@app.command()
+def distill(
+    task: TaskName,
+    seed: Seed,
+    kind: Annotated[str, typer.Option(help="The study's distillation: esd, lsd or psd.")],
+    settings: Settings = None,
+    results: Results = RESULTS,
+) -> None:
+    """Turn the pre-trained policy into a flow map."""
+    from fmq.runs import make_run
+    from fmq.training.offline import train_offline
+
+    run = make_run(load(settings, results), task, seed, f"distill-{kind}")
+    train_offline(run, results)
+
+
+@app.command()
+def finetune(
+    task: TaskName,
+    seed: Seed,
+    method: Annotated[str, typer.Option(help="A method of the study.")],
+    settings: Settings = None,
+    results: Results = RESULTS,
+) -> None:
+    """Fine-tune a method's offline policy in the simulator."""
+    from fmq.runs import make_run
+    from fmq.training.online import finetune as train_online
+
+    run = make_run(load(settings, results), task, seed, f"finetune-{method}")
+    train_online(run, results)
+
+
+@app.command()
+def evaluate(
+    task: TaskName,
+    seed: Seed,
+    run: Annotated[str, typer.Option(help="A run's folder name, e.g. finetune-fmq.")],
+    sampler: Annotated[str, typer.Option(help="How to act, e.g. best_of_n or qgbs.")],
+    settings: Settings = None,
+    results: Results = RESULTS,
+) -> None:
+    """Evaluate the last checkpoint of a run."""
+    from fmq.evaluation import evaluate_checkpoint
+    from fmq.runs import make_run
+
+    study = load(settings, results)
+    evaluate_checkpoint(make_run(study, task, seed, run), sampler, results)
+
+
+@app.command()
+def scores(settings: Settings = None, results: Results = RESULTS) -> None:
+    """Gather every evaluation in results/scores.csv."""
+    from fmq.analysis.scores import write_scores
+
+    study = load(settings, results)
+    write_scores(study, results / "runs", results / "scores.csv", _manifests(study, results))
+
+
+@app.command()
+def statistics(settings: Settings = None, results: Results = RESULTS) -> None:
+    """Aggregate the scores, with bootstrap intervals."""
+    from fmq.analysis.statistics import write_statistics
+
+    study = load(settings, results)
+    folder = results / "statistics"
+    write_statistics(study, results / "scores.csv", folder, _manifests(study, results))
+
+
+@app.command()
+def tables(settings: Settings = None, results: Results = RESULTS) -> None:
+    """Write the tables as LaTeX, CSV and Markdown."""
+    from fmq.analysis.tables import write_tables
+
+    study = load(settings, results)
+    inputs = (results / "scores.csv", results / "statistics", _manifests(study, results))
+    write_tables(study, *inputs, results / "tables")
+
+
+@app.command()
+def figures(settings: Settings = None, results: Results = RESULTS) -> None:
+    """Draw the figures as PDF and PNG."""
+    from fmq.analysis.figures import write_figures
+
+    study = load(settings, results)
+    inputs = (results / "scores.csv", results / "statistics", _manifests(study, results))
+    write_figures(study, *inputs, results / "figures")
+
+
+def _manifests(study, results: Path) -> list[Path]:  # type: ignore[no-untyped-def]
+    names = sorted({study.task(name).dataset for name in study.tasks})
+    return [paths.dataset_folder(results, name) / "manifest.json" for name in names]
+
+
+def main() -> None:
+    """Entry point: what the user can mend comes as one line, and exit code 2."""
+    # The simulators' linear algebra rounds differently with another number of threads, so that the
+    # same seed would make other data. torch's own threads are a setting, `threads`.
+    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    try:
+        app()
+    except UserError as error:
+        print(f"fmq: {error}", file=sys.stderr)
+        raise SystemExit(2) from None

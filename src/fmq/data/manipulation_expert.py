@@ -1,0 +1,120 @@
+"""The scripted experts of OGBench's cube, scene and puzzle simulators: play with what is there.
+
+OGBench's own plan oracles, in the way that its ``play`` data sets are made (Park et al. 2025,
+arXiv:2410.20092): carry out a random target, then draw another.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from fmq.seeding import global_numpy_seed
+
+STACKING = {1: (0.0, 0.0), 2: (0.0, 0.25), 3: (0.05, 0.35), 4: (0.1, 0.5)}
+"""Range of an episode's probability to stack a cube on another one, by the number of cubes."""
+
+FIRST_CUBE = 14
+"""Where the cubes start in qpos; each takes seven numbers, the first three its position."""
+
+
+def make_manipulator(environment: str) -> Any:
+    """The simulator without gymnasium's wrappers, in the mode that draws targets.
+
+    Args:
+        environment: gymnasium id, e.g. ``cube-double-v0``.
+    """
+    import gymnasium
+    import ogbench  # noqa: F401  registers the environments
+
+    return gymnasium.make(
+        environment, terminate_at_goal=False, mode="data_collection", disable_env_checker=True
+    ).unwrapped
+
+
+def play(
+    simulator: Any, rows: int, action_noise: float, seed: np.random.SeedSequence
+) -> dict[str, np.ndarray]:
+    """One episode of random targets, one after the other.
+
+    Args:
+        simulator: from `make_manipulator`.
+        rows: states to record; the last one's action is executed too.
+        action_noise: standard deviation of the Gaussian that the oracles add to their plan, in
+            units of the normalised action [-1, 1]; they smooth it over time afterwards.
+        seed: the same seed gives the same episode, whatever the simulator was used for before.
+
+    Returns:
+        float32 ``observations`` (rows, obs), ``actions`` (rows, 5) as executed, ``qpos`` (rows,
+        nq), ``qvel`` (rows, nv); scene and puzzle also int64 ``button_states`` (rows, buttons).
+    """
+    streams = [int(word) for word in seed.generate_state(2, np.uint64)]
+    record: dict[str, list[np.ndarray]] = {}
+    with global_numpy_seed(streams[0]):
+        observation, info = simulator.reset(seed=streams[1])
+        oracles = _make_oracles(simulator, action_noise)
+        stacking = np.random.uniform(*STACKING[max(count_cubes(simulator), 1)])
+        oracle = oracles[info["privileged/target_task"]]
+        oracle.reset(observation, info)
+        for _ in range(rows):
+            action = np.clip(oracle.select_action(observation, info), -1, 1).astype(np.float32)
+            _append(record, observation, action, info)
+            observation, _, _, _, info = simulator.step(action)
+            if oracle.done:
+                target = simulator.set_new_target(p_stack=stacking)
+                oracle = oracles[target[1]["privileged/target_task"]]
+                oracle.reset(*target)
+    return {name: np.stack(values) for name, values in record.items()}
+
+
+def _make_oracles(simulator: Any, noise: float) -> dict[str, Any]:
+    """An oracle for each kind of target that the simulator draws."""
+    from ogbench.manipspace.oracles.plan.button_plan import ButtonPlanOracle
+    from ogbench.manipspace.oracles.plan.cube_plan import CubePlanOracle
+    from ogbench.manipspace.oracles.plan.drawer_plan import DrawerPlanOracle
+    from ogbench.manipspace.oracles.plan.window_plan import WindowPlanOracle
+
+    settings = {"env": simulator, "noise": noise}
+    return {
+        "cube": CubePlanOracle(**settings),
+        # The puzzle's buttons stand close together: only a closed gripper presses one alone.
+        "button": ButtonPlanOracle(gripper_always_closed=not count_cubes(simulator), **settings),
+        "drawer": DrawerPlanOracle(**settings),
+        "window": WindowPlanOracle(**settings),
+    }
+
+
+def count_cubes(simulator: Any) -> int:
+    """How many cubes there are; a puzzle has none."""
+    return getattr(simulator, "_num_cubes", 0)
+
+
+def _append(
+    record: dict[str, list[np.ndarray]], observation: np.ndarray, action: np.ndarray, info: Any
+) -> None:
+    """Add a row: the observation, the state behind it, and the action taken there."""
+    row = {"observations": observation, "actions": action}
+    row |= {"qpos": info["qpos"], "qvel": info["qvel"]}
+    for name, value in row.items():
+        record.setdefault(name, []).append(value.astype(np.float32))
+    if "button_states" in info:
+        record.setdefault("button_states", []).append(info["button_states"].astype(np.int64))
+
+
+def is_healthy(simulator: Any, episode: dict[str, np.ndarray]) -> bool:
+    """Whether every state is finite and every cube stayed where the arm can reach it.
+
+    The arm's workspace spans x 0.25 to 0.6 and y -0.35 to 0.35 metres on a table at z = 0. In the
+    scene, OGBench also asks that the cube stays visible: it drops episodes where the cube is at
+    y >= 0.29, or at y <= -0.3 elsewhere than in the drawer (z from 0.06 to 0.08).
+    """
+    if not all(np.isfinite(episode[name]).all() for name in ("observations", "qpos", "qvel")):
+        return False
+    cubes = episode["qpos"][:, FIRST_CUBE : FIRST_CUBE + 7 * count_cubes(simulator)]
+    x, y, z = cubes[:, 0::7], cubes[:, 1::7], cubes[:, 2::7]
+    margin = 0.05
+    if np.any((x < 0.25 - margin) | (x > 0.6 + margin) | (z < -margin)):
+        return False
+    if "button_states" not in episode:
+        return bool(np.all(np.abs(y) <= 0.35 + margin))
+    in_drawer = (z >= 0.06) & (z <= 0.08)
+    return not np.any((y >= 0.29) | ((y <= -0.3) & ~in_drawer))

@@ -1,0 +1,123 @@
+"""The scripted expert of point mazes: walk to a random goal, then to the next.
+
+The idea is that of OGBench's ``navigate`` data sets (Park et al. 2025, arXiv:2410.20092).
+Two things differ: inside the goal's cell the expert heads for the goal itself instead of the cell's
+centre, from which a goal near the corner is out of reach, and every goal has a way to it.
+"""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from fmq.seeding import global_numpy_seed
+
+Cell = tuple[int, int]
+
+LONGEST_STEP = 0.2 * 2**0.5
+"""How far one action moves the point, in maze coordinates (a cell is 4 wide)."""
+
+
+def make_maze(environment: str) -> Any:
+    """The simulator without gymnasium's wrappers, which would cost time and end long episodes.
+
+    Args:
+        environment: gymnasium id, e.g. ``pointmaze-medium-v0``.
+    """
+    import gymnasium
+    import ogbench  # noqa: F401  registers the environments
+
+    return gymnasium.make(environment, terminate_at_goal=False, disable_env_checker=True).unwrapped
+
+
+def navigate(
+    maze: Any, rows: int, action_noise: float, seed: np.random.SeedSequence
+) -> dict[str, np.ndarray]:
+    """One episode: from a random cell to a random goal, and on to the next whenever it is reached.
+
+    Args:
+        maze: from `make_maze`.
+        rows: states to record; the last one's action is executed too.
+        action_noise: standard deviation of the Gaussian added to the unit direction; the sum is
+            clipped to [-1, 1]. A step moves the point by 0.2 times the action.
+        seed: the same seed gives the same episode, whatever the maze was used for before.
+
+    Returns:
+        float32 ``observations`` (rows, 2) as the simulator returned them, ``actions`` (rows, 2)
+        as executed, and ``qpos``, ``qvel`` (rows, 2) before the action. In a teleport maze the
+        observation that follows a teleport is still at the entrance, qpos already at the exit.
+    """
+    streams = [int(word) for word in seed.generate_state(5, np.uint64)]
+    route, noise = (np.random.default_rng(stream) for stream in streams[:2])
+    names = ("observations", "actions", "qpos", "qvel")
+    episode = {name: np.empty((rows, 2), np.float32) for name in names}
+    with global_numpy_seed(streams[2]):
+        maze.action_space.seed(streams[3])
+        observation = _reset(maze, route, streams[4])
+        waypoint = cache(lambda here, there: _next_centre(maze, here, there))
+        for row in range(rows):
+            position, goal = maze.get_xy(), maze.cur_goal_xy
+            here, there = maze.xy_to_ij(position), maze.xy_to_ij(goal)
+            target = goal if here == there else waypoint(here, there)
+            action = _unit(target - position) + action_noise * noise.standard_normal(2)
+            action = np.clip(action, -1, 1).astype(np.float32)
+            for name, value in zip(names, (observation, action, *_state(maze)), strict=True):
+                episode[name][row] = value
+            observation, _, _, _, info = maze.step(action)
+            teleported = np.abs(maze.get_xy() - position).max() > 2 * LONGEST_STEP
+            if info["success"] or teleported:
+                _set_goal(maze, _draw_goal(maze, maze.xy_to_ij(maze.get_xy()), route))
+    return episode
+
+
+def _reset(maze: Any, route: np.random.Generator, seed: int) -> np.ndarray:
+    """Start in a random open cell; a closed-in one (a teleport's dead end) is drawn again."""
+    cells = _open_cells(maze)
+    start = goal = cells[0]
+    while start == goal:
+        start = cells[route.integers(len(cells))]
+        goal = _draw_goal(maze, start, route)
+    ends = {"init_ij": start, "goal_ij": goal}
+    observation, _ = maze.reset(seed=seed, options={"task_info": ends})
+    return observation
+
+
+def _state(maze: Any) -> tuple[np.ndarray, np.ndarray]:
+    return maze.data.qpos, maze.data.qvel
+
+
+def _open_cells(maze: Any) -> list[Cell]:
+    return [(int(i), int(j)) for i, j in np.argwhere(maze.maze_map == 0)]
+
+
+def _draw_goal(maze: Any, here: Cell, route: np.random.Generator) -> Cell:
+    """A random cell that a way leads to and that is no straight corridor; `here` if none is."""
+    centre = maze.ij_to_xy(here)
+    _, distance = maze.get_oracle_subgoal(centre, centre)
+    cells = [
+        cell for cell in _open_cells(maze) if distance[cell] > 0 and not _is_corridor(maze, cell)
+    ]
+    return cells[route.integers(len(cells))] if cells else here
+
+
+def _is_corridor(maze: Any, cell: Cell) -> bool:
+    """Whether the cell is open ahead and behind, and walled on both sides."""
+    i, j = cell
+    vertical = (maze.maze_map[i - 1, j], maze.maze_map[i + 1, j])
+    horizontal = (maze.maze_map[i, j - 1], maze.maze_map[i, j + 1])
+    return (vertical, horizontal) in (((0, 0), (1, 1)), ((1, 1), (0, 0)))
+
+
+def _set_goal(maze: Any, cell: Cell) -> None:
+    # With a cell alone, the simulator would write None (not a number) into the target's position.
+    maze.set_goal(goal_xy=maze.add_noise(maze.ij_to_xy(cell)))
+
+
+def _next_centre(maze: Any, here: Cell, there: Cell) -> np.ndarray:
+    """Centre of the next cell on a shortest way, shape (2,)."""
+    subgoal, _ = maze.get_oracle_subgoal(maze.ij_to_xy(here), maze.ij_to_xy(there))
+    return subgoal
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    return vector / max(float(np.linalg.norm(vector)), 1e-6)

@@ -1,0 +1,197 @@
+"""Read an OGBench data set for one task: transitions with that task's rewards and masks."""
+
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fmq.errors import UserError
+from fmq.seeding import global_numpy_seed
+from fmq.tasks import Task
+
+_REQUIRED = ("observations", "actions", "terminals", "qpos")
+_OPTIONAL = ("qvel", "button_states", "rewards", "masks")
+_VECTORS = ("terminals", "rewards", "masks")
+"""Arrays of one number per row; all others are tables."""
+
+Arrays = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Transitions:
+    """Transitions (s_i, a_i, r_i, s_{i+1}) of whole episodes, in order.
+
+    Attributes:
+        observations: float32 (rows, obs), every state once, each episode's last one too.
+        actions: float32 (n, A).
+        rewards: float32 (n,).
+        masks: float32 (n,), 0 where the task is solved and nothing follows, else 1.
+        terminals: bool (n,), on the last transition of every episode, solved or not.
+        rows: int64 (n,), row of s_i in `observations`.
+        next_rows: int64 (n,), row of s_{i+1}.
+    """
+
+    observations: np.ndarray
+    actions: np.ndarray
+    rewards: np.ndarray
+    masks: np.ndarray
+    terminals: np.ndarray
+    rows: np.ndarray
+    next_rows: np.ndarray
+
+
+def load_transitions(path: Path, task: Task) -> Transitions:
+    """Read a training or validation file and label it for `task`.
+
+    A row with a terminal holds an episode's last state: it ends a transition and starts none.
+    Rewards and masks come from OGBench's own relabelling (`ogbench.relabel_utils`), which judges
+    the state before the action, as the single-task simulators do. A file that brings both
+    ``rewards`` and ``masks`` keeps them: it was made for one task, and has to be used for that.
+
+    Args:
+        path: an npz in OGBench's format, from OGBench or from `fmq.data.generate`.
+        task: names the simulator; `task.settings.sparse_reward` maps non-zero rewards to -1.
+
+    Raises:
+        UserError: the file is missing, damaged, or does not fit the task's simulator.
+    """
+    arrays = _read(path)
+    _check_rows(path, arrays)
+    _check_numbers(path, arrays)
+    rewards, masks = _label(path, arrays, task)
+    terminals = arrays["terminals"] != 0
+    rows = np.flatnonzero(~terminals)
+    rewards = rewards[rows].astype(np.float32, copy=False)
+    if task.settings.sparse_reward:
+        rewards[rewards != 0] = -1
+    return Transitions(
+        observations=arrays["observations"].astype(np.float32, copy=False),
+        actions=arrays["actions"][rows].astype(np.float32, copy=False),
+        rewards=rewards,
+        masks=masks[rows].astype(np.float32, copy=False),
+        terminals=terminals[rows + 1],
+        rows=rows,
+        next_rows=rows + 1,
+    )
+
+
+def _read(path: Path) -> Arrays:
+    """The known arrays of the file, unpickled nowhere: an npz is data, never code."""
+    arrays: Arrays = {}
+    name = ""
+    try:
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise zipfile.BadZipFile
+            for name in (*_REQUIRED, *_OPTIONAL):
+                if name in archive:
+                    arrays[name] = archive[name]
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError) as error:
+        if name and "allow_pickle" in str(error):
+            raise UserError(
+                f"{path}: array {name!r} holds Python objects; allowed are numbers only"
+            ) from None
+        where = f" (array {name!r})" if name else ""
+        raise UserError(
+            f"{path}: damaged, cut off or no npz file{where}; download or generate it again"
+        ) from None
+    for name in _REQUIRED:
+        if name not in arrays:
+            raise UserError(
+                f"{path}: has no array {name!r}; an OGBench file needs {', '.join(_REQUIRED)}"
+            )
+    return arrays
+
+
+def _check_rows(path: Path, arrays: Arrays) -> None:
+    """Shapes, one row of everything per state, and episodes that end."""
+    rows = len(arrays["observations"]) if arrays["observations"].ndim else 0
+    for name, array in arrays.items():
+        dimensions = 1 if name in _VECTORS else 2
+        if array.ndim != dimensions or array.dtype.kind not in "fiub":
+            raise UserError(
+                f"{path}: array {name!r} is {array.dtype} of shape {array.shape}; allowed are "
+                f"numbers in {dimensions} dimension{'s'[: dimensions - 1]}"
+            )
+        if len(array) != rows:
+            raise UserError(
+                f"{path}: array {name!r} has {len(array)} rows, but observations {rows}; "
+                "every array needs one row per state"
+            )
+    terminals = arrays["terminals"]
+    if terminals.all():
+        raise UserError(
+            f"{path}: array 'terminals' leaves no transition in {rows} rows; "
+            "an episode needs two rows or more"
+        )
+    if not terminals[-1]:
+        raise UserError(
+            f"{path}: array 'terminals' is not set on the last row ({rows - 1}), so the last "
+            "episode is cut off; download or generate the file again"
+        )
+
+
+def _check_numbers(path: Path, arrays: Arrays) -> None:
+    for name, array in arrays.items():
+        # The extremes tell at once, without a table of flags: both are NaN if any value is.
+        if (
+            array.dtype.kind != "f"
+            or not array.size
+            or np.isfinite([array.min(), array.max()]).all()
+        ):
+            continue
+        row = int(np.argwhere(~np.isfinite(array))[0, 0])
+        raise UserError(
+            f"{path}: array {name!r} has a value that is not finite in row {row}; "
+            "download or generate the file again"
+        )
+
+
+def _label(path: Path, arrays: Arrays, task: Task) -> tuple[np.ndarray, np.ndarray]:
+    """Rewards and masks of every row, each of shape (rows,), by the task's own simulator."""
+    import gymnasium
+    import ogbench  # noqa: F401  registers the environments
+    from ogbench.relabel_utils import relabel_dataset
+
+    environment = gymnasium.make(task.environment)
+    try:
+        _check_fit(path, arrays, task, environment)
+        if "rewards" not in arrays and "masks" not in arrays:
+            # The relabelling resets the simulator, which draws from the global generator.
+            with global_numpy_seed(0):
+                relabel_dataset(task.environment, environment, arrays)
+    finally:
+        environment.close()
+    for name, other in (("rewards", "masks"), ("masks", "rewards")):
+        if name not in arrays:
+            raise UserError(
+                f"{path}: has an array {other!r} but no {name!r}; give both, or neither to have "
+                "them computed for the task"
+            )
+    return arrays["rewards"], arrays["masks"]
+
+
+def _check_fit(path: Path, arrays: Arrays, task: Task, environment: Any) -> None:
+    """Whether the rows are as wide as the simulator's observations, actions and state."""
+    simulator = environment.unwrapped
+    widths = {
+        "observations": environment.observation_space.shape[0],
+        "actions": environment.action_space.shape[0],
+        "qpos": simulator.model.nq,
+    }
+    if hasattr(simulator, "_cur_button_states"):
+        widths["button_states"] = len(simulator._cur_button_states)
+    for name, width in widths.items():
+        if name not in arrays:
+            raise UserError(f"{path}: has no array {name!r}, which {task.environment} needs")
+        if arrays[name].shape[1] != width:
+            raise UserError(
+                f"{path}: array {name!r} has {arrays[name].shape[1]} numbers per row, but "
+                f"{task.environment} has {width}; the file of this task is {task.dataset}.npz"
+            )

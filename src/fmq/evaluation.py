@@ -1,0 +1,113 @@
+"""Evaluation: episodes whose starts every method shares, one row each."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fmq import paths
+from fmq.data.normalization import Normalizer
+from fmq.envs.ogbench import Environment
+from fmq.envs.rollout import Act, rollout
+from fmq.errors import UserError
+from fmq.files import atomic_path
+from fmq.methods import FLOW_MAP_SAMPLERS
+from fmq.policy import Policy, make_networks, make_sampler
+from fmq.progress import progress
+from fmq.runs import Run
+from fmq.seeding import derive_seed
+from fmq.training.checkpoint import load_checkpoint
+from fmq.training.device import choose_device
+
+COLUMNS = (
+    *("task", "run", "sampler", "seed", "stage", "step"),
+    *("episode", "success", "return", "length"),
+)
+
+
+class Evaluator:
+    """Simulators of a task, made at the first evaluation and kept for the next."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.environments: list[Environment] = []
+
+    def episodes(self, act: Act, sampler: str, step: int) -> list[dict[str, Any]]:
+        """Evaluate a policy; one row per episode with the keys of `COLUMNS`.
+
+        The starts depend on (study seed, task, step, episode) alone: all methods and all seeds
+        meet the same ones.
+        """
+        run, settings = self.run, self.run.study.evaluation
+        wanted = min(settings.environments, settings.episodes)
+        while len(self.environments) < wanted:
+            self.environments.append(Environment(run.task))
+        starts = [
+            derive_seed(run.study.seed, run.task.name, "evaluation start", step, episode)
+            for episode in range(settings.episodes)
+        ]
+        return [
+            {
+                "task": run.task.name,
+                "run": run.name,
+                "sampler": sampler,
+                "seed": run.seed,
+                "stage": "online" if run.stage == "finetune" else "offline",
+                "step": step,
+                "episode": index,
+                "success": int(episode.success),
+                "return": episode.return_,
+                "length": episode.length,
+            }
+            for index, episode in enumerate(rollout(self.environments, act, starts))
+        ]
+
+
+def write_evaluation(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Write episodes as CSV, whole or not at all."""
+    with atomic_path(path) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def success_rate(rows: Sequence[dict[str, Any]]) -> float:
+    """Share of successful episodes."""
+    return sum(row["success"] for row in rows) / len(rows)
+
+
+def load_policy(run: Run, sampler: str, results: Path) -> Policy:
+    """The policy in a run's last checkpoint, under any sampler that fits it."""
+    if run.sampler not in FLOW_MAP_SAMPLERS and sampler in FLOW_MAP_SAMPLERS:
+        raise UserError(f"sampler {sampler!r} jumps along a flow map, and {run.name} has none")
+    device = choose_device(run.study)
+    folder = paths.run_folder(results, run.task.name, run.seed, run.name)
+    state = load_checkpoint(folder / "checkpoint.pt", device)["learner"]
+    normalizer = Normalizer(**state["normalizer"])
+    actor, critic = make_networks(
+        len(normalizer.mean), state["action_size"], run.study.networks, torch.Generator()
+    )
+    actor.load_state_dict(state["actor"])
+    critic.load_state_dict(state["critic"])
+    seed = run.derive_seed("evaluation noise", run.name, run.last_step)
+    return Policy(
+        actor.to(device),
+        critic.to(device),
+        normalizer,
+        make_sampler(sampler, run.study.sampling, state["action_size"], run.critic_target),
+        torch.Generator(device).manual_seed(seed),
+        run.task.settings.chunk_length,
+    )
+
+
+def evaluate_checkpoint(run: Run, sampler: str, results: Path) -> None:
+    """Evaluate a run's last checkpoint and write `evaluate-RUN-SAMPLER.csv`."""
+    policy = load_policy(run, sampler, results)
+    with progress(f"evaluate {run} {sampler}", run.study.evaluation.episodes, "episodes") as beat:
+        rows = Evaluator(run).episodes(policy.act, sampler, run.last_step)
+        beat.remark(f"success {success_rate(rows):.0%}")
+        beat.advance(len(rows))
+    names = (run.task.name, run.seed, run.name, sampler)
+    write_evaluation(paths.evaluation_file(results, *names), rows)

@@ -1,0 +1,28 @@
+"""Where things are under the results folder."""
+
+from pathlib import Path
+
+
+def settings_file(results: Path) -> Path:
+    """Checked settings of the study that fills this folder."""
+    return results / "settings.json"
+
+
+def dataset_folder(results: Path, dataset: str) -> Path:
+    """A data set and its manifest."""
+    return results / "datasets" / dataset
+
+
+def seed_folder(results: Path, task: str, seed: int) -> Path:
+    """Every run and evaluation of one task and seed."""
+    return results / "runs" / task / f"seed{seed}"
+
+
+def run_folder(results: Path, task: str, seed: int, run: str) -> Path:
+    """One training run: `pretrain-BUDGET`, `distill-KIND` or `finetune-METHOD`."""
+    return seed_folder(results, task, seed) / run
+
+
+def evaluation_file(results: Path, task: str, seed: int, run: str, sampler: str) -> Path:
+    """Episodes of a run's final checkpoint under a sampler."""
+    return seed_folder(results, task, seed) / f"evaluate-{run}-{sampler}.csv"

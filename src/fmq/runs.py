@@ -1,0 +1,132 @@
+"""A run: one training stage of one task and seed, what shapes it, and its random streams."""
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+from fmq.errors import UserError
+from fmq.methods import METHODS
+from fmq.seeding import derive_seed
+from fmq.settings import Study, canonical, find_dataset
+from fmq.tasks import Task
+
+BUDGETS = ("warmup", "full")
+_SAMPLING = {"samples", "flow_steps"}  # QGBS never acts or proposes in training
+
+
+@dataclass(frozen=True)
+class Run:
+    """`name` is ``pretrain-BUDGET``, ``distill-KIND`` or ``finetune-METHOD``."""
+
+    study: Study
+    task: Task
+    seed: int
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.task.name} seed {self.seed}"
+
+    @property
+    def stage(self) -> str:
+        """``pretrain``, ``distill`` or ``finetune``."""
+        return self.name.partition("-")[0]
+
+    @property
+    def kind(self) -> str:
+        """The budget, the kind of distillation, or the method."""
+        return self.name.partition("-")[2]
+
+    @property
+    def sampler(self) -> str:
+        """The sampler it acts with, which also picks the critic target's next chunk."""
+        if self.stage == "finetune":
+            return METHODS[self.kind].sampler
+        return "best_of_n" if self.stage == "distill" else "best_of_n_euler"
+
+    @property
+    def critic_target(self) -> str:
+        """``mean`` or ``min`` over the critics, in the target and in best-of-N."""
+        if self.stage != "finetune":
+            return self.study.offline.critic_target
+        return METHODS[self.kind].critic_target or self.study.online.critic_target
+
+    @property
+    def parent(self) -> "Run | None":
+        """The run whose checkpoint this one starts from."""
+        if self.stage == "pretrain":
+            return None
+        warmup = "pretrain-warmup"
+        name = warmup if self.stage == "distill" else self.study.offline_run(self.kind)
+        return Run(self.study, self.task, self.seed, name)
+
+    @property
+    def last_step(self) -> int:
+        """Its end: gradient steps since the start (offline) or environment steps (online)."""
+        if self.stage == "finetune":
+            return self.study.online.steps
+        offline = self.study.offline
+        return offline.warmup_steps if self.name == "pretrain-warmup" else offline.steps
+
+    def derive_seed(self, purpose: str, *parts: int | str) -> int:
+        """A seed for one purpose of this task and seed."""
+        return derive_seed(self.study.seed, self.task.name, self.seed, purpose, *parts)
+
+    def settings(self) -> dict[str, Any]:
+        """Everything that shapes the result, its parents' included, and nothing else."""
+        study = self.study
+        shaped: dict[str, Any] = {
+            "run": self.name,
+            "task": self.task.name,
+            "seed": self.seed,
+            "study_seed": study.seed,
+            "task_settings": self.task.settings.model_dump(),
+            "networks": study.networks.model_dump(),
+            "training": study.training.model_dump(),
+            "sampling": study.sampling.model_dump(include=_SAMPLING),
+            "evaluation": study.evaluation.model_dump(),
+            "dataset": dataset_settings(study, self.task.dataset),
+        }
+        if self.stage == "pretrain":
+            shaped["offline"] = {
+                "steps": self.last_step,
+                "critic_target": study.offline.critic_target,
+                "evaluate_every": study.offline.evaluate_every,
+            }
+        else:
+            shaped["offline"] = study.offline.model_dump()
+        if self.stage == "finetune":
+            shaped["method"] = vars(METHODS[self.kind])
+            shaped["online"] = study.online.model_dump()
+            if METHODS[self.kind].actor_loss == "fmq":
+                shaped["fmq"] = study.fmq.model_dump()
+        if self.parent is not None:
+            shaped["parent"] = self.parent.settings()
+        return shaped
+
+
+def make_run(study: Study, task: str, seed: int, name: str) -> Run:
+    """The run `name` of a study's task; `UserError` if the study has no such run."""
+    if task not in study.tasks:
+        raise UserError(f"task {task!r} is not in the study; its tasks: {', '.join(study.tasks)}")
+    offline = {f"pretrain-{budget}" for budget in BUDGETS}
+    offline.add(f"distill-{study.offline.distillation}")
+    allowed = sorted(offline) + [f"finetune-{method}" for method in study.methods]
+    if name not in allowed:
+        raise UserError(f"run {name!r} is not in the study; its runs: {', '.join(allowed)}")
+    return Run(study, study.task(task), seed, name)
+
+
+def dataset_settings(study: Study, dataset: str) -> dict[str, Any]:
+    """Everything that shapes a data set."""
+    return {"name": dataset, **find_dataset(study, dataset).model_dump()}
+
+
+def evaluation_settings(run: Run, sampler: str) -> dict[str, Any]:
+    """Everything that shapes the evaluation of a run's last checkpoint."""
+    sampling = run.study.sampling.model_dump(include=None if sampler == "qgbs" else _SAMPLING)
+    return {"run": run.settings(), "sampler": sampler, "sampling": sampling}
+
+
+def settings_hash(settings: dict[str, Any]) -> str:
+    """Short name of a group of settings: the same settings, the same 16 digits."""
+    return hashlib.sha256(canonical(settings).encode()).hexdigest()[:16]

@@ -1,0 +1,36 @@
+"""Checkpoints: written whole or not at all, read without executing anything."""
+
+import io
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fmq.errors import UserError
+from fmq.files import atomic_path
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write tensors and plain values; the same state gives the same bytes.
+
+    torch names the archive after the file it writes to, so it writes to memory first.
+    """
+    memory = io.BytesIO()
+    torch.save(state, memory)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(memory.getvalue())
+
+
+def load_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
+    """Read what `save_checkpoint` wrote; `UserError` if it is missing or damaged."""
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such checkpoint; run the stage that writes it first") from None
+    except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{path}: not a checkpoint, or damaged: {reason}; remake it") from None
+    if not isinstance(state, dict):
+        raise UserError(f"{path}: not a checkpoint of fmq; remake it")
+    return state

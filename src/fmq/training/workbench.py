@@ -1,0 +1,157 @@
+"""What every training stage sets up and leaves behind."""
+
+import csv
+import json
+import platform
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from fmq import paths
+from fmq.data.manifest import check_dataset
+from fmq.data.normalization import fit_normalizer
+from fmq.data.ogbench import load_transitions
+from fmq.data.sequences import SequenceBuffer
+from fmq.evaluation import Evaluator, success_rate, write_evaluation
+from fmq.files import atomic_path
+from fmq.policy import Policy, make_sampler
+from fmq.provenance import code_commit, package_versions
+from fmq.runs import Run, settings_hash
+from fmq.training.actor_losses import ACTOR_LOSSES
+from fmq.training.checkpoint import load_checkpoint, save_checkpoint
+from fmq.training.device import choose_device
+from fmq.training.learner import Learner, Objective
+
+PACKAGES = ("fmq", "torch", "numpy", "gymnasium", "mujoco", "ogbench")
+
+
+class Workbench:
+    """Data, learner and evaluator of one run, and the rows that it will write."""
+
+    def __init__(self, run: Run, results: Path) -> None:
+        self.run, self.results = run, results
+        self.folder = paths.run_folder(results, run.task.name, run.seed, run.name)
+        self.device = choose_device(run.study)
+        self.started = time.time()
+        self._load_data()
+        self.learner = Learner(
+            run.study,
+            run.task.settings,
+            self.normalizer,
+            self.buffer.actions.shape[-1],
+            init_seed=run.derive_seed("networks"),
+            noise_seed=run.derive_seed("training noise", run.name),
+        )
+        if run.parent is not None:
+            names = (run.task.name, run.seed, run.parent.name)
+            checkpoint = paths.run_folder(results, *names) / "checkpoint.pt"
+            self.learner.load_state(load_checkpoint(checkpoint, self.device)["learner"])
+        self.evaluator = Evaluator(run)
+        self.batches = self._generator("batches")
+        self.measuring = self._generator("measurement")
+        self.metrics: list[dict[str, float]] = []
+        self.evaluations: list[dict[str, Any]] = []
+
+    def _load_data(self) -> None:
+        task, study = self.run.task, self.run.study
+        folder = paths.dataset_folder(self.results, task.dataset)
+        self.manifest = check_dataset(folder, task.dataset)
+        data = load_transitions(folder / f"{task.dataset}.npz", task)
+        tensors = {
+            name: torch.as_tensor(array, device=self.device) for name, array in vars(data).items()
+        }
+        self.normalizer = fit_normalizer(
+            tensors["observations"], study.networks.normalize_observations
+        )
+        self.buffer = SequenceBuffer(
+            **tensors,
+            capacity=study.online.capacity if self.run.stage == "finetune" else 0,
+            horizon=task.settings.chunk_length,
+            discount=task.settings.discount,
+        )
+
+    def _generator(self, purpose: str, *parts: int | str) -> torch.Generator:
+        seed = self.run.derive_seed(purpose, self.run.name, *parts)
+        return torch.Generator(self.device).manual_seed(seed)
+
+    def objective(self, actor_loss: str) -> Objective:
+        """The stage's losses: an actor loss by name, and the run's own critic target."""
+        run = self.run
+        sampler = make_sampler(
+            run.sampler, run.study.sampling, self.learner.action_size, run.critic_target
+        )
+        return Objective(ACTOR_LOSSES[actor_loss], sampler, run.critic_target)
+
+    def policy(self, purpose: str, *parts: int | str) -> Policy:
+        """The policy in training under the run's own sampler, with noise of its own."""
+        run, learner = self.run, self.learner
+        sampler = make_sampler(
+            run.sampler, run.study.sampling, learner.action_size, run.critic_target
+        )
+        return Policy(
+            learner.actor,
+            learner.critic,
+            self.normalizer,
+            sampler,
+            self._generator(purpose, *parts),
+            run.task.settings.chunk_length,
+        )
+
+    def update(self, step: int, objective: Objective, measure: bool) -> dict[str, float]:
+        """Sample a batch and make one update; with `measure`, its metrics."""
+        batch = self.buffer.sample(self.run.study.training.batch_size, self.batches)
+        return self.learner.update(batch, step, objective, measure)
+
+    def drift(self) -> float:
+        """Drift of the policy from the offline policy on a batch of its own."""
+        batch = self.buffer.sample(self.run.study.training.batch_size, self.measuring)
+        return self.learner.drift(batch, self.measuring)
+
+    def evaluate(self, step: int) -> float:
+        """Evaluate the policy in training, keep the episodes, return the success rate."""
+        act = self.policy("evaluation noise", step).act
+        rows = self.evaluator.episodes(act, self.run.sampler, step)
+        self.evaluations += rows
+        return success_rate(rows)
+
+    def finish(self) -> None:
+        """Write everything the run leaves behind, the checkpoint last."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        settings = self.run.settings()
+        write_json(
+            self.folder / "settings.json", {"hash": settings_hash(settings), "settings": settings}
+        )
+        write_json(self.folder / "provenance.json", self._provenance())
+        write_metrics(self.folder / "metrics.csv", self.metrics)
+        write_evaluation(self.folder / "evaluations.csv", self.evaluations)
+        save_checkpoint(self.folder / "checkpoint.pt", {"learner": self.learner.state()})
+
+    def _provenance(self) -> dict[str, Any]:
+        return {
+            "commit": code_commit(),
+            "packages": package_versions(PACKAGES),
+            "python": platform.python_version(),
+            "host": socket.gethostname(),
+            "device": str(self.device),
+            "dataset": {name: entry["sha256"] for name, entry in self.manifest["files"].items()},
+            "wall_seconds": round(time.time() - self.started, 1),
+            "cpu_seconds": round(time.process_time(), 1),
+        }
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Write readable JSON, whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(values, indent=2) + "\n")
+
+
+def write_metrics(path: Path, rows: list[dict[str, float]]) -> None:
+    """Write one row per measurement; the columns are those of any row."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    with atomic_path(path) as temporary, temporary.open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)

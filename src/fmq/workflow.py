@@ -1,0 +1,71 @@
+"""What the Snakefile asks: the checked study, its runs and evaluations, and what shapes each job.
+
+Imports nothing heavier than the settings: a dry run loads no torch.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from fmq import paths
+from fmq.files import atomic_path
+from fmq.runs import dataset_settings, evaluation_settings, make_run, settings_hash
+from fmq.settings import Study, study_from_dict
+
+
+def read_config(config: dict[str, Any]) -> Study:
+    """Check the configuration that Snakemake merged from its files and its command line."""
+    return study_from_dict(config, "configuration")
+
+
+def save_settings(study: Study, results: Path) -> None:
+    """Write the settings that every job of this invocation reads."""
+    with atomic_path(paths.settings_file(results)) as temporary:
+        temporary.write_text(study.model_dump_json(indent=2) + "\n")
+
+
+def study_datasets(study: Study) -> list[str]:
+    """Names of the data sets that the study's tasks need, each once."""
+    return sorted({study.task(name).dataset for name in study.tasks})
+
+
+def scored_runs(study: Study) -> dict[str, list[str]]:
+    """Every run that appears in the scores, with the samplers its last checkpoint is tried with."""
+    runs: dict[str, list[str]] = {}
+    for method in study.methods:
+        for name in (study.offline_run(method), f"finetune-{method}"):
+            samplers = runs.setdefault(name, [])
+            samplers += [s for s in study.samplers_of(method) if s not in samplers]
+    return runs
+
+
+def evaluation_files(study: Study) -> list[str]:
+    """Every file of episodes that the scores are made of."""
+    results = Path("results")
+    files = []
+    for task in study.tasks:
+        for seed in study.seeds:
+            for run, samplers in scored_runs(study).items():
+                folder = paths.run_folder(results, task, seed, run)
+                files.append(folder / "evaluations.csv")
+                files += [paths.evaluation_file(results, task, seed, run, s) for s in samplers]
+    return [str(file) for file in files]
+
+
+def dataset_hash(study: Study, dataset: str) -> str:
+    """Changes when the data set has to be made again."""
+    return settings_hash(dataset_settings(study, dataset))
+
+
+def run_hash(study: Study, task: str, seed: str, run: str) -> str:
+    """Changes when the run has to be repeated."""
+    return settings_hash(make_run(study, task, int(seed), run).settings())
+
+
+def evaluation_hash(study: Study, task: str, seed: str, run: str, sampler: str) -> str:
+    """Changes when the evaluation has to be repeated."""
+    return settings_hash(evaluation_settings(make_run(study, task, int(seed), run), sampler))
+
+
+def study_hash(study: Study) -> str:
+    """Changes with any setting."""
+    return settings_hash(study.model_dump())

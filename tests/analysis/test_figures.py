@@ -1,0 +1,98 @@
+"""Figures: all there, the same twice, one look per method, with their provenance."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from fmq.analysis.curves import learning_curves
+from fmq.analysis.figures import TITLES, write_figures
+from fmq.analysis.scores import load_scores, write_scores
+from fmq.analysis.statistics import write_statistics
+from fmq.analysis.style import look, short_task_names
+from fmq.methods import METHODS
+from fmq.settings import Study
+
+
+def make(study: Study, runs: Path, manifest: Path, folder: Path) -> Path:
+    """Scores, statistics and figures below `folder`."""
+    write_scores(study, runs, folder / "scores.csv")
+    write_statistics(study, folder / "scores.csv", folder / "statistics")
+    inputs = (folder / "scores.csv", folder / "statistics", [manifest])
+    write_figures(study, *inputs, folder / "figures")
+    return folder / "figures"
+
+
+def test_figures_are_the_same_twice_and_say_where_they_are_from(
+    study: Study, runs: Path, manifest: Path, tmp_path: Path
+) -> None:
+    first = make(study, runs, manifest, tmp_path / "first")
+    second = tmp_path / "second"
+    inputs = (tmp_path / "first" / "scores.csv", tmp_path / "first" / "statistics", [manifest])
+    write_figures(study, *inputs, second)
+    names = {f"{name}.{suffix}" for name in TITLES for suffix in ("pdf", "png")}
+    assert {path.name for path in first.iterdir()} == names
+    for name in names:
+        content = (first / name).read_bytes()
+        assert content == (second / name).read_bytes()
+        assert b"CreationDate" not in content
+    for name, title in TITLES.items():
+        with Image.open(first / f"{name}.png") as image:
+            assert image.info["Title"] == title
+            assert "not the official data set" in image.info["Description"]
+        assert b"/Subject" in (first / f"{name}.pdf").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"seeds": [0], "tasks": ["pointmaze-medium-navigate-singletask-task2-v0"]},
+        {"seeds": [0, 1], "methods": ["qc"], "samplers": []},
+    ],
+)
+def test_one_seed_task_or_method_is_drawn(
+    study_maker: Callable[..., Study],
+    runs_writer: Callable[[Study, Path], None],
+    manifest: Path,
+    tmp_path: Path,
+    changes: dict[str, object],
+) -> None:
+    study = study_maker(**changes)
+    runs_writer(study, tmp_path / "runs")
+    assert len(list(make(study, tmp_path / "runs", manifest, tmp_path).iterdir())) == 8
+
+
+def test_curves_show_the_means(study: Study, runs: Path, tmp_path: Path) -> None:
+    write_scores(study, runs, tmp_path / "scores.csv")
+    scores = load_scores(study, tmp_path / "scores.csv")
+    axis = learning_curves(study, scores).axes[0]
+    chosen = scores[(scores["task"] == study.tasks[0]) & (scores["sampler"] == "best_of_n")]
+    means = chosen[chosen["method"] == "fmq"].groupby(["stage", "step"])["success"].mean()
+    lines = {line.get_color(): line for line in axis.lines}
+    drawn = lines[look("fmq").color].get_xydata()
+    assert drawn[:, 0] == pytest.approx([0.5, 1, 1.25, 1.5, 1.75, 2])
+    assert drawn[:, 1] == pytest.approx(100 * means.to_numpy())
+    # The control starts from the same offline run, which is drawn once.
+    assert lines[look("mvp-no-new-data").color].get_xydata()[0, 0] == pytest.approx(1)
+
+
+def test_no_two_methods_look_alike() -> None:
+    looks = [look(method) for method in METHODS]
+    for attribute in zip(*looks, strict=True):
+        assert len(set(map(str, attribute))) == len(METHODS)
+
+
+def test_short_names_stay_distinct() -> None:
+    tasks = [
+        "pointmaze-medium-navigate-singletask-task2-v0",
+        "pointmaze-medium-stitch-singletask-task2-v0",
+        "cube-double-play-singletask-task3-v0",
+        "scene-play-singletask-v0",
+    ]
+    assert list(short_task_names(tasks).values()) == [
+        "pointmaze-medium-navigate task2",
+        "pointmaze-medium-stitch task2",
+        "cube-double task3",
+        "scene",
+    ]

@@ -1,0 +1,49 @@
+"""Provenance, and what the analysis may import."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fmq.analysis.provenance import collect_provenance, data_sentence, provenance_lines
+from fmq.errors import UserError
+from fmq.settings import Study
+
+
+def test_it_names_study_data_and_versions(study: Study, manifest: Path) -> None:
+    provenance = collect_provenance(study, [manifest])
+    assert provenance == json.loads(json.dumps(provenance))
+    assert provenance == collect_provenance(study, [manifest])
+    assert provenance["study"]["name"] == study.name
+    assert provenance["datasets"][0]["sha256"] == {"train.npz": "0" * 64}
+    assert {"fmq", "torch", "rliable"} <= provenance["versions"].keys()
+    assert "not the official data set" in data_sentence(provenance)
+    assert not any("\n" in line for line in provenance_lines(provenance))
+
+
+def test_the_hash_follows_the_settings(study: Study, study_maker: Callable[..., Study]) -> None:
+    def digest(some: Study) -> str:
+        return collect_provenance(some, [])["study"]["sha256"]
+
+    assert digest(study) == digest(study_maker())
+    assert digest(study) != digest(study_maker(seed=1))
+
+
+def test_data_sets_of_one_source_are_named_together() -> None:
+    datasets = [{"name": name, "source": "made up.", "sha256": {}} for name in ("a", "b")]
+    assert data_sentence({"datasets": datasets}) == "Data: a, b: made up."
+
+
+def test_a_missing_manifest_is_named(study: Study, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"manifest\.json"):
+        collect_provenance(study, [tmp_path / "manifest.json"])
+
+
+def test_analysis_never_imports_torch() -> None:
+    modules = "csvw curves estimates figures interval_figures provenance render scores statistics"
+    imports = "; ".join(f"import fmq.analysis.{name}" for name in f"{modules} style tables".split())
+    code = f"import sys; {imports}; sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

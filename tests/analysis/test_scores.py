@@ -1,0 +1,188 @@
+"""Collecting scores: what is read, and what is refused."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fmq.analysis.scores import (
+    EVALUATION,
+    SCORES,
+    SCORES_KEY,
+    collect_scores,
+    comparison_rows,
+    final_scores,
+    load_scores,
+    read_evaluation,
+    read_scores,
+    write_scores,
+)
+from fmq.errors import UserError
+from fmq.settings import Study
+
+HEADER = ",".join(EVALUATION)
+GOOD = "maze,finetune-fmq,best_of_n,0,online,8000,0,1,-57.5,58"
+
+
+def evaluation_files(runs: Path) -> list[Path]:
+    return sorted(runs.rglob("*.csv"))
+
+
+def test_rows_are_those_of_the_study(study: Study, runs: Path) -> None:
+    scores = collect_scores(study, runs)
+    assert list(scores.columns) == list(SCORES)
+    assert not scores.duplicated(list(SCORES_KEY)).any()
+    # Own samplers: 2 offline and 4 online evaluations; second samplers only the last of each.
+    own, second = len(study.methods), len(study.samplers)
+    assert len(scores) == len(study.tasks) * len(study.seeds) * (own * 6 + second * 2)
+    order = list(dict.fromkeys(zip(scores["method"], scores["sampler"], strict=True)))
+    assert order == comparison_rows(study)
+
+
+def test_scores_are_means_over_episodes(study: Study, runs: Path) -> None:
+    task = study.tasks[0]
+    episodes = pd.read_csv(runs / task / "seed1" / "evaluate-finetune-qc-best_of_n_euler.csv")
+    final = final_scores(collect_scores(study, runs), "online")
+    row = final[(final["task"] == task) & (final["method"] == "qc") & (final["seed"] == 1)]
+    assert row["success"].item() == pytest.approx(episodes["success"].mean())
+    assert row["return"].item() == pytest.approx(episodes["return"].mean())
+    assert row["length"].item() == pytest.approx(episodes["length"].mean())
+    assert row["step"].item() == study.online.steps
+
+
+def test_methods_share_their_offline_run(study: Study, runs: Path) -> None:
+    scores = collect_scores(study, runs)
+    offline = scores[(scores["stage"] == "offline") & (scores["sampler"] == "best_of_n")]
+    values = [
+        part.drop(columns="method").reset_index(drop=True) for _, part in offline.groupby("method")
+    ]
+    assert len(values) == 3
+    assert values[0].equals(values[1])
+    assert values[0].equals(values[2])
+
+
+def test_written_scores_read_back_exactly(study: Study, runs: Path, tmp_path: Path) -> None:
+    path = tmp_path / "scores.csv"
+    write_scores(study, runs, path)
+    pd.testing.assert_frame_equal(load_scores(study, path), collect_scores(study, runs))
+    assert (tmp_path / "scores.csv-metadata.json").exists()
+
+
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+def test_any_missing_file_is_named(study: Study, runs: Path, data: st.DataObject) -> None:
+    path = data.draw(st.sampled_from(evaluation_files(runs)))
+    moved = path.rename(path.with_suffix(".away"))
+    try:
+        with pytest.raises(UserError) as caught:
+            collect_scores(study, runs)
+    finally:
+        moved.rename(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_files_beyond_the_study_are_not_read(study: Study, runs: Path, tmp_path: Path) -> None:
+    shutil.copytree(runs, tmp_path / "runs")
+    folder = tmp_path / "runs" / study.tasks[0] / "seed0"
+    (folder / "evaluate-finetune-fmq-one_step.csv").write_text("rubbish")
+    assert collect_scores(study, tmp_path / "runs").equals(collect_scores(study, runs))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("task", "other", "column task says other, expected pointmaze"),
+        ("seed", 7, "column seed says 7, expected 0"),
+        ("run", "finetune-mvp", "column run says finetune-mvp, expected finetune-fmq"),
+        ("sampler", "qgbs", "column sampler says qgbs, expected best_of_n"),
+        ("stage", "offline", "column stage says offline, expected online"),
+        ("step", 7999, "expected evaluations at steps 8000; found 7999, 8000"),
+        ("episode", 3, "repeats"),
+    ],
+)
+def test_rows_that_do_not_belong_are_refused(
+    study: Study, runs: Path, tmp_path: Path, column: str, value: object, message: str
+) -> None:
+    shutil.copytree(runs, tmp_path / "runs")
+    path = tmp_path / "runs" / study.tasks[0] / "seed0" / "evaluate-finetune-fmq-best_of_n.csv"
+    frame = pd.read_csv(path)
+    frame.loc[5, column] = value
+    frame.to_csv(path, index=False)
+    with pytest.raises(UserError, match=message):
+        collect_scores(study, tmp_path / "runs")
+
+
+@pytest.mark.parametrize("name", ["finetune-fmq/evaluations.csv", "evaluate-finetune-fmq-qgbs.csv"])
+def test_a_cut_file_is_refused(study: Study, runs: Path, tmp_path: Path, name: str) -> None:
+    shutil.copytree(runs, tmp_path / "runs")
+    path = tmp_path / "runs" / study.tasks[1] / "seed2" / name
+    lines = path.read_text().splitlines(keepends=True)
+    for kept, message in ((len(lines) - 1, "19 episodes at step"), (1, "found none")):
+        path.write_text("".join(lines[:kept]))
+        with pytest.raises(UserError, match=message):
+            collect_scores(study, tmp_path / "runs")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "expected the columns"),
+        ("task,seed\n", "expected the columns"),
+        (f"{HEADER}\n{GOOD},9\n", "line 2 has 11 cells, expected 10"),
+        (f"{HEADER}\n{GOOD}\n{GOOD}\n", "line 3 repeats"),
+        (f"{HEADER}\n{GOOD.replace(',1,', ',2,')}\n", "column success: expected an integer"),
+        (f"{HEADER}\n{GOOD.replace('-57.5', 'nan')}\n", "column return: expected a finite number"),
+        (f"{HEADER}\n{GOOD.replace('-57.5', '-inf')}\n", "column return"),
+        (f"{HEADER}\n{GOOD.replace('8000', '-1')}\n", "column step: .* at least 0, found '-1'"),
+        (f"{HEADER}\n{GOOD.replace('online', 'later')}\n", "column stage: expected offline or"),
+        (f"{HEADER}\n{GOOD.replace('58', '0')}\n", "column length"),
+        (f"{HEADER}\n{GOOD.replace('maze', '')}\n", "column task: expected a name"),
+    ],
+)
+def test_malformed_evaluations_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "evaluations.csv"
+    path.write_text(text)
+    with pytest.raises(UserError, match=message):
+        read_evaluation(path)
+
+
+def test_an_evaluation_keeps_its_types(tmp_path: Path) -> None:
+    path = tmp_path / "evaluations.csv"
+    path.write_text(f"{HEADER}\n{GOOD}\n")
+    types = read_evaluation(path).dtypes
+    assert types["success"] == "int64"
+    assert types["return"] == "float64"
+
+
+def test_scores_of_another_study_are_refused(
+    study: Study, runs: Path, tmp_path: Path, study_maker: Callable[..., Study]
+) -> None:
+    path = tmp_path / "scores.csv"
+    write_scores(study, runs, path)
+    others = {
+        "lacks the final offline score": study_maker(seeds=[0, 1, 2, 3]),
+        "has, beyond the study,": study_maker(seeds=[0, 1]),
+        "the last online step is 8000": study_maker(
+            online=study.online.model_copy(update={"steps": 9000}).model_dump()
+        ),
+        "evaluations of 20 episodes": study_maker(
+            evaluation=study.evaluation.model_copy(update={"episodes": 30}).model_dump()
+        ),
+    }
+    for message, other in others.items():
+        with pytest.raises(UserError, match=message):
+            load_scores(other, path)
+
+
+def test_a_cut_scores_file_is_refused(study: Study, runs: Path, tmp_path: Path) -> None:
+    path = tmp_path / "scores.csv"
+    write_scores(study, runs, path)
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    assert len(read_scores(path)) > 0
+    with pytest.raises(UserError, match="lacks the final online score"):
+        load_scores(study, path)

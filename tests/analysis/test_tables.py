@@ -1,0 +1,165 @@
+"""Tables: the rule for bold, the numbers, and what LaTeX would choke on."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fmq.analysis.render import escape_latex
+from fmq.analysis.scores import final_scores, load_scores, write_scores
+from fmq.analysis.statistics import write_statistics
+from fmq.analysis.tables import clear_best, write_tables
+from fmq.settings import Study
+
+intervals = st.lists(
+    st.tuples(st.integers(0, 20), st.integers(0, 5)).map(lambda pair: (pair[0], sum(pair))),
+    min_size=1,
+    max_size=6,
+).map(lambda pairs: pd.DataFrame(pairs, columns=["low", "high"]))
+
+
+@given(intervals)
+def test_bold_is_beyond_all_others(entries: pd.DataFrame) -> None:
+    flags = clear_best(entries, runs=3)
+    assert sum(flags) <= 1
+    if any(flags):
+        best = flags.index(True)
+        others = entries.drop(index=best)
+        assert (entries["low"][best] > others["high"]).all()
+    else:
+        clear = [
+            (low > entries["high"].drop(index=place)).all()
+            for place, low in enumerate(entries["low"])
+        ]
+        assert len(entries) == 1 or not any(clear)
+
+
+@given(intervals)
+def test_bold_of_less_is_bold_of_the_mirrored(entries: pd.DataFrame) -> None:
+    mirrored = pd.DataFrame({"low": -entries["high"], "high": -entries["low"]})
+    assert clear_best(entries, 5, larger=False) == clear_best(mirrored, 5)
+
+
+@given(intervals)
+def test_a_tie_is_never_bold(entries: pd.DataFrame) -> None:
+    assert not any(clear_best(pd.concat([entries, entries], ignore_index=True), runs=5))
+
+
+def test_too_few_runs_or_no_interval_decide_nothing() -> None:
+    apart = pd.DataFrame({"low": [0.9, 0.1], "high": [1.0, 0.2]})
+    assert clear_best(apart, runs=3) == [True, False]
+    assert clear_best(apart, runs=2) == [False, False]
+    assert clear_best(apart.assign(low=float("nan")), runs=3) == [False, False]
+
+
+@given(st.text(st.characters(codec="ascii", exclude_categories=["Cc"])))
+def test_escaped_text_has_no_bare_specials(text: str) -> None:
+    escaped = escape_latex(text)
+    for command in (
+        "textbackslash",
+        "textasciitilde",
+        "textasciicircum",
+        "textless",
+        "textgreater",
+    ):
+        escaped = escaped.replace(rf"\{command}{{}}", "")
+    escaped = escaped.replace(r"\textbar{}", "")
+    for sign in "&%$#_{}":
+        escaped = escaped.replace(f"\\{sign}", "")
+    assert not set(escaped) & set("\\&%$#_{}~^")
+
+
+@pytest.fixture(scope="module")
+def made(
+    study: Study, runs: Path, manifest: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    folder = tmp_path_factory.mktemp("made")
+    write_scores(study, runs, folder / "scores.csv", [manifest])
+    write_statistics(study, folder / "scores.csv", folder / "statistics", [manifest])
+    inputs = (folder / "scores.csv", folder / "statistics", [manifest])
+    write_tables(study, *inputs, folder / "tables")
+    return folder
+
+
+def test_csv_has_the_numbers_of_the_scores(study: Study, made: Path) -> None:
+    table = pd.read_csv(made / "tables" / "main.csv")
+    final = final_scores(load_scores(study, made / "scores.csv"), "online")
+    for task in study.tasks:
+        scores = final[
+            (final["task"] == task) & (final["method"] == "mvp") & (final["sampler"] == "qgbs")
+        ]["success"]
+        entry = table[
+            (table["task"] == task) & (table["label"] == "MVP+QGBS") & (table["stage"] == "online")
+        ]
+        assert entry["value"].item() == pytest.approx(100 * scores.mean())
+        assert entry["deviation"].item() == pytest.approx(100 * scores.std(ddof=1))
+    assert set(table["task"]) == {*study.tasks, "IQM"}
+    assert not (made / "tables" / "length.csv").read_text().count("IQM")
+
+
+def test_every_form_says_where_the_data_are_from(made: Path) -> None:
+    for name in ("main", "length"):
+        for suffix in (".tex", ".md"):
+            text = (made / "tables" / f"{name}{suffix}").read_text()
+            assert "not the official data set" in text
+            assert "0" * 64 in text
+            assert "3 seeds, 20 episodes" in text
+        metadata = json.loads((made / "tables" / f"{name}.csv-metadata.json").read_text())
+        assert metadata["notes"][0]["datasets"][0]["source"].startswith("made up")
+
+
+def test_markdown_has_a_line_per_task_and_the_aggregate(study: Study, made: Path) -> None:
+    lines = (made / "tables" / "main.md").read_text().splitlines()
+    rows = [line for line in lines if line.startswith("| ")][2:]
+    assert [row.split(" | ")[0] for row in rows] == [
+        "| pointmaze-medium task2",
+        "| pointmaze-medium task4",
+        "| IQM",
+    ]
+    assert {row.count("|") for row in rows} == {8}
+
+
+def test_tables_are_the_same_twice(
+    study: Study, made: Path, manifest: Path, tmp_path: Path
+) -> None:
+    write_tables(study, made / "scores.csv", made / "statistics", [manifest], tmp_path)
+    for path in tmp_path.iterdir():
+        assert path.read_bytes() == (made / "tables" / path.name).read_bytes()
+
+
+def test_one_seed_says_so(
+    study_maker: Callable[..., Study],
+    runs_writer: Callable[[Study, Path], None],
+    manifest: Path,
+    tmp_path: Path,
+) -> None:
+    study = study_maker(seeds=[0])
+    runs_writer(study, tmp_path / "runs")
+    write_scores(study, tmp_path / "runs", tmp_path / "scores.csv")
+    write_statistics(study, tmp_path / "scores.csv", tmp_path)
+    write_tables(study, tmp_path / "scores.csv", tmp_path, [manifest], tmp_path)
+    for suffix in (".tex", ".md"):
+        text = (tmp_path / f"main{suffix}").read_text()
+        assert "One seed" in text
+        assert re.search(r"\bnan\b", text) is None
+        assert "boldmath" not in text
+        assert "**" not in text
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX here")
+def test_latex_compiles(made: Path, tmp_path: Path) -> None:
+    inputs = "".join(rf"\input{{{made}/tables/{name}.tex}}" for name in ("main", "length"))
+    (tmp_path / "paper.tex").write_text(
+        rf"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}{inputs}\end{{document}}"
+    )
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "Overfull" not in done.stdout

@@ -1,0 +1,66 @@
+MANIFESTS = expand(
+    "results/datasets/{dataset}/manifest.json",
+    dataset=study_workflow.study_datasets(study),
+)
+
+
+rule scores:
+    input:
+        MANIFESTS,
+        study_workflow.evaluation_files(study),
+    output:
+        "results/scores.csv",
+        "results/scores.csv-metadata.json",
+    log:
+        "results/logs/scores.txt",
+    params:
+        settings=study_workflow.study_hash(study),
+    shell:
+        "fmq scores 2> {log}"
+
+
+rule statistics:
+    input:
+        "results/scores.csv",
+    output:
+        expand(
+            "results/statistics/{name}.csv{suffix}",
+            name=["aggregates", "improvement", "profiles", "task_means"],
+            suffix=["", "-metadata.json"],
+        ),
+    log:
+        "results/logs/statistics.txt",
+    shell:
+        "fmq statistics 2> {log}"
+
+
+rule tables:
+    input:
+        "results/scores.csv",
+        rules.statistics.output,
+    output:
+        expand(
+            "results/tables/{name}.{suffix}",
+            name=["main", "length"],
+            suffix=["tex", "md", "csv", "csv-metadata.json"],
+        ),
+    log:
+        "results/logs/tables.txt",
+    shell:
+        "fmq tables 2> {log}"
+
+
+rule figures:
+    input:
+        "results/scores.csv",
+        rules.statistics.output,
+    output:
+        expand(
+            "results/figures/{name}.{suffix}",
+            name=["learning_curves", "aggregates", "profiles", "improvement"],
+            suffix=["pdf", "png"],
+        ),
+    log:
+        "results/logs/figures.txt",
+    shell:
+        "fmq figures 2> {log}"

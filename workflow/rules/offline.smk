@@ -1,0 +1,45 @@
+def dataset_of(wildcards):
+    return f"results/datasets/{study.task(wildcards.task).dataset}/manifest.json"
+
+
+rule pretrain:
+    input:
+        dataset_of,
+    output:
+        "results/runs/{task}/seed{seed}/pretrain-{budget}/checkpoint.pt",
+        "results/runs/{task}/seed{seed}/pretrain-{budget}/evaluations.csv",
+        "results/runs/{task}/seed{seed}/pretrain-{budget}/metrics.csv",
+        "results/runs/{task}/seed{seed}/pretrain-{budget}/settings.json",
+        "results/runs/{task}/seed{seed}/pretrain-{budget}/provenance.json",
+    log:
+        "results/runs/{task}/seed{seed}/pretrain-{budget}/log.txt",
+    params:
+        settings=lambda wildcards: study_workflow.run_hash(
+            study, wildcards.task, wildcards.seed, f"pretrain-{wildcards.budget}"
+        ),
+    threads: study.threads
+    priority: 2
+    shell:
+        "fmq pretrain {wildcards.task} --seed {wildcards.seed} --budget {wildcards.budget} 2> {log}"
+
+
+rule distill:
+    input:
+        dataset_of,
+        "results/runs/{task}/seed{seed}/pretrain-warmup/checkpoint.pt",
+    output:
+        "results/runs/{task}/seed{seed}/distill-{kind}/checkpoint.pt",
+        "results/runs/{task}/seed{seed}/distill-{kind}/evaluations.csv",
+        "results/runs/{task}/seed{seed}/distill-{kind}/metrics.csv",
+        "results/runs/{task}/seed{seed}/distill-{kind}/settings.json",
+        "results/runs/{task}/seed{seed}/distill-{kind}/provenance.json",
+    log:
+        "results/runs/{task}/seed{seed}/distill-{kind}/log.txt",
+    params:
+        settings=lambda wildcards: study_workflow.run_hash(
+            study, wildcards.task, wildcards.seed, f"distill-{wildcards.kind}"
+        ),
+    threads: study.threads
+    priority: 2
+    shell:
+        "fmq distill {wildcards.task} --seed {wildcards.seed} --kind {wildcards.kind} 2> {log}"
