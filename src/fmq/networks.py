@@ -15,6 +15,13 @@ LAYER_NORM_EPSILON = 1e-6  # flax's default
 CRITICS = 2
 
 
+# Elementwise, so that the backward kernel applied to a tangent is the derivative along it.
+TANGENTS = {
+    "gelu": lambda x, tangent: torch.ops.aten.gelu_backward(tangent, x, approximate="tanh"),
+    "silu": lambda x, tangent: torch.ops.aten.silu_backward(tangent, x),
+}
+
+
 def fourier_features(time: Tensor, size: int) -> Tensor:
     """Fixed sinusoidal features of a flow time (section 5 of the paper, appendix on networks).
 
@@ -25,10 +32,22 @@ def fourier_features(time: Tensor, size: int) -> Tensor:
     Returns:
         cos, then sin, of time * 10000^(-i / (size/2 - 1)), shape (..., size).
     """
+    angles = time * fourier_frequencies(time, size)
+    return torch.cat([angles.cos(), angles.sin()], -1)
+
+
+def fourier_frequencies(time: Tensor, size: int) -> Tensor:
+    """10000^(-i / (size/2 - 1)) for i = 0 .. size/2 - 1, with the type and device of `time`."""
     half = size // 2
     index = torch.arange(half, dtype=time.dtype, device=time.device)
-    angles = time * torch.exp(index * (-math.log(10_000.0) / max(half - 1, 1)))
-    return torch.cat([angles.cos(), angles.sin()], -1)
+    return torch.exp(index * (-math.log(10_000.0) / max(half - 1, 1)))
+
+
+def fourier_tangent(time: Tensor, tangent: Tensor, size: int) -> Tensor:
+    """Derivative of `fourier_features` at `time` along `tangent`, shape (..., size)."""
+    frequencies = fourier_frequencies(time, size)
+    angles, along = time * frequencies, tangent * frequencies
+    return torch.cat([-angles.sin() * along, angles.cos() * along], -1)
 
 
 def linear_layers(sizes: list[int], generator: torch.Generator) -> nn.ModuleList:
@@ -62,6 +81,7 @@ class VelocityNetwork(nn.Module):
         super().__init__()
         self.time_features = time_features
         self.activation = ACTIVATIONS[activation]
+        self.tangent = TANGENTS[activation]
         inputs = observation_size + action_size + 2 * (time_features or 1)
         self.layers = linear_layers(
             [inputs, *[hidden_width] * hidden_layers, action_size], generator
@@ -75,6 +95,30 @@ class VelocityNetwork(nn.Module):
         for layer in self.layers[:-1]:
             x = self.activation(layer(x))
         return self.layers[-1](x)
+
+    def jvp(
+        self,
+        observations: Tensor,
+        primals: tuple[Tensor, Tensor, Tensor],
+        tangents: tuple[Tensor, Tensor, Tensor],
+    ) -> tuple[Tensor, Tensor]:
+        """Velocity and its derivative in (actions, r, t) along `tangents`, both (..., H*A).
+
+        The same numbers as `torch.func.jvp`, which takes four times as long here because it runs
+        linear layers through Python.
+        """
+        actions, r, t = primals
+        d_actions, d_r, d_t = tangents
+        if self.time_features:
+            d_r, d_t = (fourier_tangent(*pair, self.time_features) for pair in ((r, d_r), (t, d_t)))
+            r, t = (fourier_features(time, self.time_features) for time in (r, t))
+        x = torch.cat([observations, actions, r, t], -1)
+        dx = torch.cat([torch.zeros_like(observations), d_actions, d_r, d_t], -1)
+        for layer in self.layers[:-1]:
+            z, dz = layer(x), dx @ layer.weight.T
+            x, dx = self.activation(z), self.tangent(z, dz)
+        last = self.layers[-1]
+        return last(x), dx @ last.weight.T
 
 
 class Critic(nn.Module):

@@ -1,0 +1,94 @@
+"""Policies: from raw observations to chunks of actions."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from fmq.data.normalization import Normalizer
+from fmq.errors import UserError
+from fmq.methods import SAMPLER_LABELS
+from fmq.policy import Policy, make_networks, make_sampler
+from fmq.settings import SamplingSettings, load_study
+
+OBS, ACTION, HORIZON = 3, 2, 4
+IDENTITY = Normalizer(torch.zeros(OBS), torch.ones(OBS))
+
+
+@pytest.fixture(scope="module")
+def sampling() -> SamplingSettings:
+    return load_study(Path(__file__).parent.parent / "config.yaml").sampling
+
+
+@pytest.fixture(scope="module")
+def networks():
+    settings = load_study(Path(__file__).parent.parent / "config.yaml").networks
+    generator = torch.Generator().manual_seed(0)
+    small = settings.model_copy(update={"hidden_width": 16})
+    return make_networks(OBS, ACTION * HORIZON, small, generator)
+
+
+def make_policy(networks, sampler, normalizer: Normalizer = IDENTITY, seed: int = 0) -> Policy:
+    generator = torch.Generator().manual_seed(seed)
+    return Policy(*networks, normalizer, sampler, generator, HORIZON)
+
+
+def observations(count: int = 6) -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(count, OBS))
+
+
+@pytest.mark.parametrize("name", SAMPLER_LABELS)
+def test_every_sampler_acts_in_chunks_inside_the_box(networks, sampling, name: str) -> None:
+    sampler = make_sampler(name, sampling, ACTION * HORIZON, "min")
+    for count in (1, 6):
+        chunks = make_policy(networks, sampler).act(observations(count))
+        assert chunks.shape == (count, HORIZON, ACTION)
+        assert chunks.dtype == np.float32
+        assert np.abs(chunks).max() <= 1
+        assert chunks.std() > 0.01
+
+
+@pytest.mark.parametrize("name", SAMPLER_LABELS)
+def test_noise_comes_from_the_policy_s_own_generator(networks, sampling, name: str) -> None:
+    sampler = make_sampler(name, sampling, ACTION * HORIZON, "min")
+    torch.manual_seed(1)
+    policy = make_policy(networks, sampler)
+    first, second = policy.act(observations()), policy.act(observations())
+    torch.manual_seed(2)
+    again = make_policy(networks, sampler)
+    np.testing.assert_array_equal(again.act(observations()), first)
+    np.testing.assert_array_equal(again.act(observations()), second)
+    assert not np.array_equal(first, second)
+    other = make_policy(networks, sampler, seed=1).act(observations())
+    assert not np.array_equal(other, first)
+
+
+def test_more_samples_have_a_higher_value(networks, sampling) -> None:
+    obs = torch.as_tensor(observations(200), dtype=torch.float32)
+    _, critic = networks
+    values = []
+    for samples in (1, 4, 32):
+        settings = sampling.model_copy(update={"samples": samples})
+        sampler = make_sampler("best_of_n", settings, ACTION * HORIZON, "min")
+        chunks = make_policy(networks, sampler).act(obs.numpy())
+        actions = torch.as_tensor(chunks).flatten(1)
+        values.append(float(critic(obs, actions).amin(0).mean()))
+    assert values[0] < values[1] < values[2]
+
+
+def test_observations_are_normalised_and_chunks_unfolded_step_by_step(networks) -> None:
+    def echo(velocity, critic, obs: Tensor, generator: torch.Generator) -> Tensor:
+        return torch.cat([obs, torch.zeros(len(obs), ACTION * HORIZON - OBS)], -1)
+
+    normalizer = Normalizer(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([2.0, 4.0, 8.0]))
+    policy = make_policy(networks, echo, normalizer)
+    chunks = policy.act(np.array([[3.0, 2.0, 5.0], [1.0, 6.0, 3.0]]))
+    assert chunks[0].tolist() == [[1, 0], [0.25, 0], [0, 0], [0, 0]]
+    assert chunks[1].tolist() == [[0, 1], [0, 0], [0, 0], [0, 0]]
+
+
+def test_an_unknown_sampler_is_refused(sampling) -> None:
+    with pytest.raises(UserError, match=r"unknown sampler 'beam'; allowed: .*one_step.*qgbs"):
+        make_sampler("beam", sampling, 8, "min")
