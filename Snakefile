@@ -1,7 +1,5 @@
 # The front door: `snakemake --cores 8` makes results/tables, results/figures and what they need.
 
-from pathlib import Path
-
 from snakemake.utils import min_version
 
 from fmq import workflow as study_workflow
@@ -16,7 +14,7 @@ configfile: f"{workflow.basedir}/config.yaml"
 try:
     study = study_workflow.read_config(config)
 except UserError as error:
-    raise WorkflowError(str(error))
+    raise SystemExit(f"fmq: {error}")
 
 
 wildcard_constraints:
@@ -31,7 +29,7 @@ wildcard_constraints:
 
 
 onstart:
-    study_workflow.save_settings(study, Path("results"))
+    study_workflow.save_settings(study)
 
 
 include: "workflow/rules/dataset.smk"

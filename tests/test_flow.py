@@ -118,6 +118,8 @@ def test_euler_converges_to_the_one_step_map_at_first_order() -> None:
     x = normal(3).clamp(-3, 3)  # so that no end point is clipped
     target = MEAN + DEVIATION * x
     torch.testing.assert_close(flow.one_step(exact, x[:, :0], x), target)
+    first = flow.euler(exact, x[:, :0], x, 1)  # at time 0 every arrow points to the mean
+    torch.testing.assert_close(first, torch.full_like(first, MEAN))
     errors = [
         float((flow.euler(exact, x[:, :0], x, steps) - target).abs().max())
         for steps in (50, 100, 200)

@@ -73,8 +73,9 @@ def test_a_quadratic_critic_is_followed_to_its_optimum(dtype: torch.dtype) -> No
 
 def test_the_gradient_is_taken_at_the_clipped_end_point() -> None:
     best, a_r = 0.5 * normal(1, SIZE), 0.2 * normal(2, BATCH, SIZE)
-    step = displacement(quadratic_critic(best), a_r, lambda *arguments: torch.full_like(a_r, 2))
-    end = (a_r + 0.75 * 2).clamp(-1, 1)
+    step = displacement(quadratic_critic(best), a_r, lambda *arguments: torch.full_like(a_r, 4 / 3))
+    end = (a_r + 1).clamp(-1, 1)
+    assert 0.2 < (end == 1).double().mean() < 0.8
     expected = ETA * (best - end) / (best - end).norm(dim=-1, keepdim=True)
     torch.testing.assert_close(step, expected, rtol=0, atol=1e-6)
 

@@ -27,7 +27,8 @@ def networks():
     settings = load_study(Path(__file__).parent.parent / "config.yaml").networks
     generator = torch.Generator().manual_seed(0)
     small = settings.model_copy(update={"hidden_width": 16})
-    return make_networks(OBS, ACTION * HORIZON, small, generator)
+    networks = make_networks(OBS, ACTION * HORIZON, small, generator)
+    return [network.requires_grad_(False) for network in networks]
 
 
 def make_policy(networks, sampler, normalizer: Normalizer = IDENTITY, seed: int = 0) -> Policy:

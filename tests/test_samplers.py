@@ -69,9 +69,17 @@ def test_beam_search_without_rounds_is_best_of_m(networks) -> None:
 
 
 def test_one_round_by_a_plain_search(networks) -> None:
-    """Every candidate has its own copies; the best M of all M*B move, and the best is returned."""
-    actor, critic = networks
-    result = search(networks, rounds=1)
+    """Every candidate has its own copies; the best M of all M*B move, and the best is returned.
+
+    The two critics are opposed, so that their mean would choose very differently.
+    """
+    actor, ensemble = networks
+
+    def critic(obs: Tensor, actions: Tensor) -> Tensor:
+        value = ensemble(obs, actions)[0]
+        return torch.stack([value, -2 * value])
+
+    result = search((actor, critic), rounds=1)
     noise, fresh = normal(1, BATCH, BEAM, ACTION), normal(10, BATCH, BEAM * COPIES, ACTION)
     for row, obs in enumerate(normal(0, BATCH, OBS)):
         completed = []

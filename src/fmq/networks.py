@@ -115,10 +115,10 @@ class VelocityNetwork(nn.Module):
         x = torch.cat([observations, actions, r, t], -1)
         dx = torch.cat([torch.zeros_like(observations), d_actions, d_r, d_t], -1)
         for layer in self.layers[:-1]:
-            z, dz = layer(x), dx @ layer.weight.T
+            z, dz = layer(x), dx @ layer.weight.T  # type: ignore[operator]
             x, dx = self.activation(z), self.tangent(z, dz)
         last = self.layers[-1]
-        return last(x), dx @ last.weight.T
+        return last(x), dx @ last.weight.T  # type: ignore[operator]
 
 
 class Critic(nn.Module):

@@ -5,7 +5,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -157,6 +157,8 @@ class Study(Section):
                 raise ValueError(f"methods: unknown {method!r}; allowed: {', '.join(METHODS)}")
         for row in self.samplers:
             self._check_sampler(row)
+        for name in self.task_settings:
+            self.task(name)
         for name in self.tasks:
             dataset = self.task(name).dataset
             if dataset not in self.datasets:
@@ -179,7 +181,7 @@ class Study(Section):
         try:
             settings = TaskSettings.model_validate(merged)
         except ValidationError as error:
-            raise UserError(f"task_settings.{name}.{describe(error)}") from None
+            raise UserError(f"task_settings.{name}.{describe(error, TaskSettings)}") from None
         return parse_task(name, settings)
 
     def offline_run(self, method: str) -> str:
@@ -194,18 +196,30 @@ class Study(Section):
         return [own, *(sampler for sampler in extra if sampler != own)]
 
 
-def describe(error: ValidationError) -> str:
-    """One line for the first thing that is wrong: key, reason, and what was found."""
+def describe(error: ValidationError, model: type[BaseModel]) -> str:
+    """One line for the first thing that is wrong: key, reason, what was found or is allowed."""
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     reason = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "extra_forbidden":
-        reason = "unknown key"
-    elif first["type"] == "missing":
+    if first["type"] == "missing":
         return f"{key}: missing"
-    if not key:
-        return reason
-    return f"{key}: {reason}, got {first['input']!r}"
+    if first["type"] == "extra_forbidden":
+        return f"{key}: unknown key; allowed: {', '.join(_keys_beside(first['loc'], model))}"
+    # A whole section as the culprit says nothing that the reason does not.
+    return f"{key}: {reason}".removeprefix(": ") + (
+        "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
+    )
+
+
+def _keys_beside(location: tuple[int | str, ...], model: type[BaseModel]) -> list[str]:
+    """The keys that the section of an unknown key does have."""
+    for part in location[:-1]:
+        field = model.model_fields.get(str(part))
+        annotation = field.annotation if field else None
+        for candidate in (annotation, *get_args(annotation)):
+            if isinstance(candidate, type) and issubclass(candidate, BaseModel):
+                model = candidate
+    return list(model.model_fields)
 
 
 def study_from_dict(values: dict[str, Any], source: str) -> Study:
@@ -213,7 +227,7 @@ def study_from_dict(values: dict[str, Any], source: str) -> Study:
     try:
         return Study.model_validate(values)
     except ValidationError as error:
-        raise UserError(f"{source}: {describe(error)}") from None
+        raise UserError(f"{source}: {describe(error, Study)}") from None
     except UserError as error:
         raise UserError(f"{source}: {error}") from None
 

@@ -11,15 +11,17 @@ from fmq.files import atomic_path
 from fmq.runs import dataset_settings, evaluation_settings, make_run, settings_hash
 from fmq.settings import Study, study_from_dict
 
+RESULTS = Path("results")
+
 
 def read_config(config: dict[str, Any]) -> Study:
     """Check the configuration that Snakemake merged from its files and its command line."""
     return study_from_dict(config, "configuration")
 
 
-def save_settings(study: Study, results: Path) -> None:
+def save_settings(study: Study) -> None:
     """Write the settings that every job of this invocation reads."""
-    with atomic_path(paths.settings_file(results)) as temporary:
+    with atomic_path(paths.settings_file(RESULTS)) as temporary:
         temporary.write_text(study.model_dump_json(indent=2) + "\n")
 
 
@@ -40,15 +42,25 @@ def scored_runs(study: Study) -> dict[str, list[str]]:
 
 def evaluation_files(study: Study) -> list[str]:
     """Every file of episodes that the scores are made of."""
-    results = Path("results")
     files = []
     for task in study.tasks:
         for seed in study.seeds:
             for run, samplers in scored_runs(study).items():
-                folder = paths.run_folder(results, task, seed, run)
+                folder = paths.run_folder(RESULTS, task, seed, run)
                 files.append(folder / "evaluations.csv")
-                files += [paths.evaluation_file(results, task, seed, run, s) for s in samplers]
+                files += [paths.evaluation_file(RESULTS, task, seed, run, s) for s in samplers]
     return [str(file) for file in files]
+
+
+def dataset_manifest(study: Study, task: str) -> str:
+    """The last file that `rule dataset` writes for a task."""
+    return str(paths.dataset_folder(RESULTS, study.task(task).dataset) / "manifest.json")
+
+
+def offline_checkpoint(study: Study, task: str, seed: str, method: str) -> str:
+    """The checkpoint that a method starts from online."""
+    run = study.offline_run(method)
+    return str(paths.run_folder(RESULTS, task, int(seed), run) / "checkpoint.pt")
 
 
 def dataset_hash(study: Study, dataset: str) -> str:

@@ -13,6 +13,8 @@ rule scores:
         "results/scores.csv-metadata.json",
     log:
         "results/logs/scores.txt",
+    conda:
+        "../envs/fmq.yaml"
     params:
         settings=study_workflow.study_hash(study),
     shell:
@@ -30,6 +32,8 @@ rule statistics:
         ),
     log:
         "results/logs/statistics.txt",
+    conda:
+        "../envs/fmq.yaml"
     shell:
         "fmq statistics 2> {log}"
 
@@ -46,6 +50,8 @@ rule tables:
         ),
     log:
         "results/logs/tables.txt",
+    conda:
+        "../envs/fmq.yaml"
     shell:
         "fmq tables 2> {log}"
 
@@ -62,5 +68,7 @@ rule figures:
         ),
     log:
         "results/logs/figures.txt",
+    conda:
+        "../envs/fmq.yaml"
     shell:
         "fmq figures 2> {log}"

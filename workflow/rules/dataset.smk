@@ -5,8 +5,10 @@ rule dataset:
         "results/datasets/{dataset}/manifest.json",
     log:
         "results/datasets/{dataset}/log.txt",
+    conda:
+        "../envs/fmq.yaml"
+    threads: 8
     params:
         settings=lambda wildcards: study_workflow.dataset_hash(study, wildcards.dataset),
-    threads: 8
     shell:
         "fmq dataset {wildcards.dataset} --processes {threads} 2> {log}"

@@ -5,11 +5,13 @@ rule evaluate:
         "results/runs/{task}/seed{seed}/evaluate-{run}-{sampler}.csv",
     log:
         "results/runs/{task}/seed{seed}/evaluate-{run}-{sampler}.log",
+    conda:
+        "../envs/fmq.yaml"
+    threads: study.threads
     params:
         settings=lambda wildcards: study_workflow.evaluation_hash(
             study, wildcards.task, wildcards.seed, wildcards.run, wildcards.sampler
         ),
-    threads: study.threads
     shell:
         "fmq evaluate {wildcards.task} --seed {wildcards.seed} --run {wildcards.run}"
         " --sampler {wildcards.sampler} 2> {log}"

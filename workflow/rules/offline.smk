@@ -1,10 +1,6 @@
-def dataset_of(wildcards):
-    return f"results/datasets/{study.task(wildcards.task).dataset}/manifest.json"
-
-
 rule pretrain:
     input:
-        dataset_of,
+        lambda wildcards: study_workflow.dataset_manifest(study, wildcards.task),
     output:
         "results/runs/{task}/seed{seed}/pretrain-{budget}/checkpoint.pt",
         "results/runs/{task}/seed{seed}/pretrain-{budget}/evaluations.csv",
@@ -13,19 +9,21 @@ rule pretrain:
         "results/runs/{task}/seed{seed}/pretrain-{budget}/provenance.json",
     log:
         "results/runs/{task}/seed{seed}/pretrain-{budget}/log.txt",
+    priority: 2
+    conda:
+        "../envs/fmq.yaml"
+    threads: study.threads
     params:
         settings=lambda wildcards: study_workflow.run_hash(
             study, wildcards.task, wildcards.seed, f"pretrain-{wildcards.budget}"
         ),
-    threads: study.threads
-    priority: 2
     shell:
         "fmq pretrain {wildcards.task} --seed {wildcards.seed} --budget {wildcards.budget} 2> {log}"
 
 
 rule distill:
     input:
-        dataset_of,
+        lambda wildcards: study_workflow.dataset_manifest(study, wildcards.task),
         "results/runs/{task}/seed{seed}/pretrain-warmup/checkpoint.pt",
     output:
         "results/runs/{task}/seed{seed}/distill-{kind}/checkpoint.pt",
@@ -35,11 +33,13 @@ rule distill:
         "results/runs/{task}/seed{seed}/distill-{kind}/provenance.json",
     log:
         "results/runs/{task}/seed{seed}/distill-{kind}/log.txt",
+    priority: 2
+    conda:
+        "../envs/fmq.yaml"
+    threads: study.threads
     params:
         settings=lambda wildcards: study_workflow.run_hash(
             study, wildcards.task, wildcards.seed, f"distill-{wildcards.kind}"
         ),
-    threads: study.threads
-    priority: 2
     shell:
         "fmq distill {wildcards.task} --seed {wildcards.seed} --kind {wildcards.kind} 2> {log}"

@@ -97,7 +97,7 @@ class Learner:
                 "q_max": values.max(),
                 "gradient_norm": gradient_norm(self.optimizer),
             }
-            measured = {name: float(value) for name, value in metrics.items()}
+            measured = {name: float(value.detach()) for name, value in metrics.items()}
         self.optimizer.step()
         update_target(self.target, self.critic, self.study.training.target_rate)
         return measured

@@ -1,0 +1,101 @@
+"""The real simulators: seeds, rewards, ends of episodes."""
+
+import numpy as np
+import pytest
+
+from fmq.envs.ogbench import Environment
+from fmq.tasks import TaskSettings, parse_task
+
+MAZE = "pointmaze-medium-navigate-singletask-task2-v0"
+CUBE = "cube-single-play-singletask-task1-v0"
+TWO_CUBES = "cube-double-play-singletask-task2-v0"
+SIZES = {MAZE: (2, 2), CUBE: (28, 5)}  # of observations and actions
+
+
+def make(name: str, **settings: object) -> Environment:
+    return Environment(parse_task(name, TaskSettings(**settings)))
+
+
+@pytest.fixture(scope="module", params=SIZES)
+def environment(request: pytest.FixtureRequest) -> tuple[Environment, int, int]:
+    return make(request.param, episode_limit=12), *SIZES[request.param]
+
+
+def episode(simulator: Environment, seed: int, actions: int, steps: int = 5) -> np.ndarray:
+    """Observations of an episode under random actions, shape (steps + 1, O)."""
+    random = np.random.default_rng(0)
+    seen = [simulator.reset(seed)]
+    seen += [simulator.step(random.uniform(-1, 1, actions)).observation for _ in range(steps)]
+    return np.stack(seen)
+
+
+def test_a_seed_names_an_episode(environment) -> None:
+    simulator, size, actions = environment
+    first = episode(simulator, 7, actions)
+    assert first.shape == (6, size)
+    assert first.dtype == np.float32
+    other = episode(simulator, 8, actions)
+    assert not np.array_equal(other[0], first[0])
+    np.testing.assert_array_equal(episode(simulator, 7, actions), first)
+
+
+def test_the_simulator_s_past_does_not_matter(environment, request: pytest.FixtureRequest) -> None:
+    simulator, _, actions = environment
+    name = request.node.callspec.params["environment"]
+    fresh = episode(make(name), 7, actions)
+    np.testing.assert_array_equal(episode(simulator, 7, actions), fresh)
+
+
+def test_large_seeds_are_told_apart(environment) -> None:
+    simulator, _, _ = environment
+    first, second = simulator.reset(2**62), simulator.reset(2**62 + 2**32)
+    assert not np.array_equal(first, second)
+
+
+def test_global_randomness_is_untouched_and_without_influence(environment) -> None:
+    simulator, _, _ = environment
+    np.random.seed(1)
+    expected = np.random.random(4)
+    np.random.seed(1)
+    first = simulator.reset(3)
+    np.testing.assert_array_equal(np.random.random(4), expected)
+    np.testing.assert_array_equal(simulator.reset(3), first)
+
+
+def test_a_time_limit_truncates_and_does_not_terminate(environment) -> None:
+    simulator, _, actions = environment
+    simulator.reset(0)
+    results = [simulator.step(np.zeros(actions)) for _ in range(12)]
+    assert [result.truncated for result in results] == [False] * 11 + [True]
+    assert not any(result.terminated or result.success for result in results)
+    assert {result.reward for result in results} == {-1.0}
+
+
+def test_without_a_limit_the_simulator_s_own_holds() -> None:
+    simulator = make(MAZE)
+    simulator.reset(0)
+    lengths = 1
+    while not simulator.step(np.zeros(2)).truncated:
+        lengths += 1
+    assert lengths == 1000
+
+
+def test_solving_the_maze_pays_zero_and_terminates() -> None:
+    """The point is put beside its goal; the reward judges the state that a step leads to."""
+    simulator = make(MAZE)
+    simulator.reset(0)
+    maze = simulator._env.unwrapped
+    far = simulator.step(np.zeros(2))
+    maze.set_xy(np.asarray(maze.cur_goal_xy) + 0.1)
+    near = simulator.step(np.zeros(2))
+    assert (far.reward, far.terminated, far.success) == (-1, False, False)
+    assert (near.reward, near.terminated, near.success) == (0, True, True)
+    assert not near.truncated
+
+
+def test_sparse_rewards_do_not_count_the_missing_sub_goals() -> None:
+    """Two cubes out of place pay -2 as shipped, and -1 if the task is sparse."""
+    for sparse, reward in ((False, -2), (True, -1)):
+        simulator = make(TWO_CUBES, sparse_reward=sparse)
+        simulator.reset(0)
+        assert simulator.step(np.zeros(5)).reward == reward

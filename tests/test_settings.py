@@ -1,0 +1,96 @@
+"""Settings: one source of names and bounds, visible defaults, one-line refusals."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from fmq.errors import UserError
+from fmq.settings import Study, load_study, schema_text, study_from_dict
+
+ROOT = Path(__file__).parents[1]
+
+
+def default() -> dict:
+    return yaml.safe_load((ROOT / "config.yaml").read_text())
+
+
+def test_the_default_study_is_the_one_promised() -> None:
+    study = load_study(ROOT / "config.yaml")
+    assert [study.task(name).environment for name in study.tasks] == [
+        "pointmaze-medium-singletask-task2-v0",
+        "pointmaze-medium-singletask-task4-v0",
+    ]
+    assert len(study.seeds) == 3
+    assert study.samplers_of("fmq") == ["best_of_n", "qgbs"]
+    assert study.samplers_of("qc") == ["best_of_n_euler"]
+    assert study.offline_run("mvp") == "distill-esd"
+    assert study.offline_run("qc") == "pretrain-full"
+
+
+def leaves(model: type[BaseModel], values: dict, prefix: str = "") -> set[str]:
+    """Names of fields that `values` leaves out."""
+    missing = set()
+    for name, field in model.model_fields.items():
+        if name not in values:
+            missing.add(prefix + name)
+        elif isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            missing |= leaves(field.annotation, values[name], f"{prefix}{name}.")
+    return missing
+
+
+def test_config_yaml_shows_every_setting() -> None:
+    assert leaves(Study, default()) == set()
+
+
+def test_the_committed_schema_is_current() -> None:
+    committed = (ROOT / "workflow/schemas/config.schema.json").read_text()
+    assert committed == schema_text(), "run `fmq schema > workflow/schemas/config.schema.json`"
+    assert json.loads(committed)["additionalProperties"] is False
+
+
+def test_a_missing_setting_is_named() -> None:
+    values = default()
+    del values["online"]["steps"]
+    with pytest.raises(UserError, match=r"^here: online\.steps: missing$"):
+        study_from_dict(values, "here")
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", "a: [", "3", ""])
+def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "study.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError) as error:
+        load_study(path)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such settings file"):
+        load_study(tmp_path / "none.yaml")
+
+
+def test_a_task_takes_its_own_settings_over_the_defaults() -> None:
+    values = default()
+    name = values["tasks"][0]
+    values["task_settings"] = {name: {"discount": 0.995}}
+    study = study_from_dict(values, "here")
+    assert study.task(name).settings.discount == 0.995
+    assert study.task(values["tasks"][1]).settings.discount == 0.99
+
+
+def test_a_task_without_data_is_refused() -> None:
+    values = default()
+    values["tasks"].append("cube-single-play-singletask-task1-v0")
+    with pytest.raises(UserError, match=r"no entry 'cube-single-play-v0'"):
+        study_from_dict(values, "here")
+
+
+def test_json_written_by_one_command_is_read_by_the_next(tmp_path: Path) -> None:
+    study = load_study(ROOT / "config.yaml")
+    path = tmp_path / "settings.json"
+    path.write_text(study.model_dump_json())
+    assert load_study(path) == study

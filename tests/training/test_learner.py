@@ -1,0 +1,220 @@
+"""One joint update of policy, critics and target: what it changes, and that it repeats."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from fmq.data.normalization import Normalizer
+from fmq.data.sequences import Batch
+from fmq.policy import make_sampler
+from fmq.settings import Study, load_study
+from fmq.tasks import TaskSettings
+from fmq.training.actor_losses import ACTOR_LOSSES
+from fmq.training.checkpoint import load_checkpoint, save_checkpoint
+from fmq.training.learner import Learner, Objective
+
+OBS, ACTION, HORIZON, BATCH = 4, 2, 3, 16
+TASK = TaskSettings(chunk_length=HORIZON, discount=0.9)
+NORMALIZER = Normalizer(torch.full((OBS,), 2.0), torch.full((OBS,), 3.0))
+STEP = 3000  # in the middle of the default curriculum, so that distillation has intervals
+
+
+def small_study(distillation: str = "esd") -> Study:
+    study = load_study(Path(__file__).parent.parent.parent / "config.yaml")
+    networks = study.networks.model_copy(update={"hidden_width": 16})
+    offline = study.offline.model_copy(update={"distillation": distillation})
+    return study.model_copy(update={"networks": networks, "offline": offline})
+
+
+STUDY = small_study()
+
+
+def make_learner(study: Study = STUDY, init: int = 0, noise: int = 1) -> Learner:
+    return Learner(study, TASK, NORMALIZER, ACTION, init_seed=init, noise_seed=noise)
+
+
+def objective(loss: str, learner: Learner) -> Objective:
+    sampler = make_sampler("best_of_n", learner.study.sampling, learner.action_size, "min")
+    return Objective(ACTOR_LOSSES[loss], sampler, "min")
+
+
+def random_batch(seed: int = 0) -> Batch:
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(*shape: int) -> Tensor:
+        return torch.randn(shape, generator=generator)
+
+    return Batch(
+        observations=2 + 3 * normal(BATCH, OBS),
+        actions=normal(BATCH, HORIZON * ACTION).tanh(),
+        rewards=normal(BATCH),
+        masks=(torch.arange(BATCH) % 2).float(),
+        valid=torch.ones(BATCH, HORIZON),
+        next_observations=2 + 3 * normal(BATCH, OBS),
+    )
+
+
+def train(learner: Learner, loss: str = "flow_map", updates: int = 5) -> list[dict[str, float]]:
+    aim = objective(loss, learner)
+    return [learner.update(random_batch(k), STEP + k, aim, measure=True) for k in range(updates)]
+
+
+def weights(module: nn.Module) -> Tensor:
+    return nn.utils.parameters_to_vector(module.parameters()).detach().clone()
+
+
+def everything(learner: Learner) -> Tensor:
+    modules = (learner.actor, learner.critic, learner.target, learner.offline_actor)
+    return torch.cat([weights(module) for module in modules])
+
+
+def test_equal_seeds_train_equal_networks() -> None:
+    first, second = make_learner(), make_learner()
+    assert train(first) == train(second)
+    assert torch.equal(everything(first), everything(second))
+
+
+@pytest.mark.parametrize("other", [{"init": 5}, {"noise": 5}])
+def test_each_seed_matters(other: dict[str, int]) -> None:
+    first, second = make_learner(), make_learner(**other)
+    assert train(first) != train(second)
+    assert not torch.equal(weights(first.actor), weights(second.actor))
+
+
+def test_the_global_generator_does_not_matter() -> None:
+    torch.manual_seed(1)
+    first = make_learner()
+    train(first)
+    torch.manual_seed(2)
+    second = make_learner()
+    train(second)
+    assert torch.equal(everything(first), everything(second))
+
+
+@pytest.mark.parametrize(
+    ("loss", "kind"),
+    [("diagonal", "esd"), *(("flow_map", kind) for kind in ("esd", "lsd", "psd")), ("fmq", "esd")],
+)
+def test_every_loss_trains_the_policy_and_the_critics(loss: str, kind: str) -> None:
+    learner = make_learner(small_study(kind))
+    actor, critic = weights(learner.actor), weights(learner.critic)
+    rows = train(learner, loss)
+    assert (weights(learner.actor) - actor).abs().mean() > 1e-4
+    assert (weights(learner.critic) - critic).abs().mean() > 1e-4
+    assert torch.isfinite(everything(learner)).all()
+    assert torch.isfinite(torch.tensor([list(row.values()) for row in rows])).all()
+    assert {"critic_loss", "actor_loss", "q_mean", "q_max", "gradient_norm"} <= rows[0].keys()
+
+
+def test_every_loss_is_tested() -> None:
+    assert set(ACTOR_LOSSES) == {"diagonal", "flow_map", "fmq"}
+
+
+def test_fmq_side_losses_are_weighted() -> None:
+    def actor_loss(**changes: float) -> float:
+        fmq = STUDY.fmq.model_copy(update=changes)
+        return train(make_learner(STUDY.model_copy(update={"fmq": fmq})), "fmq", 1)[0]["actor_loss"]
+
+    plain = actor_loss()
+    for name in ("diagonal_weight", "distillation_weight"):
+        once, twice = actor_loss(**{name: 1.0}) - plain, actor_loss(**{name: 2.0}) - plain
+        assert once > 0.01
+        assert twice == pytest.approx(2 * once, rel=1e-4)
+
+
+def test_the_frozen_networks_are_not_trained() -> None:
+    """The offline policy stays; the target only follows the critic's moving average."""
+    learner = make_learner()
+    offline, target = weights(learner.offline_actor), weights(learner.target)
+    train(learner, "fmq", 1)
+    assert torch.equal(weights(learner.offline_actor), offline)
+    rate = STUDY.training.target_rate
+    expected = (1 - rate) * target + rate * weights(learner.critic)
+    torch.testing.assert_close(weights(learner.target), expected)
+    assert not torch.equal(weights(learner.target), target)
+
+
+def test_the_fmq_target_starts_from_the_frozen_policy() -> None:
+    learner = make_learner()
+    nn.init.constant_(learner.offline_actor.layers[-1].bias, 5.0)
+    assert train(learner, "fmq", 1)[0]["actor_loss"] > 3**2
+
+
+def test_a_fixed_radius_is_not_adapted() -> None:
+    fixed = STUDY.fmq.model_copy(update={"adaptive": False, "eta": 0.7})
+    (row,) = train(make_learner(STUDY.model_copy(update={"fmq": fixed})), "fmq", 1)
+    assert row["eta_effective"] == pytest.approx(0.7)
+    (row,) = train(make_learner(), "fmq", 1)
+    assert 1 / 1.6 < row["eta_effective"] < 1 / 1.15
+
+
+def test_anchoring_freezes_the_present_policy() -> None:
+    learner = make_learner()
+    train(learner)
+    learner.anchor()
+    anchored = weights(learner.offline_actor)
+    assert torch.equal(anchored, weights(learner.actor))
+    measuring = torch.Generator().manual_seed(0)
+    assert learner.drift(random_batch(), measuring) == 0
+    train(learner, "fmq")
+    assert torch.equal(weights(learner.offline_actor), anchored)
+    assert learner.drift(random_batch(), measuring) > 1e-4
+
+
+def test_a_chunk_that_ends_the_task_is_worth_its_reward() -> None:
+    learner = make_learner()
+    batch = random_batch()
+    target = learner.bellman_target(batch, objective("fmq", learner))
+    ended = batch.masks == 0
+    assert torch.equal(target[ended], batch.rewards[ended])
+    assert (target[~ended] != batch.rewards[~ended]).all()
+
+
+def test_the_bellman_target_asks_the_target_critics_about_the_sampled_chunk() -> None:
+    learner, batch, chunk = make_learner(), random_batch(), torch.full((BATCH, 6), 0.5)
+    nn.init.constant_(learner.target.critics[1].layers[-1].bias, -50.0)
+    for how, expected in (("min", torch.amin), ("mean", torch.mean)):
+        aim = Objective(ACTOR_LOSSES["fmq"], lambda *arguments: chunk, how)
+        values = expected(learner.target(batch.next_observations, chunk), 0)
+        target = learner.bellman_target(batch, aim)
+        torch.testing.assert_close(target, batch.rewards + 0.9**3 * batch.masks * values)
+
+
+def test_observations_are_normalised_before_the_networks() -> None:
+    learner, batch = make_learner(), random_batch()
+    (row,) = train(learner, updates=1)
+    inputs = ((batch.observations - 2) / 3, batch.actions)
+    assert row["q_mean"] == pytest.approx(make_learner().critic(*inputs).mean().item(), rel=1e-5)
+    seen = []
+
+    def sampler(velocity, critic, obs: Tensor, generator: torch.Generator) -> Tensor:
+        seen.append(obs)
+        return batch.actions
+
+    learner.update(batch, STEP, Objective(ACTOR_LOSSES["diagonal"], sampler, "min"))
+    torch.testing.assert_close(seen[0], (batch.next_observations - 2) / 3)
+
+
+@pytest.mark.parametrize("loss", ["diagonal", "flow_map"])
+def test_losses_fall_on_a_fixed_batch(loss: str) -> None:
+    """One action for all: the velocity towards it is a function of a_t, so nothing stays over."""
+    training = STUDY.training.model_copy(update={"learning_rate": 0.01})
+    learner = make_learner(STUDY.model_copy(update={"training": training}))
+    batch = random_batch()._replace(actions=torch.full((BATCH, HORIZON * ACTION), 0.5))
+    aim = objective(loss, learner)
+    rows = [learner.update(batch, STEP, aim, measure=True) for _ in range(300)]
+    for name in ("actor_loss", "critic_loss"):
+        values = torch.tensor([row[name] for row in rows])
+        assert values[-30:].mean() < values[:10].mean() / 2
+
+
+def test_training_goes_on_from_a_checkpoint_as_if_never_interrupted(tmp_path: Path) -> None:
+    first, second = make_learner(), make_learner(init=7)
+    train(first)
+    save_checkpoint(tmp_path / "checkpoint.pt", first.state())
+    second.load_state(load_checkpoint(tmp_path / "checkpoint.pt", torch.device("cpu")))
+    second.generator.set_state(first.generator.get_state())
+    assert train(first, "fmq") == train(second, "fmq")
+    assert torch.equal(everything(first), everything(second))

@@ -1,0 +1,126 @@
+"""Whole stages on a tiny study: what they leave behind, and that they repeat to the byte."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from fmq.data.generate import generate_dataset
+from fmq.errors import UserError
+from fmq.evaluation import evaluate_checkpoint
+from fmq.paths import dataset_folder, evaluation_file, run_folder
+from fmq.runs import make_run, settings_hash
+from fmq.settings import Study, find_dataset, study_from_dict
+from fmq.training.offline import train_offline
+from fmq.training.online import finetune
+
+ROOT = Path(__file__).parents[2]
+DATASET = "pointmaze-medium-navigate-v0"
+TASK = "pointmaze-medium-navigate-singletask-task4-v0"
+
+
+def merged(base: dict, over: dict) -> dict:
+    """`over` laid over `base`, section by section, as Snakemake does it."""
+    return base | {
+        key: merged(base[key], value) if isinstance(value, dict) else value
+        for key, value in over.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    layers = [
+        yaml.safe_load((ROOT / name).read_text()) for name in ("config.yaml", "config/smoke.yaml")
+    ]
+    return study_from_dict(merged(*layers), "smoke")
+
+
+@pytest.fixture(scope="module")
+def results(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder with a data set and every run of one task and seed."""
+    results = tmp_path_factory.mktemp("results")
+    generate_dataset(DATASET, find_dataset(study, DATASET), dataset_folder(results, DATASET), 1)
+    run_all(study, results)
+    return results
+
+
+def run_all(study: Study, results: Path) -> None:
+    for name in ("pretrain-full", "pretrain-warmup", "distill-esd"):
+        train_offline(make_run(study, TASK, 0, name), results)
+    for method in study.methods:
+        finetune(make_run(study, TASK, 0, f"finetune-{method}"), results)
+    evaluate_checkpoint(make_run(study, TASK, 0, "finetune-fmq"), "qgbs", results)
+
+
+def test_two_runs_are_identical_to_the_byte(study: Study, results: Path, tmp_path: Path) -> None:
+    (tmp_path / "datasets").symlink_to(results / "datasets")
+    run_all(study, tmp_path)
+    compared = 0
+    for first in sorted((results / "runs").rglob("*")):
+        if first.suffix in {".pt"} or first.name.startswith("eval"):
+            second = tmp_path / first.relative_to(results)
+            assert first.read_bytes() == second.read_bytes(), first
+            compared += 1
+    assert compared == 7 + 7 + 1
+
+
+def test_seeds_differ(study: Study, results: Path, tmp_path: Path) -> None:
+    (tmp_path / "datasets").symlink_to(results / "datasets")
+    train_offline(make_run(study, TASK, 1, "pretrain-warmup"), tmp_path)
+    first = run_folder(results, TASK, 0, "pretrain-warmup") / "checkpoint.pt"
+    second = run_folder(tmp_path, TASK, 1, "pretrain-warmup") / "checkpoint.pt"
+    assert first.read_bytes() != second.read_bytes()
+
+
+def test_a_run_folder_tells_what_shaped_it(study: Study, results: Path) -> None:
+    folder = run_folder(results, TASK, 0, "finetune-fmq")
+    written = json.loads((folder / "settings.json").read_text())
+    run = make_run(study, TASK, 0, "finetune-fmq")
+    assert written["hash"] == settings_hash(run.settings())
+    assert written["settings"]["fmq"]["eta"] == study.fmq.eta
+    assert written["settings"]["parent"]["run"] == "distill-esd"
+    provenance = json.loads((folder / "provenance.json").read_text())
+    assert provenance["dataset"]
+    assert provenance["packages"]["torch"]
+
+
+def test_online_metrics_hold_what_the_paper_plots(study: Study, results: Path) -> None:
+    folder = run_folder(results, TASK, 0, "finetune-fmq")
+    with (folder / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 2  # 20 updates, a row every 10
+    names = {"critic_loss", "actor_loss", "q_mean", "q_max", "gradient_norm", "eta_effective"}
+    assert names | {"drift", "updates_per_second", "environment_steps_per_second"} <= set(rows[0])
+    assert 0 < float(rows[-1]["eta_effective"]) <= study.fmq.eta
+    assert float(rows[-1]["drift"]) > 0
+
+
+def test_the_control_collects_nothing(results: Path) -> None:
+    folder = run_folder(results, TASK, 0, "finetune-mvp-no-new-data")
+    header = (folder / "metrics.csv").read_text().splitlines()[0].split(",")
+    assert "environment_steps_per_second" not in header
+
+
+def test_all_methods_and_samplers_meet_the_same_number_of_episodes(
+    study: Study, results: Path
+) -> None:
+    with evaluation_file(results, TASK, 0, "finetune-fmq", "qgbs").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["episode"] for row in rows] == [str(n) for n in range(study.evaluation.episodes)]
+    assert {row["step"] for row in rows} == {str(study.online.steps)}
+
+
+def test_a_flow_map_sampler_is_refused_on_a_diagonal_policy(study: Study, results: Path) -> None:
+    run = make_run(study, TASK, 0, "pretrain-full")
+    with pytest.raises(UserError, match="flow map"):
+        evaluate_checkpoint(run, "qgbs", results)
+    assert not evaluation_file(results, TASK, 0, "pretrain-full", "qgbs").exists()
+
+
+def test_a_missing_checkpoint_is_named(study: Study, results: Path, tmp_path: Path) -> None:
+    (tmp_path / "datasets").symlink_to(results / "datasets")
+    with pytest.raises(UserError, match=r"pretrain-warmup/checkpoint\.pt: no such checkpoint"):
+        train_offline(make_run(study, TASK, 0, "distill-esd"), tmp_path)
+    assert not (tmp_path / "runs").exists()

@@ -1,0 +1,199 @@
+"""The whole workflow on the smoke study: real data, training, simulators, statistics, LaTeX."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).parents[2]
+TASK2, TASK4 = (f"pointmaze-medium-navigate-singletask-task{n}-v0" for n in (2, 4))
+
+
+class Project:
+    """A copy of the project, so that a test may edit its sources and settings."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("src", "workflow", "config"):
+            shutil.copytree(
+                ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__")
+            )
+        for name in ("Snakefile", "config.yaml"):
+            shutil.copy(ROOT / name, folder / name)
+
+    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+        environment = os.environ | {
+            "PYTHONPATH": str(self.folder / "src"),
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        }
+        return subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True
+        )
+
+    def overlay(self, text: str) -> list[str]:
+        """Arguments for the smoke study with `text` on top of it."""
+        (self.folder / "overlay.yaml").write_text(text)
+        return ["--configfile", "config/smoke.yaml", "overlay.yaml"]
+
+    def planned(self, text: str = "{}") -> set[str]:
+        """Output files that would be made again under an overlay."""
+        result = self.snakemake("--dry-run", *self.overlay(text))
+        assert result.returncode == 0, result.stdout + result.stderr
+        outputs = re.findall(r"^    output: (.*)$", result.stdout + result.stderr, re.MULTILINE)
+        return {file for line in outputs for file in line.split(", ")}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The smoke study, run once."""
+    project = Project(tmp_path_factory.mktemp("project"))
+    result = project.snakemake(*project.overlay("{}"))
+    assert result.returncode == 0, result.stdout + result.stderr
+    return project
+
+
+def runs_in(files: set[str]) -> set[str]:
+    """Run folders and evaluations among `files`, without the gathered results."""
+    return {file.removeprefix("results/runs/") for file in files if file.startswith("results/runs")}
+
+
+def test_every_promised_output_is_there(project: Project) -> None:
+    results = project.folder / "results"
+    for name in ("main", "length"):
+        for suffix in ("tex", "md", "csv"):
+            assert (results / "tables" / f"{name}.{suffix}").stat().st_size > 100
+    for name in ("learning_curves", "aggregates", "profiles", "improvement"):
+        assert (results / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+        assert (results / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_scores_hold_every_method_sampler_and_evaluation(project: Project) -> None:
+    scores = pd.read_csv(project.folder / "results" / "scores.csv")
+    columns = "task,method,sampler,seed,stage,step,success,return,length,episodes"
+    assert list(scores.columns) == columns.split(",")
+    assert set(scores.task) == {TASK2, TASK4}
+    rows = {(row.method, row.sampler) for row in scores.itertuples()}
+    assert rows == {
+        ("fmq", "best_of_n"),
+        ("fmq", "qgbs"),
+        ("mvp", "best_of_n"),
+        ("mvp", "qgbs"),
+        ("mvp-no-new-data", "best_of_n"),
+        ("qc", "best_of_n_euler"),
+    }
+    own = scores[
+        (scores.method == "fmq") & (scores.sampler == "best_of_n") & (scores.task == TASK2)
+    ]
+    assert list(zip(own.stage, own.step, strict=True)) == [
+        ("offline", 20),
+        ("offline", 40),
+        ("online", 20),
+        ("online", 40),
+        ("online", 60),
+    ]
+    assert (scores.episodes == 4).all()
+
+
+def test_generated_data_is_named_as_such_in_every_table(project: Project) -> None:
+    for file in ("tables/main.tex", "tables/main.md", "scores.csv-metadata.json"):
+        assert (
+            "generated here, not the official data set"
+            in (project.folder / "results" / file).read_text()
+        )
+
+
+def test_a_second_run_has_nothing_to_do(project: Project) -> None:
+    assert project.planned() == set()
+
+
+def test_editing_a_comment_reruns_nothing(project: Project) -> None:
+    for name in ("src/fmq/flow.py", "src/fmq/training/online.py", "workflow/rules/online.smk"):
+        path = project.folder / name
+        path.write_text(path.read_text() + "\n# another comment\n")
+    assert project.planned() == set()
+
+
+def test_a_tasks_setting_reruns_that_task_alone(project: Project) -> None:
+    planned = project.planned(f"task_settings: {{{TASK4}: {{discount: 0.98}}}}")
+    assert {file.split("/")[0] for file in runs_in(planned)} == {TASK4}
+    assert {file.split("/")[2] for file in runs_in(planned)} >= {
+        "pretrain-full",
+        "distill-esd",
+        "finetune-fmq",
+    }
+    assert not any("datasets" in file for file in planned)
+    assert "results/tables/main.tex" in planned
+
+
+@pytest.mark.parametrize(
+    ("change", "runs"),
+    [
+        ("fmq: {eta: 0.5}", {"finetune-fmq"}),
+        ("sampling: {qgbs_eta: 0.1}", set()),
+        ("device: cpu", set()),
+    ],
+)
+def test_a_setting_reruns_what_it_shapes(project: Project, change: str, runs: set[str]) -> None:
+    checkpoints = {file for file in project.planned(change) if file.endswith("checkpoint.pt")}
+    assert {Path(file).parent.name for file in checkpoints} == runs
+
+
+def test_the_statistics_section_shapes_no_run(project: Project) -> None:
+    planned = project.planned("statistics: {resamples: 300}")
+    assert runs_in(planned) == set()
+    assert "results/statistics/aggregates.csv" in planned
+
+
+def test_a_dry_run_imports_no_torch(project: Project) -> None:
+    program = (
+        "import sys\n"
+        "from snakemake.cli import main\n"
+        "try:\n    main(['--dry-run', '--quiet', 'all', '--cores', '2'])\n"
+        "except SystemExit as end:\n    assert not end.code, end.code\n"
+        "assert 'fmq.settings' in sys.modules\n"
+        "heavy = {'torch', 'ogbench', 'gymnasium', 'matplotlib'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=project.folder,
+        env=os.environ | {"PYTHONPATH": str(project.folder / "src")},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("bogus: 1", ["bogus", "unknown key", "allowed", "tasks"]),
+        ("online: {stepz: 1}", ["online.stepz", "unknown key", "start_training"]),
+        ("tasks: [nowhere-v0]", ["tasks", "nowhere-v0", "allowed"]),
+        ("seeds: []", ["seeds", "at least 1"]),
+        ("seeds: [0, 0]", ["seeds", "twice"]),
+        ("online: {steps: -1}", ["online.steps", "greater than or equal to 1", "-1"]),
+        ("methods: [sac]", ["methods", "sac", "fmq, mvp, qc"]),
+        ("samplers: [qc+qgbs]", ["samplers", "qc", "flow map"]),
+        (f"task_settings: {{{TASK2}: {{discount: 2}}}}", [TASK2, "discount", "less than 1"]),
+        ("task_settings: {typo: {discount: 0.9}}", ["typo", "allowed"]),
+    ],
+)
+def test_a_bad_setting_is_one_line_and_makes_nothing(
+    tmp_path: Path, change: str, words: list[str]
+) -> None:
+    project = Project(tmp_path)
+    result = project.snakemake(*project.overlay(change))
+    assert result.returncode != 0
+    told = [line for line in result.stderr.splitlines() if line.startswith("fmq: ")]
+    assert len(told) == 1
+    assert "Traceback" not in result.stderr
+    for word in words:
+        assert word in told[0]
+    assert not (tmp_path / "results").exists()
