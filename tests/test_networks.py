@@ -1,6 +1,7 @@
 """Shapes, initial weights and time features of the networks."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -76,6 +77,20 @@ def test_without_time_features_the_times_go_in_as_they_are() -> None:
     hidden = torch.cat([obs, actions, r, t], -1) @ first.weight.T
     expected = nn.functional.gelu(hidden, approximate="tanh") @ last.weight.T
     torch.testing.assert_close(network(obs, actions, r, t), expected)
+
+
+@pytest.mark.parametrize("activation", ["gelu", "silu"])
+@pytest.mark.parametrize("features", [0, 8])
+def test_its_own_derivative_is_that_of_automatic_differentiation(
+    activation: str, features: int
+) -> None:
+    network = velocity_network(activation=activation, time_features=features).double()
+    obs, *primals = (value.double() for value in inputs(7, 3))
+    tangents = tuple(torch.cos(10 * value) for value in primals)  # any direction
+    value, derivative = network.jvp(obs, tuple(primals), tangents)
+    expected = torch.func.jvp(partial(network, obs), tuple(primals), tangents)
+    torch.testing.assert_close((value, derivative), expected, rtol=1e-10, atol=1e-12)
+    assert (derivative.abs() > 1e-6).all()
 
 
 def linear_layers(network: nn.Module) -> list[nn.Linear]:

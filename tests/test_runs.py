@@ -41,11 +41,6 @@ def changed(changes: dict[str, Any], task: str = TASKS[0]) -> set[str]:
     return {name for name in RUNS if before[name] != after[name]}
 
 
-def qc_repeated(*row: object) -> Any:
-    reason = "finetune-qc is repeated for settings that it never reads"
-    return pytest.param(*row, marks=pytest.mark.xfail(strict=True, reason=reason))
-
-
 @pytest.mark.parametrize(
     ("setting", "value", "affected"),
     [
@@ -60,11 +55,11 @@ def qc_repeated(*row: object) -> Any:
         ("offline/critic_target", "min", RUNS),
         ("offline/steps", 9000, FROM_DISTILLED | FROM_FULL),
         ("offline/evaluate_every", 500, RUNS),
-        qc_repeated("offline/warmup_steps", 900, RUNS - FROM_FULL),
-        qc_repeated("offline/anneal_end", 6000, FROM_DISTILLED),
+        ("offline/warmup_steps", 900, RUNS - FROM_FULL),
+        ("offline/anneal_end", 6000, FROM_DISTILLED),
         ("online/steps", 9000, ONLINE),
         ("online/update_every", 1, ONLINE),
-        qc_repeated("online/critic_target", "min", ONLINE - {"finetune-qc"}),
+        ("online/critic_target", "min", ONLINE - {"finetune-qc"}),
         ("fmq/eta", 0.5, FMQ),
         ("fmq/adaptive", False, FMQ),
         ("fmq/distillation_weight", 0.1, FMQ),

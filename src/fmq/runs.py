@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fmq.errors import UserError
-from fmq.methods import METHODS
+from fmq.methods import FLOW_MAP_SAMPLERS, METHODS
 from fmq.seeding import derive_seed
 from fmq.settings import Study, canonical, find_dataset
 from fmq.tasks import Task
@@ -86,22 +86,35 @@ class Run:
             "evaluation": study.evaluation.model_dump(),
             "dataset": dataset_settings(study, self.task.dataset),
         }
-        if self.stage == "pretrain":
-            shaped["offline"] = {
-                "steps": self.last_step,
-                "critic_target": study.offline.critic_target,
-                "evaluate_every": study.offline.evaluate_every,
-            }
-        else:
-            shaped["offline"] = study.offline.model_dump()
-        if self.stage == "finetune":
-            shaped["method"] = vars(METHODS[self.kind])
-            shaped["online"] = study.online.model_dump()
-            if METHODS[self.kind].actor_loss == "fmq":
-                shaped["fmq"] = study.fmq.model_dump()
+        shaped |= self._online_settings() if self.stage == "finetune" else self._offline_settings()
         if self.parent is not None:
             shaped["parent"] = self.parent.settings()
         return shaped
+
+    def _offline_settings(self) -> dict[str, Any]:
+        offline = self.study.offline
+        shared = {"critic_target": self.critic_target, "evaluate_every": offline.evaluate_every}
+        return {"steps": self.last_step, **shared, **self._distillation_settings()}
+
+    def _online_settings(self) -> dict[str, Any]:
+        study, method = self.study, vars(METHODS[self.kind]).copy()
+        del method["label"]
+        shaped = {
+            "method": method,
+            "online": study.online.model_dump(exclude={"critic_target"}),
+            "critic_target": self.critic_target,
+            **self._distillation_settings(),
+        }
+        if METHODS[self.kind].actor_loss == "fmq":
+            shaped["fmq"] = study.fmq.model_dump()
+        return shaped
+
+    def _distillation_settings(self) -> dict[str, Any]:
+        """The curriculum, for runs that start from a warmed-up policy and train a flow map."""
+        if self.sampler not in FLOW_MAP_SAMPLERS:
+            return {}
+        names = {"warmup_steps", "anneal_end", "distillation"}
+        return self.study.offline.model_dump(include=names)
 
 
 def make_run(study: Study, task: str, seed: int, name: str) -> Run:

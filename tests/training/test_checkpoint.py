@@ -72,10 +72,6 @@ def test_another_file_is_refused(tmp_path: Path, content: bytes) -> None:
     refused(path)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="torch's unpickler also raises IndexError, KeyError and struct.error"
-)
-@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 def test_random_bytes_are_refused(tmp_path: Path) -> None:
     source, path = random.Random(0), tmp_path / "checkpoint.pt"
     for _ in range(300):

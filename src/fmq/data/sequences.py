@@ -57,7 +57,8 @@ class SequenceBuffer:
             actions: (n, A).
             rewards, masks, terminals: (n,).
             rows, next_rows: (n,), row numbers in `observations`.
-            capacity: transitions kept; at least n + 1 are.
+            capacity: transitions kept, n + 1 if that is more; fewer of them where online episodes
+                are shorter than `ROW_SLACK` steps.
             horizon: H, steps of a chunk.
             discount: gamma, per step.
         """
@@ -129,7 +130,7 @@ class SequenceBuffer:
 
     def _write_row(self, observation: Tensor) -> int:
         row = self.row_end % len(self.observations)
-        while self.size and int(self.rows[self.oldest]) == row and self.row_end > row:
+        while self.size and int(self.rows[self.oldest]) == row:
             self._drop_oldest()
         self.observations[row] = observation
         self.row_end += 1

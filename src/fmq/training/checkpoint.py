@@ -2,6 +2,8 @@
 
 import io
 import pickle
+import struct
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,19 @@ import torch
 
 from fmq.errors import UserError
 from fmq.files import atomic_path
+
+# What torch's reader raises on bytes that are no checkpoint.
+DAMAGE = (
+    RuntimeError,
+    EOFError,
+    OSError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    struct.error,
+    pickle.UnpicklingError,
+)
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -25,10 +40,11 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
 def load_checkpoint(path: Path, device: torch.device) -> dict[str, Any]:
     """Read what `save_checkpoint` wrote; `UserError` if it is missing or damaged."""
     try:
-        state = torch.load(path, map_location=device, weights_only=True)
+        with warnings.catch_warnings(action="ignore"):  # the error below says what matters
+            state = torch.load(path, map_location=device, weights_only=True)
     except FileNotFoundError:
         raise UserError(f"{path}: no such checkpoint; run the stage that writes it first") from None
-    except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
+    except DAMAGE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(f"{path}: not a checkpoint, or damaged: {reason}; remake it") from None
     if not isinstance(state, dict):

@@ -15,6 +15,7 @@ from fmq.data.manifest import check_dataset
 from fmq.data.normalization import fit_normalizer
 from fmq.data.ogbench import load_transitions
 from fmq.data.sequences import SequenceBuffer
+from fmq.errors import UserError
 from fmq.evaluation import Evaluator, success_rate, write_evaluation
 from fmq.files import atomic_path
 from fmq.policy import Policy, make_sampler
@@ -60,6 +61,11 @@ class Workbench:
         folder = paths.dataset_folder(self.results, task.dataset)
         self.manifest = check_dataset(folder, task.dataset)
         data = load_transitions(folder / f"{task.dataset}.npz", task)
+        if len(data.actions) < task.settings.chunk_length:
+            raise UserError(
+                f"{folder}: {len(data.actions)} transitions are fewer than a chunk of "
+                f"{task.settings.chunk_length}; make more data, or set a shorter chunk_length"
+            )
         tensors = {
             name: torch.as_tensor(array, device=self.device) for name, array in vars(data).items()
         }
