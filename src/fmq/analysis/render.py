@@ -114,7 +114,9 @@ def _size(table: Table) -> list[str]:
     parts = [name.partition(" ")[0] for name in table.names.values()]
     widths = table.entries.assign(width=[len(_value(e)) for e in table.entries.itertuples()])
     cells = widths.groupby("label")["width"].max() + len("→ ")
-    if max(map(len, parts)) + cells.sum() <= 82:
+    heads = {label: max(map(len, _two_lines(label))) for label in cells.index}
+    columns = sum(max(width, heads[label]) for label, width in cells.items())
+    if max(map(len, parts)) + columns <= 60:
         return [r"\footnotesize", r"\setlength{\tabcolsep}{3pt}"]
     return [r"\scriptsize", r"\setlength{\tabcolsep}{2pt}"]
 
