@@ -25,4 +25,5 @@ lint: .venv/installed
 	touch $@
 
 clean:
-	rm -rf .venv .snakemake results/datasets results/runs
+	rm -rf .venv .snakemake
+	find results -mindepth 1 -not -name README.md -delete

@@ -117,10 +117,10 @@ def test_beam_search_settings_change_beam_search_evaluations_alone(run: str) -> 
 
 def test_parents_lead_back_to_pre_training() -> None:
     def ancestors(name: str) -> list[str]:
-        run, names = make_run(study(), TASKS[0], 3, name), []
+        run, names = make_run(study(), TASKS[0], 2, name), []
         while (parent := run.parent) is not None:
             assert run.settings()["parent"] == parent.settings()
-            assert (parent.task.name, parent.seed) == (TASKS[0], 3)
+            assert (parent.task.name, parent.seed) == (TASKS[0], 2)
             names.append(parent.name)
             run = parent
         assert "parent" not in run.settings()

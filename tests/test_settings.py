@@ -89,6 +89,19 @@ def test_a_task_without_data_is_refused() -> None:
         study_from_dict(values, "here")
 
 
+def test_a_task_whose_data_nothing_can_make_is_refused() -> None:
+    values = default()
+    values["tasks"] = ["antmaze-giant-navigate-singletask-task4-v0"]
+    values["datasets"]["antmaze-giant-navigate-v0"] = values["datasets"].popitem()[1]
+    with pytest.raises(UserError, match=r"cannot be generated.*trained experts"):
+        study_from_dict(values, "here")
+
+
+def test_methods_may_name_any_subset() -> None:
+    study = study_from_dict(default() | {"methods": ["fmq"]}, "here")
+    assert study.samplers_of("fmq") == ["best_of_n", "qgbs"]
+
+
 def test_json_written_by_one_command_is_read_by_the_next(tmp_path: Path) -> None:
     study = load_study(ROOT / "config.yaml")
     path = tmp_path / "settings.json"

@@ -21,7 +21,7 @@ TaskName = Annotated[str, typer.Argument(help="A task of the study.")]
 Seed = Annotated[int, typer.Option(help="A seed of the study.")]
 Results = Annotated[Path, typer.Option(help="Folder that the study fills.")]
 Settings = Annotated[
-    Path | None, typer.Option(help="Settings file; RESULTS/settings.json unless given.")
+    Path | None, typer.Option(help="All settings; RESULTS/settings.json unless given.")
 ]
 RESULTS = Path("results")
 
@@ -34,7 +34,7 @@ def load(settings: Path | None, results: Path):  # type: ignore[no-untyped-def]
 
 
 @app.command()
-def check(settings: Annotated[Path, typer.Argument(help="A settings file.")]) -> None:
+def check(settings: Annotated[Path, typer.Argument(help="A file with all settings.")]) -> None:
     """Check a settings file and print it in full."""
     from fmq.settings import load_study
 
@@ -170,8 +170,8 @@ def figures(settings: Settings = None, results: Results = RESULTS) -> None:
 
 
 def _manifests(study, results: Path) -> list[Path]:  # type: ignore[no-untyped-def]
-    names = sorted({study.task(name).dataset for name in study.tasks})
-    return [paths.dataset_folder(results, name) / "manifest.json" for name in names]
+    folders = [paths.dataset_folder(results, name) for name in study.dataset_names()]
+    return [folder / "manifest.json" for folder in folders]
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from fmq.files import atomic_path
 from fmq.methods import FLOW_MAP_SAMPLERS
 from fmq.policy import Policy, make_networks, make_sampler
 from fmq.progress import progress
-from fmq.runs import Run
+from fmq.runs import Run, settings_hash
 from fmq.seeding import derive_seed
 from fmq.training.checkpoint import load_checkpoint
 from fmq.training.device import choose_device
@@ -78,13 +78,18 @@ def success_rate(rows: Sequence[dict[str, Any]]) -> float:
     return sum(row["success"] for row in rows) / len(rows)
 
 
+def load_learner(run: Run, results: Path, device: torch.device) -> dict[str, Any]:
+    """State of a run's learner at its end; `UserError` if it is missing or of other settings."""
+    folder = paths.run_folder(results, run.task.name, run.seed, run.name)
+    return load_checkpoint(folder / "checkpoint.pt", settings_hash(run.settings()), device)
+
+
 def load_policy(run: Run, sampler: str, results: Path) -> Policy:
     """The policy in a run's last checkpoint, under any sampler that fits it."""
     if run.sampler not in FLOW_MAP_SAMPLERS and sampler in FLOW_MAP_SAMPLERS:
         raise UserError(f"sampler {sampler!r} jumps along a flow map, and {run.name} has none")
     device = choose_device(run.study)
-    folder = paths.run_folder(results, run.task.name, run.seed, run.name)
-    state = load_checkpoint(folder / "checkpoint.pt", device)["learner"]
+    state = load_learner(run, results, device)
     normalizer = Normalizer(**state["normalizer"])
     actor, critic = make_networks(
         len(normalizer.mean), state["action_size"], run.study.networks, torch.Generator()

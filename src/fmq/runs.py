@@ -72,7 +72,10 @@ class Run:
         return derive_seed(self.study.seed, self.task.name, self.seed, purpose, *parts)
 
     def settings(self) -> dict[str, Any]:
-        """Everything that shapes the result, its parents' included, and nothing else."""
+        """Everything in the study that shapes the result, its parents' included.
+
+        The device is left out: it changes the last digits only, and `provenance.json` names it.
+        """
         study = self.study
         shaped: dict[str, Any] = {
             "run": self.name,
@@ -84,7 +87,7 @@ class Run:
             "training": study.training.model_dump(),
             "sampling": study.sampling.model_dump(include=_SAMPLING),
             "evaluation": study.evaluation.model_dump(),
-            "dataset": dataset_settings(study, self.task.dataset),
+            "dataset": training_data_settings(study, self.task.dataset),
         }
         shaped |= self._online_settings() if self.stage == "finetune" else self._offline_settings()
         if self.parent is not None:
@@ -121,6 +124,9 @@ def make_run(study: Study, task: str, seed: int, name: str) -> Run:
     """The run `name` of a study's task; `UserError` if the study has no such run."""
     if task not in study.tasks:
         raise UserError(f"task {task!r} is not in the study; its tasks: {', '.join(study.tasks)}")
+    if seed not in study.seeds:
+        seeds = ", ".join(map(str, study.seeds))
+        raise UserError(f"seed {seed} is not in the study; its seeds: {seeds}")
     offline = {f"pretrain-{budget}" for budget in BUDGETS}
     offline.add(f"distill-{study.offline.distillation}")
     allowed = sorted(offline) + [f"finetune-{method}" for method in study.methods]
@@ -132,6 +138,13 @@ def make_run(study: Study, task: str, seed: int, name: str) -> Run:
 def dataset_settings(study: Study, dataset: str) -> dict[str, Any]:
     """Everything that shapes a data set."""
     return {"name": dataset, **find_dataset(study, dataset).model_dump()}
+
+
+def training_data_settings(study: Study, dataset: str) -> dict[str, Any]:
+    """What shapes the training file of a data set; no run reads the validation file."""
+    settings = dataset_settings(study, dataset)
+    del settings["validation_episodes"]
+    return settings
 
 
 def evaluation_settings(run: Run, sampler: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Typed settings of a study: the one source of names, bounds and help texts.
 
-`config.yaml` shows every default; an overlay changes some; `load_study` reads, merges and checks.
+`config.yaml` shows every setting; Snakemake lays overlays over it, and what it merged is checked
+here.
 """
 
 import json
@@ -12,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from fmq.errors import UserError
 from fmq.methods import FLOW_MAP_SAMPLERS, METHODS, SAMPLER_LABELS
-from fmq.tasks import Task, TaskSettings, parse_task
+from fmq.tasks import Task, TaskSettings, generated_environment, parse_task
 
 Aggregate = Literal["mean", "min"]
 
@@ -163,14 +164,16 @@ class Study(Section):
             dataset = self.task(name).dataset
             if dataset not in self.datasets:
                 raise ValueError(f"datasets has no entry {dataset!r}, which task {name!r} needs")
+            generated_environment(dataset)
         return self
 
     def _check_sampler(self, row: str) -> None:
+        # A row of a method that is not compared is harmless: `methods` may name any subset.
         method, _, sampler = row.partition("+")
-        if method not in self.methods or sampler not in SAMPLER_LABELS:
+        if method not in METHODS or sampler not in SAMPLER_LABELS:
             raise ValueError(
                 f"samplers: {row!r} is no METHOD+SAMPLER; "
-                f"methods: {', '.join(self.methods)}; samplers: {', '.join(SAMPLER_LABELS)}"
+                f"methods: {', '.join(METHODS)}; samplers: {', '.join(SAMPLER_LABELS)}"
             )
         if METHODS[method].offline != "distill" and sampler in FLOW_MAP_SAMPLERS:
             raise ValueError(f"samplers: {row!r} needs a flow map, and {method} has none")
@@ -188,6 +191,10 @@ class Study(Section):
         """Name of the offline run that `method` starts from."""
         kind = METHODS[method].offline
         return f"distill-{self.offline.distillation}" if kind == "distill" else kind
+
+    def dataset_names(self) -> list[str]:
+        """The data sets that the tasks need, each once."""
+        return sorted({self.task(name).dataset for name in self.tasks})
 
     def samplers_of(self, method: str) -> list[str]:
         """The samplers `method` is evaluated with, its own first."""

@@ -7,11 +7,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from fmq.errors import UserError
 
-_MAZE = r"(?:point|ant|humanoid)maze-(?:medium|large|giant|teleport)-(?:navigate|stitch|explore)"
+_MAZE = r"(?:point|ant|humanoid)maze-(?:medium|large|giant)-(?:navigate|stitch|explore)"
 _CUBE = r"cube-(?:single|double|triple|quadruple)"
 _PUZZLE = r"puzzle-(?:3x3|4x4|4x5|4x6)"
 _MANIPULATION = rf"(?:{_CUBE}|scene|{_PUZZLE})-(?:play|noisy)"
 _NAME = re.compile(rf"({_MAZE}|{_MANIPULATION})-singletask(-task[1-5])?-v0")
+
+_GENERATED = re.compile(
+    rf"(pointmaze-(?:medium|large|giant))-navigate(-v0)|({_CUBE}|scene|{_PUZZLE})-play(-v0)"
+)
 
 
 class TaskSettings(BaseModel):
@@ -60,3 +64,17 @@ def parse_task(name: str, settings: TaskSettings) -> Task:
         dataset=f"{family}-v0",
         settings=settings,
     )
+
+
+def generated_environment(dataset: str) -> str:
+    """The gymnasium id of a data set's simulator; `UserError` if no scripted expert makes it."""
+    match = _GENERATED.fullmatch(dataset)
+    if match is None:
+        raise UserError(
+            f"datasets: {dataset!r} cannot be generated, since ant and humanoid mazes need trained "
+            "experts and other kinds have no generator; allowed are "
+            "pointmaze-{medium,large,giant}-navigate-v0, "
+            "cube-{single,double,triple,quadruple}-play-v0, scene-play-v0 and "
+            "puzzle-{3x3,4x4,4x5,4x6}-play-v0"
+        )
+    return "".join(part for part in match.groups() if part)

@@ -25,11 +25,6 @@ def save_settings(study: Study) -> None:
         temporary.write_text(study.model_dump_json(indent=2) + "\n")
 
 
-def study_datasets(study: Study) -> list[str]:
-    """Names of the data sets that the study's tasks need, each once."""
-    return sorted({study.task(name).dataset for name in study.tasks})
-
-
 def scored_runs(study: Study) -> dict[str, list[str]]:
     """Every run that appears in the scores, with the samplers its last checkpoint is tried with."""
     runs: dict[str, list[str]] = {}

@@ -128,19 +128,6 @@ def test_without_noise_the_expert_reaches_goals_by_unit_steps(maze):
     assert all(maze.maze_map[cell] == 0 for cell in cells)
 
 
-def test_the_expert_goes_on_after_a_teleport():
-    teleport = maze_expert.make_maze("pointmaze-teleport-v0")
-    jumps, cells_after = 0, set()
-    for number in range(4):
-        path = maze_expert.navigate(teleport, 600, 0.2, seed(number))["qpos"]
-        jumped = np.flatnonzero(np.abs(np.diff(path, axis=0)).max(1) > 1)
-        jumps += len(jumped)
-        if len(jumped):
-            cells_after |= {teleport.xy_to_ij(position) for position in path[jumped[0] + 1 :]}
-    assert jumps > 0
-    assert len(cells_after) > 5
-
-
 @pytest.mark.parametrize("environment", ["cube-double-v0", "scene-v0", "puzzle-3x3-v0"])
 def test_a_manipulation_episode_depends_on_its_seed_alone(environment):
     used = manipulation_expert.make_manipulator(environment)

@@ -19,12 +19,12 @@ CPU = torch.device("cpu")
 def state(seed: int = 0) -> dict[str, Any]:
     generator = torch.Generator().manual_seed(seed)
     weight = torch.randn(20, 10, generator=generator)
-    return {"learner": {"weight": weight, "step": 7, "names": ["a", "b"], "rate": 0.5}}
+    return {"weight": weight, "step": 7, "names": ["a", "b"], "rate": 0.5}
 
 
 def refused(path: Path) -> str:
     with pytest.raises(UserError) as error:
-        load_checkpoint(path, CPU)
+        load_checkpoint(path, "hash", CPU)
     message = str(error.value)
     assert str(path) in message
     assert "\n" not in message
@@ -33,19 +33,25 @@ def refused(path: Path) -> str:
 
 def test_a_state_comes_back(tmp_path: Path) -> None:
     path = tmp_path / "new" / "checkpoint.pt"
-    save_checkpoint(path, state())
-    loaded, expected = load_checkpoint(path, CPU)["learner"], state()["learner"]
+    save_checkpoint(path, "hash", state())
+    loaded, expected = load_checkpoint(path, "hash", CPU), state()
     assert torch.equal(loaded.pop("weight"), expected.pop("weight"))
     assert loaded == expected
 
 
 def test_the_same_state_has_the_same_bytes_under_any_name(tmp_path: Path) -> None:
     first, second, other = (tmp_path / name for name in ("a.pt", "long-name.pt", "c.pt"))
-    save_checkpoint(first, state())
-    save_checkpoint(second, state())
-    save_checkpoint(other, state(1))
+    save_checkpoint(first, "hash", state())
+    save_checkpoint(second, "hash", state())
+    save_checkpoint(other, "hash", state(1))
     assert first.read_bytes() == second.read_bytes()
     assert first.read_bytes() != other.read_bytes()
+
+
+def test_a_run_with_other_settings_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    save_checkpoint(path, "other", state())
+    assert "made with other settings (other, not hash)" in refused(path)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -58,7 +64,7 @@ def test_a_folder_is_no_checkpoint(tmp_path: Path) -> None:
 
 def test_a_truncated_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.pt"
-    save_checkpoint(path, state())
+    save_checkpoint(path, "hash", state())
     whole = path.read_bytes()
     for length in (0, 1, 3, 100, len(whole) // 2, len(whole) - 1):
         path.write_bytes(whole[:length])
@@ -120,10 +126,10 @@ def test_a_failure_while_writing_leaves_the_older_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "checkpoint.pt"
-    save_checkpoint(path, state())
+    save_checkpoint(path, "hash", state())
     before = path.read_bytes()
     with pytest.raises((TypeError, AttributeError, pickle.PicklingError)):
-        save_checkpoint(path, {"learner": lambda: None})
+        save_checkpoint(path, "hash", {"weight": lambda: None})
 
     def disk_full(self: Path, content: bytes) -> int:
         with self.open("wb") as file:
@@ -132,6 +138,6 @@ def test_a_failure_while_writing_leaves_the_older_file(
 
     monkeypatch.setattr(Path, "write_bytes", disk_full)
     with pytest.raises(OSError, match="No space left"):
-        save_checkpoint(path, state(1))
+        save_checkpoint(path, "hash", state(1))
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]

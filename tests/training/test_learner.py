@@ -213,8 +213,8 @@ def test_losses_fall_on_a_fixed_batch(loss: str) -> None:
 def test_training_goes_on_from_a_checkpoint_as_if_never_interrupted(tmp_path: Path) -> None:
     first, second = make_learner(), make_learner(init=7)
     train(first)
-    save_checkpoint(tmp_path / "checkpoint.pt", first.state())
-    second.load_state(load_checkpoint(tmp_path / "checkpoint.pt", torch.device("cpu")))
+    save_checkpoint(tmp_path / "checkpoint.pt", "hash", first.state())
+    second.load_state(load_checkpoint(tmp_path / "checkpoint.pt", "hash", torch.device("cpu")))
     second.generator.set_state(first.generator.get_state())
     assert train(first, "fmq") == train(second, "fmq")
     assert torch.equal(everything(first), everything(second))

@@ -68,7 +68,8 @@ def test_two_runs_are_identical_to_the_byte(study: Study, results: Path, tmp_pat
 
 def test_seeds_differ(study: Study, results: Path, tmp_path: Path) -> None:
     (tmp_path / "datasets").symlink_to(results / "datasets")
-    train_offline(make_run(study, TASK, 1, "pretrain-warmup"), tmp_path)
+    other = study.model_copy(update={"seeds": [0, 1]})
+    train_offline(make_run(other, TASK, 1, "pretrain-warmup"), tmp_path)
     first = run_folder(results, TASK, 0, "pretrain-warmup") / "checkpoint.pt"
     second = run_folder(tmp_path, TASK, 1, "pretrain-warmup") / "checkpoint.pt"
     assert first.read_bytes() != second.read_bytes()
@@ -117,6 +118,14 @@ def test_a_flow_map_sampler_is_refused_on_a_diagonal_policy(study: Study, result
     with pytest.raises(UserError, match="flow map"):
         evaluate_checkpoint(run, "qgbs", results)
     assert not evaluation_file(results, TASK, 0, "pretrain-full", "qgbs").exists()
+
+
+def test_a_checkpoint_of_other_settings_is_refused(study: Study, results: Path) -> None:
+    other = study.model_copy(update={"fmq": study.fmq.model_copy(update={"eta": 0.25})})
+    before = evaluation_file(results, TASK, 0, "finetune-fmq", "qgbs").read_bytes()
+    with pytest.raises(UserError, match="made with other settings"):
+        evaluate_checkpoint(make_run(other, TASK, 0, "finetune-fmq"), "qgbs", results)
+    assert evaluation_file(results, TASK, 0, "finetune-fmq", "qgbs").read_bytes() == before
 
 
 def test_a_missing_checkpoint_is_named(study: Study, results: Path, tmp_path: Path) -> None:

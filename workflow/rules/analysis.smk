@@ -1,6 +1,6 @@
 MANIFESTS = expand(
     "results/datasets/{dataset}/manifest.json",
-    dataset=study_workflow.study_datasets(study),
+    dataset=study.dataset_names(),
 )
 
 

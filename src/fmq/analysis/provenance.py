@@ -53,7 +53,7 @@ def _dataset(path: Path) -> dict[str, Any]:
 def study_sentence(provenance: Mapping[str, Any]) -> str:
     """Study, settings and code in one sentence, with hashes cut to 12 digits."""
     study, commit = provenance["study"], provenance["commit"]
-    code = f"fmq {provenance['versions'].get('fmq', 'not installed')}"
+    code = f"analysed with fmq {provenance['versions'].get('fmq', 'not installed')}"
     if commit is not None:
         changed = " with uncommitted changes" if commit["dirty"] else ""
         code += f" at commit {commit['sha1'][:12]}{changed}"

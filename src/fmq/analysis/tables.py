@@ -127,7 +127,7 @@ def _captions(study: Study) -> dict[str, str]:
     common = f"({_counts(study)}). {_interval_words(study)}"
     return {
         "main": f"Success in percent, offline → online{deviation} {common} "
-        f"{IQM}: interquartile mean over tasks and seeds, with its interval. "
+        f"{IQM}: interquartile mean over tasks and seeds. "
         "Methods that start from one offline checkpoint share its entry.",
         "length": "Mean episode length in environment steps (fewer is better), offline → online"
         f"{deviation} {common} A failed episode counts with its full length.",

@@ -7,7 +7,6 @@ official ones, and their manifest says so.
 import multiprocessing
 import os
 import platform
-import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -20,17 +19,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from fmq.data import manipulation_expert, maze_expert
 from fmq.data.manifest import FILE_NAME, file_sha256, write_manifest
 from fmq.errors import UserError
+from fmq.progress import Heartbeat, progress
 from fmq.settings import DatasetSettings
+from fmq.tasks import generated_environment
 
-_MAZE = re.compile(r"(pointmaze-(?:medium|large|giant|teleport))-navigate(-v0)")
-_MANIPULATION = re.compile(
-    r"(cube-(?:single|double|triple|quadruple)|scene|puzzle-(?:3x3|4x4|4x5|4x6))-play(-v0)"
-)
 _BLAS_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 ATTEMPTS = 100
 """Starts of one episode before the settings are given up as hopeless."""
@@ -66,7 +62,7 @@ def generate_dataset(name: str, settings: DatasetSettings, folder: Path, process
         UserError: no scripted expert for `name`, a folder that cannot be written to, or settings
             under which objects keep falling out of reach. No file is written then.
     """
-    environment_id(name)
+    generated_environment(name)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=folder, prefix=".partial-") as partial:
@@ -81,20 +77,6 @@ def generate_dataset(name: str, settings: DatasetSettings, folder: Path, process
         ) from error
 
 
-def environment_id(name: str) -> str:
-    """The gymnasium id of a data set's simulator; `UserError` if it has no scripted expert."""
-    match = _MAZE.fullmatch(name) or _MANIPULATION.fullmatch(name)
-    if match is None:
-        raise UserError(
-            f"datasets: {name!r} cannot be generated, since ant and humanoid mazes need trained "
-            "experts and other kinds have no generator; allowed are "
-            "pointmaze-{medium,large,giant,teleport}-navigate-v0, "
-            "cube-{single,double,triple,quadruple}-play-v0, scene-play-v0 and "
-            "puzzle-{3x3,4x4,4x5,4x6}-play-v0; download it or give a local file instead"
-        )
-    return match[1] + match[2]
-
-
 def _write_files(
     name: str, settings: DatasetSettings, folder: Path, processes: int
 ) -> dict[str, dict[str, Any]]:
@@ -103,11 +85,11 @@ def _write_files(
     files = {}
     with (
         _parallel_map(min(processes, max(splits.values()))) as run,
-        tqdm(total=sum(splits.values()), desc=name, unit="episode", disable=None) as progress,
+        progress(f"generate {name}", sum(splits.values()), "episodes") as heartbeat,
     ):
         for split, (file_name, episodes) in enumerate(splits.items()):
             jobs = [_Job(name, settings, split, episode) for episode in range(episodes)]
-            arrays, restarts = _join(run(jobs), episodes, settings.episode_length + 1, progress)
+            arrays, restarts = _join(run(jobs), episodes, settings.episode_length + 1, heartbeat)
             np.savez(folder / file_name, **arrays)
             files[file_name] = _entry(folder / file_name, arrays, episodes, restarts)
     return files
@@ -147,7 +129,7 @@ def _one_blas_thread() -> Iterator[None]:
 
 def _generate_episode(job: _Job) -> _Result:
     """The episode's arrays, and how often it was started again because it went wrong."""
-    simulator = _make_simulator(environment_id(job.name))
+    simulator = _make_simulator(generated_environment(job.name))
     expert = maze_expert.navigate if _is_maze(job.name) else manipulation_expert.play
     rows, noise = job.settings.episode_length + 1, job.settings.action_noise
     for attempt in range(ATTEMPTS):
@@ -163,7 +145,7 @@ def _generate_episode(job: _Job) -> _Result:
 
 
 def _is_maze(name: str) -> bool:
-    return _MAZE.fullmatch(name) is not None
+    return name.startswith("pointmaze")
 
 
 @lru_cache(maxsize=1)
@@ -175,7 +157,7 @@ def _make_simulator(environment: str) -> Any:
 
 
 def _join(
-    results: Iterable[_Result], episodes: int, rows: int, progress: "tqdm[Any]"
+    results: Iterable[_Result], episodes: int, rows: int, heartbeat: Heartbeat
 ) -> tuple[Arrays, int]:
     """All episodes, one after the other, with terminals on their last rows; and all restarts."""
     joined: Arrays = {}
@@ -186,7 +168,7 @@ def _join(
                 joined[name] = np.empty((episodes * rows, *array.shape[1:]), array.dtype)
             joined[name][episode * rows : (episode + 1) * rows] = array
         restarts += attempts
-        progress.update()
+        heartbeat.advance()
     joined["terminals"] = np.arange(episodes * rows) % rows == rows - 1
     return joined, restarts
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fmq.errors import UserError
+from fmq.files import atomic_path
 
 FILE_NAME = "manifest.json"
 
@@ -27,12 +28,8 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
         manifest: JSON values with at least ``name`` (of the data set), ``source`` and ``files``,
             which maps a file's name in the folder to at least ``bytes`` and ``sha256``.
     """
-    partial = folder / f"{FILE_NAME}.partial"
-    try:
-        partial.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
-        partial.replace(folder / FILE_NAME)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_path(folder / FILE_NAME) as temporary:
+        temporary.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """The scripted expert of point mazes: walk to a random goal, then to the next.
 
 The idea is that of OGBench's ``navigate`` data sets (Park et al. 2025, arXiv:2410.20092).
-Two things differ: inside the goal's cell the expert heads for the goal itself instead of the cell's
-centre, from which a goal near the corner is out of reach, and every goal has a way to it.
+One thing differs: inside the goal's cell the expert heads for the goal itself instead of the cell's
+centre, from which a goal near the corner is out of reach.
 """
 
 from functools import cache
@@ -13,9 +13,6 @@ import numpy as np
 from fmq.seeding import global_numpy_seed
 
 Cell = tuple[int, int]
-
-LONGEST_STEP = 0.2 * 2**0.5
-"""How far one action moves the point, in maze coordinates (a cell is 4 wide)."""
 
 
 def make_maze(environment: str) -> Any:
@@ -44,8 +41,7 @@ def navigate(
 
     Returns:
         float32 ``observations`` (rows, 2) as the simulator returned them, ``actions`` (rows, 2)
-        as executed, and ``qpos``, ``qvel`` (rows, 2) before the action. In a teleport maze the
-        observation that follows a teleport is still at the entrance, qpos already at the exit.
+        as executed, and ``qpos``, ``qvel`` (rows, 2) before the action.
     """
     streams = [int(word) for word in seed.generate_state(5, np.uint64)]
     route, noise = (np.random.default_rng(stream) for stream in streams[:2])
@@ -64,19 +60,16 @@ def navigate(
             for name, value in zip(names, (observation, action, *_state(maze)), strict=True):
                 episode[name][row] = value
             observation, _, _, _, info = maze.step(action)
-            teleported = np.abs(maze.get_xy() - position).max() > 2 * LONGEST_STEP
-            if info["success"] or teleported:
+            if info["success"]:
                 _set_goal(maze, _draw_goal(maze, maze.xy_to_ij(maze.get_xy()), route))
     return episode
 
 
 def _reset(maze: Any, route: np.random.Generator, seed: int) -> np.ndarray:
-    """Start in a random open cell; a closed-in one (a teleport's dead end) is drawn again."""
+    """Start in a random open cell, with a random goal."""
     cells = _open_cells(maze)
-    start = goal = cells[0]
-    while start == goal:
-        start = cells[route.integers(len(cells))]
-        goal = _draw_goal(maze, start, route)
+    start = cells[route.integers(len(cells))]
+    goal = _draw_goal(maze, start, route)
     ends = {"init_ij": start, "goal_ij": goal}
     observation, _ = maze.reset(seed=seed, options={"task_info": ends})
     return observation
@@ -91,13 +84,9 @@ def _open_cells(maze: Any) -> list[Cell]:
 
 
 def _draw_goal(maze: Any, here: Cell, route: np.random.Generator) -> Cell:
-    """A random cell that a way leads to and that is no straight corridor; `here` if none is."""
-    centre = maze.ij_to_xy(here)
-    _, distance = maze.get_oracle_subgoal(centre, centre)
-    cells = [
-        cell for cell in _open_cells(maze) if distance[cell] > 0 and not _is_corridor(maze, cell)
-    ]
-    return cells[route.integers(len(cells))] if cells else here
+    """A random cell, not `here` and no straight corridor; a way leads to every one."""
+    cells = [cell for cell in _open_cells(maze) if cell != here and not _is_corridor(maze, cell)]
+    return cells[route.integers(len(cells))]
 
 
 def _is_corridor(maze: Any, cell: Cell) -> bool:

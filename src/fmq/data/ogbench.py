@@ -98,9 +98,7 @@ def _read(path: Path) -> Arrays:
                 f"{path}: array {name!r} holds Python objects; allowed are numbers only"
             ) from None
         where = f" (array {name!r})" if name else ""
-        raise UserError(
-            f"{path}: damaged, cut off or no npz file{where}; download or generate it again"
-        ) from None
+        raise UserError(f"{path}: damaged, cut off or no npz file{where}; make it again") from None
     for name in _REQUIRED:
         if name not in arrays:
             raise UserError(
@@ -133,7 +131,7 @@ def _check_rows(path: Path, arrays: Arrays) -> None:
     if not terminals[-1]:
         raise UserError(
             f"{path}: array 'terminals' is not set on the last row ({rows - 1}), so the last "
-            "episode is cut off; download or generate the file again"
+            "episode is cut off; make the file again"
         )
 
 
@@ -149,7 +147,7 @@ def _check_numbers(path: Path, arrays: Arrays) -> None:
         row = int(np.argwhere(~np.isfinite(array))[0, 0])
         raise UserError(
             f"{path}: array {name!r} has a value that is not finite in row {row}; "
-            "download or generate the file again"
+            "make the file again"
         )
 
 

@@ -13,6 +13,7 @@ from fmq.policy import Sampler, make_networks
 from fmq.settings import Study
 from fmq.tasks import TaskSettings
 from fmq.training.actor_losses import ActorInputs, ActorLoss
+from fmq.training.adam import Adam
 
 
 class Objective(NamedTuple):
@@ -56,7 +57,7 @@ class Learner:
         self.target = frozen_copy(self.critic)
         self.offline_actor = frozen_copy(self.actor)
         parameters = [*self.actor.parameters(), *self.critic.parameters()]
-        self.optimizer = torch.optim.Adam(parameters, lr=study.training.learning_rate, fused=True)
+        self.optimizer = Adam(parameters, study.training.learning_rate)
         self.generator = torch.Generator(device).manual_seed(noise_seed)
 
     def update(
@@ -95,7 +96,7 @@ class Learner:
                 "actor_loss": actor_loss,
                 "q_mean": values.mean(),
                 "q_max": values.max(),
-                "gradient_norm": gradient_norm(self.optimizer),
+                "gradient_norm": torch.nn.utils.get_total_norm(self.optimizer.gradients()),
             }
             measured = {name: float(value.detach()) for name, value in metrics.items()}
         self.optimizer.step()
@@ -133,7 +134,7 @@ class Learner:
             "offline_actor": self.offline_actor.state_dict(),
             "critic": self.critic.state_dict(),
             "target": self.target.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
+            "optimizer": self.optimizer.state(),
             "action_size": self.action_size,
             "normalizer": dict(self.normalizer._asdict()),
         }
@@ -144,15 +145,9 @@ class Learner:
         self.offline_actor.load_state_dict(state["offline_actor"])
         self.critic.load_state_dict(state["critic"])
         self.target.load_state_dict(state["target"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.optimizer.load_state(state["optimizer"])
 
 
 def frozen_copy(module: nn.Module) -> nn.Module:
     """A copy without gradients."""
     return copy.deepcopy(module).requires_grad_(False)
-
-
-def gradient_norm(optimizer: torch.optim.Optimizer) -> Tensor:
-    """Euclidean norm of all gradients."""
-    gradients = [p.grad for group in optimizer.param_groups for p in group["params"]]
-    return torch.nn.utils.get_total_norm([g for g in gradients if g is not None])

@@ -16,7 +16,7 @@ from fmq.runs import Run
 from fmq.training.workbench import Workbench
 
 
-class Actor:
+class Collector:
     """Steps one simulator with the policy in training and appends what it sees.
 
     A chunk is executed open loop and dropped at the episode's end; the policy is called only when
@@ -69,14 +69,14 @@ def finetune(run: Run, results: Path) -> None:
     bench.learner.anchor()
     method, settings = METHODS[run.kind], run.study.online
     objective = bench.objective(method.actor_loss)
-    actor = Actor(bench) if method.interacts else None
+    collector = Collector(bench) if method.interacts else None
     gradient_step = run.study.offline.steps
     clock = Stopwatch()
     with progress(str(run), settings.steps, "steps") as heartbeat:
         for step in range(1, settings.steps + 1):
-            if actor is not None:
+            if collector is not None:
                 with clock.measure("environment"):
-                    actor.step()
+                    collector.step()
             if step > settings.start_training and step % settings.update_every == 0:
                 gradient_step += 1
                 measure = gradient_step % run.study.training.log_every == 0
@@ -84,20 +84,22 @@ def finetune(run: Run, results: Path) -> None:
                     measured = bench.update(gradient_step, objective, measure)
                 if measure:
                     row = {"step": step, "gradient_step": gradient_step, **measured}
-                    bench.metrics.append(row | _online_metrics(bench, actor, clock))
+                    bench.metrics.append(row | _online_metrics(bench, collector, clock))
             heartbeat.advance()
             if step % settings.evaluate_every == 0 and step < settings.steps:
                 heartbeat.remark(f"success {bench.evaluate(step):.0%} at {step}")
     bench.finish()
 
 
-def _online_metrics(bench: Workbench, actor: Actor | None, clock: "Stopwatch") -> dict[str, float]:
+def _online_metrics(
+    bench: Workbench, collector: Collector | None, clock: "Stopwatch"
+) -> dict[str, float]:
     row = {"drift": bench.drift(), "updates_per_second": clock.rate("update")}
-    if actor is None:
+    if collector is None:
         return row
     return row | {
-        "episodes": actor.episodes - 1,
-        "last_success": actor.last_success,
+        "episodes": collector.episodes - 1,
+        "last_success": collector.last_success,
         "environment_steps_per_second": clock.rate("environment"),
     }
 

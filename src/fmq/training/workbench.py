@@ -16,13 +16,13 @@ from fmq.data.normalization import fit_normalizer
 from fmq.data.ogbench import load_transitions
 from fmq.data.sequences import SequenceBuffer
 from fmq.errors import UserError
-from fmq.evaluation import Evaluator, success_rate, write_evaluation
+from fmq.evaluation import Evaluator, load_learner, success_rate, write_evaluation
 from fmq.files import atomic_path
 from fmq.policy import Policy, make_sampler
 from fmq.provenance import code_commit, package_versions
 from fmq.runs import Run, settings_hash
 from fmq.training.actor_losses import ACTOR_LOSSES
-from fmq.training.checkpoint import load_checkpoint, save_checkpoint
+from fmq.training.checkpoint import save_checkpoint
 from fmq.training.device import choose_device
 from fmq.training.learner import Learner, Objective
 
@@ -47,9 +47,10 @@ class Workbench:
             noise_seed=run.derive_seed("training noise", run.name),
         )
         if run.parent is not None:
-            names = (run.task.name, run.seed, run.parent.name)
-            checkpoint = paths.run_folder(results, *names) / "checkpoint.pt"
-            self.learner.load_state(load_checkpoint(checkpoint, self.device)["learner"])
+            self.learner.load_state(load_learner(run.parent, results, self.device))
+        self.sampler = make_sampler(
+            run.sampler, run.study.sampling, self.learner.action_size, run.critic_target
+        )
         self.evaluator = Evaluator(run)
         self.batches = self._generator("batches")
         self.measuring = self._generator("measurement")
@@ -85,25 +86,17 @@ class Workbench:
 
     def objective(self, actor_loss: str) -> Objective:
         """The stage's losses: an actor loss by name, and the run's own critic target."""
-        run = self.run
-        sampler = make_sampler(
-            run.sampler, run.study.sampling, self.learner.action_size, run.critic_target
-        )
-        return Objective(ACTOR_LOSSES[actor_loss], sampler, run.critic_target)
+        return Objective(ACTOR_LOSSES[actor_loss], self.sampler, self.run.critic_target)
 
     def policy(self, purpose: str, *parts: int | str) -> Policy:
         """The policy in training under the run's own sampler, with noise of its own."""
-        run, learner = self.run, self.learner
-        sampler = make_sampler(
-            run.sampler, run.study.sampling, learner.action_size, run.critic_target
-        )
         return Policy(
-            learner.actor,
-            learner.critic,
+            self.learner.actor,
+            self.learner.critic,
             self.normalizer,
-            sampler,
+            self.sampler,
             self._generator(purpose, *parts),
-            run.task.settings.chunk_length,
+            self.run.task.settings.chunk_length,
         )
 
     def update(self, step: int, objective: Objective, measure: bool) -> dict[str, float]:
@@ -133,7 +126,9 @@ class Workbench:
         write_json(self.folder / "provenance.json", self._provenance())
         write_metrics(self.folder / "metrics.csv", self.metrics)
         write_evaluation(self.folder / "evaluations.csv", self.evaluations)
-        save_checkpoint(self.folder / "checkpoint.pt", {"learner": self.learner.state()})
+        save_checkpoint(
+            self.folder / "checkpoint.pt", settings_hash(settings), self.learner.state()
+        )
 
     def _provenance(self) -> dict[str, Any]:
         return {
