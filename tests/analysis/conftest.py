@@ -27,6 +27,9 @@ def make_study(root: Path, **changes: object) -> Study:
     values["name"] = "made-up-test-data"
     values["evaluation"] |= {"episodes": 20, "environments": 5}
     values["statistics"]["resamples"] = 200
+    values["offline"] |= {"steps": 10_000, "warmup_steps": 1000, "anneal_end": 5000}
+    values["offline"]["evaluate_every"] = 5000
+    values["online"] |= {"steps": 8000, "evaluate_every": 2000}
     return study_from_dict(values | changes, "test")
 
 
