@@ -28,6 +28,16 @@ wildcard_constraints:
     sampler="[a-z_]+",
 
 
+# Short, or in need of the network: on a cluster these run where snakemake runs.
+localrules:
+    all,
+    dataset,
+    scores,
+    statistics,
+    tables,
+    figures,
+
+
 onstart:
     study_workflow.save_settings(study)
 

@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from fmq.configuration import load_study
 from fmq.data.normalization import Normalizer
 from fmq.errors import UserError
 from fmq.methods import SAMPLER_LABELS
 from fmq.policy import Policy, make_networks, make_sampler
-from fmq.settings import SamplingSettings, load_study
+from fmq.settings import SamplingSettings
 
 OBS, ACTION, HORIZON = 3, 2, 4
 IDENTITY = Normalizer(torch.zeros(OBS), torch.ones(OBS))

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 import yaml
 
+from fmq.configuration import study_from_dict
 from fmq.errors import UserError
 from fmq.runs import evaluation_settings, make_run, settings_hash
-from fmq.settings import Study, study_from_dict
+from fmq.settings import Study
 
 TASKS = [f"pointmaze-medium-navigate-singletask-task{number}-v0" for number in (2, 4)]
 OFFLINE = {"pretrain-warmup", "pretrain-full", "distill-esd"}
@@ -95,7 +96,7 @@ def test_runs_tasks_and_seeds_have_hashes_of_their_own() -> None:
 
 def test_another_data_set_s_settings_change_nothing() -> None:
     sizes = {"episodes": 3, "validation_episodes": 1, "episode_length": 9}
-    other = {**sizes, "action_noise": 0.1, "seed": 0}
+    other = {"source": "scripted", **sizes, "action_noise": 0.1, "seed": 0}
     assert changed({"datasets/cube-single-play-v0": other}) == set()
 
 

@@ -7,10 +7,15 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
+from fmq.configuration import load_study, schema_text, study_from_dict
 from fmq.errors import UserError
-from fmq.settings import Study, load_study, schema_text, study_from_dict
+from fmq.settings import Study
 
 ROOT = Path(__file__).parents[1]
+SCRIPTED = {
+    **{"source": "scripted", "episodes": 3, "validation_episodes": 1, "episode_length": 9},
+    **{"action_noise": 0.1, "seed": 0},
+}
 
 
 def default() -> dict:
@@ -93,7 +98,7 @@ def test_a_task_whose_data_nothing_can_make_is_refused() -> None:
     values = default()
     values["tasks"] = ["antmaze-giant-navigate-singletask-task4-v0"]
     values["datasets"]["antmaze-giant-navigate-v0"] = values["datasets"].popitem()[1]
-    with pytest.raises(UserError, match=r"cannot be generated.*trained experts"):
+    with pytest.raises(UserError, match=r"no scripted expert makes it.*source: official"):
         study_from_dict(values, "here")
 
 
@@ -107,3 +112,55 @@ def test_json_written_by_one_command_is_read_by_the_next(tmp_path: Path) -> None
     path = tmp_path / "settings.json"
     path.write_text(study.model_dump_json())
     assert load_study(path) == study
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"episodes": 3}, r"source: allowed are scripted, random, official; got nothing"),
+        ({"source": "found"}, r"source: allowed are scripted, random, official; got found"),
+        (
+            SCRIPTED | {"oops": 1},
+            r"scripted\.oops: unknown key; allowed: .*action_noise",
+        ),
+        ({"source": "scripted"}, r"scripted\.episodes: missing"),
+    ],
+)
+def test_a_data_set_says_where_it_comes_from(entry: dict, message: str) -> None:
+    values = default()
+    values["datasets"]["pointmaze-medium-navigate-v0"] = entry
+    with pytest.raises(
+        UserError, match=rf"^here: datasets\.pointmaze-medium-navigate-v0\.{message}"
+    ):
+        study_from_dict(values, "here")
+
+
+def test_an_overlay_may_turn_a_generated_set_into_the_official_one(tmp_path: Path) -> None:
+    overlay = tmp_path / "official.yaml"
+    overlay.write_text("datasets: {pointmaze-medium-navigate-v0: {source: official}}")
+    study = load_study(ROOT / "config.yaml", overlay)
+    assert study.datasets["pointmaze-medium-navigate-v0"].model_dump() == {"source": "official"}
+
+
+def test_the_paper_s_protocol_is_complete_and_names_official_data() -> None:
+    study = load_study(ROOT / "config.yaml", ROOT / "config" / "paper.yaml")
+    assert (len(study.tasks), len(study.seeds)) == (12, 5)
+    assert set(study.task_settings) == set(study.tasks)
+    assert {study.datasets[name].source for name in study.dataset_names()} == {"official"}
+    assert {name for name in study.tasks if study.task(name).settings.sparse_reward} == {
+        f"scene-play-singletask-task{number}-v0" for number in (4, 5)
+    }
+    written = yaml.safe_load((ROOT / "config" / "paper.yaml").read_text())
+    left_out = set(Study.model_fields) - set(written)
+    # What has no place in a protocol: the machine, and the root of the random streams.
+    machine = {"seed", "device", "jobs_per_device", "threads", "data_dir"}
+    assert left_out == machine | {"task_defaults"}
+
+
+def test_overlays_merge_mappings_and_replace_the_rest(tmp_path: Path) -> None:
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text("seeds: [7]\nonline: {steps: 5}")
+    study = load_study(ROOT / "config.yaml", overlay)
+    assert study.seeds == [7]
+    assert study.online.steps == 5
+    assert study.online.update_every == default()["online"]["update_every"]

@@ -23,30 +23,48 @@ Results = Annotated[Path, typer.Option(help="Folder that the study fills.")]
 Settings = Annotated[
     Path | None, typer.Option(help="All settings; RESULTS/settings.json unless given.")
 ]
+Overlays = Annotated[
+    list[Path], typer.Argument(help="A file with all settings, and others laid over it.")
+]
 RESULTS = Path("results")
+CONFIG = [Path("config.yaml")]
 
 
 def load(settings: Path | None, results: Path):  # type: ignore[no-untyped-def]
     """The study that a command works for."""
-    from fmq.settings import load_study
+    from fmq.configuration import load_study
 
     return load_study(settings or paths.settings_file(results))
 
 
 @app.command()
-def check(settings: Annotated[Path, typer.Argument(help="A file with all settings.")]) -> None:
-    """Check a settings file and print it in full."""
-    from fmq.settings import load_study
+def check(settings: Overlays) -> None:
+    """Check settings files and print what they come to."""
+    from fmq.configuration import load_study
 
-    typer.echo(load_study(settings).model_dump_json(indent=2))
+    typer.echo(load_study(*settings).model_dump_json(indent=2))
 
 
 @app.command()
 def schema() -> None:
     """Print the JSON schema of the settings."""
-    from fmq.settings import schema_text
+    from fmq.configuration import schema_text
 
     typer.echo(schema_text(), nl=False)
+
+
+@app.command()
+def doctor(settings: Overlays = CONFIG, results: Results = RESULTS) -> None:
+    """Look for what this machine lacks, and name the remedy; exit code 1 if anything fails."""
+    from fmq.doctor.findings import as_text
+    from fmq.doctor.report import examine
+
+    failures = 0
+    for finding in examine(settings, results):
+        typer.echo(as_text(finding))
+        failures += finding.mark == "FAIL"
+    typer.echo(f"\n{failures} failed" if failures else "\nnothing failed")
+    raise typer.Exit(min(failures, 1))
 
 
 @app.command()
@@ -56,13 +74,10 @@ def dataset(
     settings: Settings = None,
     results: Results = RESULTS,
 ) -> None:
-    """Make a data set with its scripted generator."""
-    from fmq.data.generate import generate_dataset
-    from fmq.settings import find_dataset
+    """Generate a data set, or fetch it from a local copy or its publisher."""
+    from fmq.data.provide import provide_dataset
 
-    study = load(settings, results)
-    folder = paths.dataset_folder(results, name)
-    generate_dataset(name, find_dataset(study, name), folder, processes)
+    provide_dataset(load(settings, results), name, results, processes)
 
 
 @app.command()
@@ -167,6 +182,21 @@ def figures(settings: Settings = None, results: Results = RESULTS) -> None:
     study = load(settings, results)
     inputs = (results / "scores.csv", results / "statistics", _manifests(study, results))
     write_figures(study, *inputs, results / "figures")
+
+
+@app.command()
+def plan(
+    settings: Overlays = CONFIG,
+    cores: Annotated[
+        int | None, typer.Option(min=1, help="As for snakemake; all there are unless given.")
+    ] = None,
+) -> None:
+    """Tell a study's jobs, steps, disk and hours on this machine, from a short measurement."""
+    from fmq.configuration import load_study
+    from fmq.planning.plan import make_plan
+    from fmq.planning.report import as_text
+
+    typer.echo(as_text(make_plan(load_study(*settings), cores)))
 
 
 def _manifests(study, results: Path) -> list[Path]:  # type: ignore[no-untyped-def]

@@ -9,7 +9,7 @@ import torch
 
 from fmq import paths
 from fmq.data.normalization import Normalizer
-from fmq.envs.ogbench import Environment
+from fmq.envs.environment import Environment, make_environment
 from fmq.envs.rollout import Act, rollout
 from fmq.errors import UserError
 from fmq.files import atomic_path
@@ -19,7 +19,7 @@ from fmq.progress import progress
 from fmq.runs import Run, settings_hash
 from fmq.seeding import derive_seed
 from fmq.training.checkpoint import load_checkpoint
-from fmq.training.device import choose_device
+from fmq.training.device import claim_device
 
 COLUMNS = (
     *("task", "run", "sampler", "seed", "stage", "step"),
@@ -30,8 +30,9 @@ COLUMNS = (
 class Evaluator:
     """Simulators of a task, made at the first evaluation and kept for the next."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, results: Path) -> None:
         self.run = run
+        self.data = paths.dataset_folder(results, run.task.dataset)
         self.environments: list[Environment] = []
 
     def episodes(self, act: Act, sampler: str, step: int) -> list[dict[str, Any]]:
@@ -43,7 +44,7 @@ class Evaluator:
         run, settings = self.run, self.run.study.evaluation
         wanted = min(settings.environments, settings.episodes)
         while len(self.environments) < wanted:
-            self.environments.append(Environment(run.task))
+            self.environments.append(make_environment(run.task, self.data))
         starts = [
             derive_seed(run.study.seed, run.task.name, "evaluation start", step, episode)
             for episode in range(settings.episodes)
@@ -84,11 +85,10 @@ def load_learner(run: Run, results: Path, device: torch.device) -> dict[str, Any
     return load_checkpoint(folder / "checkpoint.pt", settings_hash(run.settings()), device)
 
 
-def load_policy(run: Run, sampler: str, results: Path) -> Policy:
+def load_policy(run: Run, sampler: str, results: Path, device: torch.device) -> Policy:
     """The policy in a run's last checkpoint, under any sampler that fits it."""
     if run.sampler not in FLOW_MAP_SAMPLERS and sampler in FLOW_MAP_SAMPLERS:
         raise UserError(f"sampler {sampler!r} jumps along a flow map, and {run.name} has none")
-    device = choose_device(run.study)
     state = load_learner(run, results, device)
     normalizer = Normalizer(**state["normalizer"])
     actor, critic = make_networks(
@@ -109,9 +109,10 @@ def load_policy(run: Run, sampler: str, results: Path) -> Policy:
 
 def evaluate_checkpoint(run: Run, sampler: str, results: Path) -> None:
     """Evaluate a run's last checkpoint and write `evaluate-RUN-SAMPLER.csv`."""
-    policy = load_policy(run, sampler, results)
+    claim = claim_device(run.study)
+    policy = load_policy(run, sampler, results, claim.device)
     with progress(f"evaluate {run} {sampler}", run.study.evaluation.episodes, "episodes") as beat:
-        rows = Evaluator(run).episodes(policy.act, sampler, run.last_step)
+        rows = Evaluator(run, results).episodes(policy.act, sampler, run.last_step)
         beat.remark(f"success {success_rate(rows):.0%}")
         beat.advance(len(rows))
     names = (run.task.name, run.seed, run.name, sampler)

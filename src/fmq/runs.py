@@ -1,13 +1,16 @@
 """A run: one training stage of one task and seed, what shapes it, and its random streams."""
 
 import hashlib
+import json
 from dataclasses import dataclass
 from typing import Any
 
+from fmq.data.sources import find_source
+from fmq.datasets import suite_of
 from fmq.errors import UserError
 from fmq.methods import FLOW_MAP_SAMPLERS, METHODS
 from fmq.seeding import derive_seed
-from fmq.settings import Study, canonical, find_dataset
+from fmq.settings import Study, find_dataset
 from fmq.tasks import Task
 
 BUDGETS = ("warmup", "full")
@@ -137,13 +140,18 @@ def make_run(study: Study, task: str, seed: int, name: str) -> Run:
 
 def dataset_settings(study: Study, dataset: str) -> dict[str, Any]:
     """Everything that shapes a data set."""
-    return {"name": dataset, **find_dataset(study, dataset).model_dump()}
+    settings = find_dataset(study, dataset)
+    shaped = {"name": dataset, **settings.model_dump()}
+    if settings.source == "official":
+        shaped["version"] = find_source(dataset).version
+    return shaped
 
 
 def training_data_settings(study: Study, dataset: str) -> dict[str, Any]:
-    """What shapes the training file of a data set; no run reads the validation file."""
+    """What shapes what runs learn from: not the validation file, where that is one of its own."""
     settings = dataset_settings(study, dataset)
-    del settings["validation_episodes"]
+    if suite_of(dataset) == "ogbench":
+        settings.pop("validation_episodes", None)
     return settings
 
 
@@ -156,3 +164,8 @@ def evaluation_settings(run: Run, sampler: str) -> dict[str, Any]:
 def settings_hash(settings: dict[str, Any]) -> str:
     """Short name of a group of settings: the same settings, the same 16 digits."""
     return hashlib.sha256(canonical(settings).encode()).hexdigest()[:16]
+
+
+def canonical(values: Any) -> str:
+    """JSON text that is the same for the same settings."""
+    return json.dumps(values, sort_keys=True, separators=(",", ":"), default=str)

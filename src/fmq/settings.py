@@ -1,37 +1,19 @@
 """Typed settings of a study: the one source of names, bounds and help texts.
 
-`config.yaml` shows every setting; Snakemake lays overlays over it, and what it merged is checked
-here.
+`config.yaml` shows every setting; `fmq.configuration` reads it and the overlays laid over it.
 """
 
-import json
-from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from fmq.datasets import DatasetSettings, check_source
 from fmq.errors import UserError
 from fmq.methods import FLOW_MAP_SAMPLERS, METHODS, SAMPLER_LABELS
-from fmq.tasks import Task, TaskSettings, generated_environment, parse_task
+from fmq.section import Section, describe
+from fmq.tasks import Task, TaskSettings, parse_task
 
 Aggregate = Literal["mean", "min"]
-
-
-class Section(BaseModel):
-    """A group of settings: unknown keys are refused, values never change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class DatasetSettings(Section):
-    """A data set made by a scripted generator."""
-
-    episodes: int = Field(ge=2, description="training episodes")
-    validation_episodes: int = Field(ge=1, description="episodes of the validation file")
-    episode_length: int = Field(ge=2, description="actions per episode; a file has one row more")
-    action_noise: float = Field(ge=0, description="standard deviation added to the expert's action")
-    seed: int = Field(ge=0, description="same seed, same bytes")
 
 
 class NetworkSettings(Section):
@@ -132,7 +114,10 @@ class Study(Section):
     methods: list[str] = Field(min_length=1)
     samplers: list[str] = Field(description="METHOD+SAMPLER, evaluated beside the method's own")
     device: str = Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto takes a GPU if any")
+    jobs_per_device: int = Field(ge=1, description="training processes that share a GPU")
     threads: int = Field(ge=1, description="CPU threads of a training process")
+    data_dir: str | None = Field(description="folder with copies of official data sets, or null")
+    published: bool = Field(description="show reported results beside the study's own")
     task_defaults: TaskSettings
     task_settings: dict[str, dict[str, Any]] = Field(description="per task, over task_defaults")
     datasets: dict[str, DatasetSettings]
@@ -164,7 +149,8 @@ class Study(Section):
             dataset = self.task(name).dataset
             if dataset not in self.datasets:
                 raise ValueError(f"datasets has no entry {dataset!r}, which task {name!r} needs")
-            generated_environment(dataset)
+        for dataset, settings in self.datasets.items():
+            check_source(dataset, settings)
         return self
 
     def _check_sampler(self, row: str) -> None:
@@ -203,68 +189,9 @@ class Study(Section):
         return [own, *(sampler for sampler in extra if sampler != own)]
 
 
-def describe(error: ValidationError, model: type[BaseModel]) -> str:
-    """One line for the first thing that is wrong: key, reason, what was found or is allowed."""
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
-    reason = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "missing":
-        return f"{key}: missing"
-    if first["type"] == "extra_forbidden":
-        return f"{key}: unknown key; allowed: {', '.join(_keys_beside(first['loc'], model))}"
-    # A whole section as the culprit says nothing that the reason does not.
-    return f"{key}: {reason}".removeprefix(": ") + (
-        "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
-    )
-
-
-def _keys_beside(location: tuple[int | str, ...], model: type[BaseModel]) -> list[str]:
-    """The keys that the section of an unknown key does have."""
-    for part in location[:-1]:
-        field = model.model_fields.get(str(part))
-        annotation = field.annotation if field else None
-        for candidate in (annotation, *get_args(annotation)):
-            if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-                model = candidate
-    return list(model.model_fields)
-
-
-def study_from_dict(values: dict[str, Any], source: str) -> Study:
-    """Check raw settings; a `UserError` of one line names the key, the reason and the value."""
-    try:
-        return Study.model_validate(values)
-    except ValidationError as error:
-        raise UserError(f"{source}: {describe(error, Study)}") from None
-    except UserError as error:
-        raise UserError(f"{source}: {error}") from None
-
-
-def load_study(path: Path) -> Study:
-    """Read settings from a YAML or JSON file."""
-    try:
-        values = yaml.safe_load(path.read_text())
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such settings file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not YAML: {str(error).splitlines()[0]}") from None
-    if not isinstance(values, dict):
-        raise UserError(f"{path}: expected a mapping of settings, found {type(values).__name__}")
-    return study_from_dict(values, str(path))
-
-
 def find_dataset(study: Study, name: str) -> DatasetSettings:
     """How the data set `name` is made; `UserError` if the study does not say."""
     if name not in study.datasets:
         known = ", ".join(study.datasets)
         raise UserError(f"data set {name!r} is not in the study; its data sets: {known}")
     return study.datasets[name]
-
-
-def schema_text() -> str:
-    """JSON schema of the settings, for editors: `workflow/schemas/config.schema.json`."""
-    return json.dumps(Study.model_json_schema(), indent=2) + "\n"
-
-
-def canonical(values: Any) -> str:
-    """JSON text that is the same for the same settings."""
-    return json.dumps(values, sort_keys=True, separators=(",", ":"), default=str)

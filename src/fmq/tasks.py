@@ -2,79 +2,65 @@
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from fmq.errors import UserError
+from fmq.section import Section
 
-_MAZE = r"(?:point|ant|humanoid)maze-(?:medium|large|giant)-(?:navigate|stitch|explore)"
-_CUBE = r"cube-(?:single|double|triple|quadruple)"
-_PUZZLE = r"puzzle-(?:3x3|4x4|4x5|4x6)"
-_MANIPULATION = rf"(?:{_CUBE}|scene|{_PUZZLE})-(?:play|noisy)"
-_NAME = re.compile(rf"({_MAZE}|{_MANIPULATION})-singletask(-task[1-5])?-v0")
+Suite = Literal["ogbench", "robomimic"]
 
-_GENERATED = re.compile(
-    rf"(pointmaze-(?:medium|large|giant))-navigate(-v0)|({_CUBE}|scene|{_PUZZLE})-play(-v0)"
-)
+MAZE = r"(?:point|ant|humanoid)maze-(?:medium|large|giant)-(?:navigate|stitch|explore)"
+MANIPULATION = r"(?:cube-(?:single|double|triple|quadruple)|scene|puzzle-(?:3x3|4x4|4x5|4x6))"
+_OGBENCH = re.compile(rf"({MAZE}|{MANIPULATION}-(?:play|noisy))-singletask(-task[1-5])?-v0")
+
+ROBOSUITE = {"lift": "Lift", "can": "PickPlaceCan", "square": "NutAssemblySquare"}
+"""Names of robosuite's simulators, by RoboMimic's name of the task."""
+
+_ROBOMIMIC = re.compile(rf"({'|'.join(ROBOSUITE)})-mh-low_dim")
 
 
-class TaskSettings(BaseModel):
+class TaskSettings(Section):
     """What may differ from task to task."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    discount: float = Field(0.99, gt=0, lt=1, description="gamma, per environment step")
-    chunk_length: int = Field(5, ge=1, le=100, description="H, actions executed open loop")
-    sparse_reward: bool = Field(False, description="map every non-zero reward to -1")
+    discount: float = Field(default=0.99, gt=0, lt=1, description="gamma, per environment step")
+    chunk_length: int = Field(default=5, ge=1, le=100, description="H, actions executed open loop")
+    sparse_reward: bool = Field(default=False, description="map every non-zero reward to -1")
     episode_limit: int | None = Field(
-        None, ge=1, description="environment steps per episode; null takes the simulator's own"
+        default=None, ge=1, description="environment steps per episode; null takes the suite's own"
     )
 
 
 @dataclass(frozen=True)
 class Task:
-    """A single-task problem.
+    """A problem of one simulator, one goal and one data set.
 
     Attributes:
         name: full name, e.g. ``pointmaze-medium-navigate-singletask-task2-v0``.
-        environment: gymnasium id of the simulator (the name without the data-set word).
-        dataset: name of the data set that serves it and its sister tasks.
+        suite: whose simulator, data format and conventions it has.
+        environment: gymnasium id, or robosuite's name of the simulator.
+        dataset: name of the data set; in OGBench, sister tasks share it.
         settings: discount, chunk length, reward and episode limit.
     """
 
     name: str
+    suite: Suite
     environment: str
     dataset: str
     settings: TaskSettings
 
 
 def parse_task(name: str, settings: TaskSettings) -> Task:
-    """Read an OGBench single-task name; `UserError` if it is none."""
-    match = _NAME.fullmatch(name)
-    if match is None:
-        raise UserError(
-            f"tasks: unknown task {name!r}; allowed are OGBench single-task names such as "
-            "pointmaze-medium-navigate-singletask-task2-v0 or cube-double-play-singletask-task3-v0"
-        )
-    family, number = match[1], match[2] or ""
-    environment = family.rpartition("-")[0]
-    return Task(
-        name=name,
-        environment=f"{environment}-singletask{number}-v0",
-        dataset=f"{family}-v0",
-        settings=settings,
+    """Read a task's name; `UserError` if it is none."""
+    if match := _ROBOMIMIC.fullmatch(name):
+        return Task(name, "robomimic", ROBOSUITE[match[1]], name, settings)
+    if match := _OGBENCH.fullmatch(name):
+        family, number = match[1], match[2] or ""
+        environment = f"{family.rpartition('-')[0]}-singletask{number}-v0"
+        return Task(name, "ogbench", environment, f"{family}-v0", settings)
+    raise UserError(
+        f"tasks: unknown task {name!r}; allowed are OGBench single-task names such as "
+        "cube-double-play-singletask-task3-v0 and RoboMimic's "
+        f"{{{','.join(ROBOSUITE)}}}-mh-low_dim"
     )
-
-
-def generated_environment(dataset: str) -> str:
-    """The gymnasium id of a data set's simulator; `UserError` if no scripted expert makes it."""
-    match = _GENERATED.fullmatch(dataset)
-    if match is None:
-        raise UserError(
-            f"datasets: {dataset!r} cannot be generated, since ant and humanoid mazes need trained "
-            "experts and other kinds have no generator; allowed are "
-            "pointmaze-{medium,large,giant}-navigate-v0, "
-            "cube-{single,double,triple,quadruple}-play-v0, scene-play-v0 and "
-            "puzzle-{3x3,4x4,4x5,4x6}-play-v0"
-        )
-    return "".join(part for part in match.groups() if part)

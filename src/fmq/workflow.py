@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from fmq import paths
+from fmq.configuration import study_from_dict
+from fmq.datasets import expected_rows
 from fmq.files import atomic_path
 from fmq.runs import dataset_settings, evaluation_settings, make_run, settings_hash
-from fmq.settings import Study, study_from_dict
+from fmq.settings import Study
 
 RESULTS = Path("results")
 
@@ -56,6 +58,24 @@ def offline_checkpoint(study: Study, task: str, seed: str, method: str) -> str:
     """The checkpoint that a method starts from online."""
     run = study.offline_run(method)
     return str(paths.run_folder(RESULTS, task, int(seed), run) / "checkpoint.pt")
+
+
+def gpus(study: Study) -> int:
+    """GPUs of a training job, for `--resources gpu=N` and clusters."""
+    return 0 if study.device == "cpu" else 1
+
+
+def memory_mb(study: Study, task: str) -> int:
+    """Memory of a training or evaluation job, in MB, as measured by `benchmarks/memory.py`.
+
+    A process takes 0.7 GB with torch and its networks; a simulator of the manipulation suites,
+    which carry meshes, up to 0.18; and, for a moment, the data and its copy in the buffer 1.3 kB
+    per row.
+    """
+    dataset = study.task(task).dataset
+    rows = expected_rows(dataset, study.datasets[dataset])
+    simulators = min(study.evaluation.environments, study.evaluation.episodes) + 1
+    return 1000 + 200 * simulators + 1500 * rows // 1_000_000
 
 
 def dataset_hash(study: Study, dataset: str) -> str:

@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from fmq.analysis.scores import EVALUATION, comparison_rows
+from fmq.configuration import study_from_dict
 from fmq.methods import METHODS
-from fmq.settings import Study, study_from_dict
+from fmq.settings import Study
 
 CHANCE = {  # of success, offline and online: made up
     "fmq": (0.5, 0.95),

@@ -89,10 +89,12 @@ def test_short_names_stay_distinct() -> None:
         "pointmaze-medium-stitch-singletask-task2-v0",
         "cube-double-play-singletask-task3-v0",
         "scene-play-singletask-v0",
+        "can-mh-low_dim",
     ]
     assert list(short_task_names(tasks).values()) == [
         "pointmaze-medium-navigate task2",
         "pointmaze-medium-stitch task2",
         "cube-double task3",
         "scene",
+        "can",
     ]

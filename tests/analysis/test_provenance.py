@@ -43,7 +43,8 @@ def test_a_missing_manifest_is_named(study: Study, tmp_path: Path) -> None:
 
 
 def test_analysis_never_imports_torch() -> None:
-    modules = "csvw curves estimates figures interval_figures provenance render scores statistics"
-    imports = "; ".join(f"import fmq.analysis.{name}" for name in f"{modules} style tables".split())
+    modules = "csvw curves estimates figures interval_figures provenance published published_curves"
+    modules += " render scores statistics style tables"
+    imports = "; ".join(f"import fmq.analysis.{name}" for name in modules.split())
     code = f"import sys; {imports}; sys.exit('torch' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

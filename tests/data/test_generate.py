@@ -1,6 +1,8 @@
 import os
+from contextlib import contextmanager
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter1d
@@ -8,15 +10,34 @@ from scipy.ndimage import gaussian_filter1d
 from fmq.data import generate, manipulation_expert, maze_expert
 from fmq.data.generate import generate_dataset
 from fmq.data.manifest import check_dataset
+from fmq.data.robomimic import check_against_simulator, check_file
+from fmq.data.transitions import load_transitions
+from fmq.datasets import RandomData, ScriptedData
 from fmq.errors import UserError
-from fmq.settings import DatasetSettings
+from fmq.tasks import TaskSettings, parse_task
 
 MAZE = "pointmaze-medium-navigate-v0"
+LIFT = "lift-mh-low_dim"
+SIZES = {"episodes": 3, "validation_episodes": 2, "episode_length": 60, "seed": 4}
 
 
 def settings(**changes):
-    values = {"episodes": 3, "validation_episodes": 2, "episode_length": 60}
-    return DatasetSettings(**(values | {"action_noise": 0.2, "seed": 4} | changes))
+    return ScriptedData(**({"source": "scripted", "action_noise": 0.2} | SIZES | changes))
+
+
+def random(**changes):
+    return RandomData(**({"source": "random"} | SIZES | changes))
+
+
+@pytest.fixture
+def in_process(monkeypatch):
+    """Generate without worker processes, whose start takes seconds."""
+
+    @contextmanager
+    def one_after_the_other(processes):
+        yield map
+
+    monkeypatch.setattr(generate, "parallel_map", one_after_the_other)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -75,7 +96,7 @@ def test_the_caller_s_linear_algebra_threads_do_not_change_the_bytes(tmp_path, m
         if threads:
             monkeypatch.setenv("OMP_NUM_THREADS", threads)
         folder = tmp_path / str(processes)
-        generate_dataset("cube-single-play-v0", settings(), folder, processes)
+        generate_dataset("cube-single-play-v0", settings(episode_length=30), folder, processes)
         assert os.environ.get("OMP_NUM_THREADS") == threads
     assert contents(tmp_path / "1") == contents(tmp_path / "2")
 
@@ -216,14 +237,15 @@ def test_a_failure_half_way_leaves_no_file(tmp_path, monkeypatch):
         "pointmaze-medium-stitch-v0",
         "cube-single-noisy-v0",
         "pointmaze-huge-navigate-v0",
+        "square-mh-low_dim",
         "../pointmaze-medium-navigate-v0",
         "",
     ],
 )
 def test_other_data_sets_are_refused_before_anything_is_written(tmp_path, name):
-    with pytest.raises(UserError, match="trained experts") as caught:
+    with pytest.raises(UserError, match="trained ones|unknown data set") as caught:
         generate_dataset(name, settings(), tmp_path / "new", processes=1)
-    assert repr(name) in str(caught.value)
+    assert name in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
 
@@ -233,3 +255,119 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     with pytest.raises(UserError, match="cannot write") as caught:
         generate_dataset(MAZE, settings(), tmp_path / "file", processes=1)
     assert str(tmp_path / "file") in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "widths"),
+    [
+        ("antmaze-medium-navigate-v0", "antmaze-medium-navigate-singletask-v0", (29, 8, 15, 14)),
+        ("humanoidmaze-medium-stitch-v0", "humanoidmaze-medium-stitch-singletask-v0", None),
+        ("pointmaze-medium-stitch-v0", "pointmaze-medium-stitch-singletask-v0", (2, 2, 2, 2)),
+        ("cube-single-noisy-v0", "cube-single-noisy-singletask-task2-v0", (28, 5, 21, 20)),
+        ("scene-play-v0", "scene-play-singletask-v0", None),
+        ("puzzle-3x3-play-v0", "puzzle-3x3-play-singletask-v0", None),
+    ],
+)
+def test_random_data_of_any_ogbench_set_are_read_for_its_task(
+    tmp_path, in_process, name, task, widths
+):
+    np.random.seed(99)
+    generate_dataset(name, random(episode_length=30), tmp_path / "1", processes=1)
+    read = load_transitions(tmp_path / "1", parse_task(task, TaskSettings()))
+    assert len(read.rows) == 90
+    np.testing.assert_array_equal(np.flatnonzero(read.terminals), [29, 59, 89])
+    assert -1 <= read.actions.min() < -0.9
+    assert 0.9 < read.actions.max() <= 1
+    with np.load(tmp_path / "1" / f"{name}.npz") as arrays:
+        buttons = {"scene": 2, "puzzle": 9}.get(name.split("-")[0])
+        assert arrays["terminals"].shape == (93,)
+        assert ("button_states" in arrays) is (buttons is not None)
+        if buttons:
+            assert arrays["button_states"].shape == (93, buttons)
+            assert arrays["button_states"].dtype == np.int64
+        if widths:
+            names = ("observations", "actions", "qpos", "qvel")
+            assert tuple(arrays[key].shape[1] for key in names) == widths
+    source = check_dataset(tmp_path / "1", name)["source"]
+    assert source == "random actions, generated here, not the official data set"
+    # Episodes do not depend on what the simulator was used for before.
+    generate_dataset(name, random(episode_length=30), tmp_path / "2", processes=1)
+    assert contents(tmp_path / "1") == contents(tmp_path / "2")
+
+
+@pytest.mark.parametrize("environment", ["antmaze-medium-v0", "scene-v0"])
+def test_random_episodes_record_the_state_behind_each_observation(environment):
+    simulator = generate._make_simulator(environment)
+    episode = generate.random_actions.wander(simulator, 20, seed(3))
+    if environment.startswith("ant"):
+        state = np.concatenate([episode["qpos"], episode["qvel"]], axis=1)
+        np.testing.assert_array_equal(state, episode["observations"])
+    else:
+        np.testing.assert_allclose(
+            episode["observations"][:, :6], episode["qpos"][:, :6], atol=1e-6
+        )
+    assert np.abs(np.diff(episode["qpos"], axis=0)).max(axis=1).min() > 0
+
+
+@pytest.fixture(scope="module")
+def lift(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lift")
+    generate_dataset(LIFT, settings(), folder, processes=1)
+    return folder
+
+
+def test_a_robomimic_set_is_one_file_with_a_validation_mask(lift):
+    assert set(contents(lift)) == {f"{LIFT}.hdf5", "manifest.json"}
+    with h5py.File(lift / f"{LIFT}.hdf5") as file:
+        assert file["mask/train"][()].tolist() == [b"demo_0", b"demo_1", b"demo_2"]
+        assert file["mask/valid"][()].tolist() == [b"demo_3", b"demo_4"]
+        starts = {tuple(file[f"data/demo_{number}/obs/object"][0]) for number in range(5)}
+        lengths = [file[f"data/demo_{number}"].attrs["num_samples"] for number in range(5)]
+        successes = sum(file[f"data/demo_{number}/dones"][-1] for number in range(5))
+    assert len(starts) == 5
+    assert max(lengths) <= 60
+    manifest = check_dataset(lift, LIFT)
+    assert manifest["source"] == "generated here, not the official data set"
+    entry = manifest["files"][f"{LIFT}.hdf5"]
+    assert entry.keys() == {"bytes", "sha256", "rows", "demonstrations", "successes"}
+    assert entry["rows"] == sum(lengths)
+    assert (entry["demonstrations"], entry["successes"]) == (5, successes)
+    versions = {"fmq", "mujoco", "numpy", "robosuite", "h5py", "python"}
+    assert set(manifest["versions"]) == versions
+
+
+def test_a_robomimic_set_is_read_for_its_task(lift):
+    task = parse_task(LIFT, TaskSettings())
+    check_file(lift / f"{LIFT}.hdf5", LIFT, 5)
+    check_against_simulator(lift / f"{LIFT}.hdf5", task)
+    assert load_transitions(lift, task).terminals.sum() == 5
+
+
+def test_same_seed_same_robomimic_bytes_with_two_processes(lift, tmp_path):
+    np.random.seed(99)
+    generate_dataset(LIFT, settings(), tmp_path, processes=2)
+    assert contents(tmp_path) == contents(lift)
+
+
+@pytest.mark.parametrize("name", ["can-mh-low_dim", "square-mh-low_dim"])
+def test_random_robomimic_sets(tmp_path, in_process, name):
+    sizes = {"episodes": 2, "validation_episodes": 1, "episode_length": 8}
+    generate_dataset(name, random(**sizes), tmp_path, processes=1)
+    read = load_transitions(tmp_path, parse_task(name, TaskSettings()))
+    np.testing.assert_array_equal(np.flatnonzero(read.terminals), [7, 15, 23])
+    assert read.masks.all()
+    manifest = check_dataset(tmp_path, name)
+    assert manifest["source"] == "random actions, generated here, not the official data set"
+    assert manifest["files"][f"{name}.hdf5"]["successes"] == 0
+    assert manifest["settings"] == random(**sizes).model_dump()
+
+
+def test_a_robomimic_failure_half_way_leaves_no_file(tmp_path, in_process, monkeypatch):
+    def write_a_part(path, *_):
+        path.write_bytes(b"\x89HDF")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(generate, "write_demonstrations", write_a_part)
+    with pytest.raises(UserError, match="No space left"):
+        generate_dataset(LIFT, settings(), tmp_path, processes=1)
+    assert not list(tmp_path.iterdir())

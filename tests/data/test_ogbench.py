@@ -5,13 +5,18 @@ import numpy as np
 import pytest
 
 from fmq.data.generate import generate_dataset
-from fmq.data.ogbench import load_transitions
+from fmq.data.ogbench import read_transitions
+from fmq.datasets import ScriptedData
 from fmq.errors import UserError
-from fmq.settings import DatasetSettings
 from fmq.tasks import TaskSettings, parse_task
 
-SETTINGS = DatasetSettings(
-    episodes=2, validation_episodes=1, episode_length=60, action_noise=0.1, seed=0
+SETTINGS = ScriptedData(
+    source="scripted",
+    episodes=2,
+    validation_episodes=1,
+    episode_length=60,
+    action_noise=0.1,
+    seed=0,
 )
 TASKS = {
     "pointmaze": "pointmaze-medium-navigate-singletask-task1-v0",
@@ -58,7 +63,7 @@ def fail(tmp_path):
             path.write_bytes(content)
         before = sorted(tmp_path.iterdir())
         with pytest.raises(UserError) as caught:
-            load_transitions(path, task(name))
+            read_transitions(path, task(name))
         message = str(caught.value)
         assert message.startswith(str(path))
         assert "\n" not in message
@@ -76,7 +81,7 @@ def test_agrees_with_the_loader_of_ogbench(files, name):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         _, expected, _ = ogbench.make_env_and_datasets(TASKS[name], dataset_path=str(path))
-        ours = load_transitions(path, task(name))
+        ours = read_transitions(path, task(name))
     assert ours.rows.shape == (120,)
     actual = {
         "observations": ours.observations[ours.rows],
@@ -93,7 +98,7 @@ def test_agrees_with_the_loader_of_ogbench(files, name):
 
 
 def test_dtypes_and_terminals(files):
-    loaded = load_transitions(files("pointmaze"), task("pointmaze"))
+    loaded = read_transitions(files("pointmaze"), task("pointmaze"))
     for key in ("observations", "actions", "rewards", "masks"):
         assert getattr(loaded, key).dtype == np.float32
     assert loaded.rows.dtype == loaded.next_rows.dtype == np.int64
@@ -110,7 +115,7 @@ def test_the_goal_gives_reward_0_and_ends_the_task(maze_arrays, tmp_path):
     maze_arrays["qpos"][7] = environment.unwrapped.cur_goal_xy
     maze_arrays["qpos"][8:] = 0
     np.savez(tmp_path / "data.npz", **maze_arrays)
-    loaded = load_transitions(tmp_path / "data.npz", task("pointmaze"))
+    loaded = read_transitions(tmp_path / "data.npz", task("pointmaze"))
     assert loaded.rewards[7] == 0
     assert loaded.masks[7] == 0
     assert set(loaded.rewards[8:]) == {-1}
@@ -119,8 +124,8 @@ def test_the_goal_gives_reward_0_and_ends_the_task(maze_arrays, tmp_path):
 
 def test_sparse_rewards_count_only_whole_success(files):
     path = files("scene")
-    dense = load_transitions(path, task("scene")).rewards
-    sparse = load_transitions(path, task("scene", sparse_reward=True)).rewards
+    dense = read_transitions(path, task("scene")).rewards
+    sparse = read_transitions(path, task("scene", sparse_reward=True)).rewards
     assert dense.min() < -1
     np.testing.assert_array_equal(sparse, np.where(dense == 0, 0, -1))
 
@@ -128,14 +133,14 @@ def test_sparse_rewards_count_only_whole_success(files):
 def test_the_global_generator_is_left_alone(files):
     np.random.seed(3)
     before = np.random.get_state()[1].copy()
-    load_transitions(files("pointmaze"), task("pointmaze"))
+    read_transitions(files("pointmaze"), task("pointmaze"))
     np.testing.assert_array_equal(np.random.get_state()[1], before)
 
 
 def test_a_file_with_rewards_and_masks_keeps_them(maze_arrays, tmp_path):
     rewards = np.arange(122) - 200.0
     np.savez(tmp_path / "data.npz", rewards=rewards, masks=np.ones(122), **maze_arrays)
-    loaded = load_transitions(tmp_path / "data.npz", task("pointmaze"))
+    loaded = read_transitions(tmp_path / "data.npz", task("pointmaze"))
     np.testing.assert_array_equal(loaded.rewards, rewards[loaded.rows].astype(np.float32))
     assert loaded.rewards.dtype == np.float32
 

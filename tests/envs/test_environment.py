@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fmq.envs.ogbench import Environment
+from fmq.envs.ogbench import OGBenchEnvironment
 from fmq.tasks import TaskSettings, parse_task
 
 MAZE = "pointmaze-medium-navigate-singletask-task2-v0"
@@ -12,16 +12,16 @@ TWO_CUBES = "cube-double-play-singletask-task2-v0"
 SIZES = {MAZE: (2, 2), CUBE: (28, 5)}  # of observations and actions
 
 
-def make(name: str, **settings: object) -> Environment:
-    return Environment(parse_task(name, TaskSettings(**settings)))
+def make(name: str, **settings: object) -> OGBenchEnvironment:
+    return OGBenchEnvironment(parse_task(name, TaskSettings(**settings)))
 
 
 @pytest.fixture(scope="module", params=SIZES)
-def environment(request: pytest.FixtureRequest) -> tuple[Environment, int, int]:
+def environment(request: pytest.FixtureRequest) -> tuple[OGBenchEnvironment, int, int]:
     return make(request.param, episode_limit=12), *SIZES[request.param]
 
 
-def episode(simulator: Environment, seed: int, actions: int, steps: int = 5) -> np.ndarray:
+def episode(simulator: OGBenchEnvironment, seed: int, actions: int, steps: int = 5) -> np.ndarray:
     """Observations of an episode under random actions, shape (steps + 1, O)."""
     random = np.random.default_rng(0)
     seen = [simulator.reset(seed)]

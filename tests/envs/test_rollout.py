@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from fmq.envs.ogbench import Environment, Transition
+from fmq.envs.environment import Transition
+from fmq.envs.ogbench import OGBenchEnvironment
 from fmq.envs.rollout import Episode, rollout
 from fmq.tasks import TaskSettings, parse_task
 
@@ -95,8 +96,8 @@ def test_real_episodes_do_not_depend_on_the_number_of_simulators() -> None:
         return directions.astype(np.float32)
 
     seeds = [11, 12, 13, 14, 15]
-    alone = rollout([Environment(task)], act, seeds)
-    together = rollout([Environment(task) for _ in range(3)], act, seeds)
+    alone = rollout([OGBenchEnvironment(task)], act, seeds)
+    together = rollout([OGBenchEnvironment(task) for _ in range(3)], act, seeds)
     assert alone == together
     assert [episode.length for episode in alone] == [40] * 5
     assert [episode.return_ for episode in alone] == [-40] * 5

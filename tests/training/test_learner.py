@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from fmq.configuration import load_study
 from fmq.data.normalization import Normalizer
 from fmq.data.sequences import Batch
 from fmq.policy import make_sampler
-from fmq.settings import Study, load_study
+from fmq.settings import Study
 from fmq.tasks import TaskSettings
 from fmq.training.actor_losses import ACTOR_LOSSES
 from fmq.training.checkpoint import load_checkpoint, save_checkpoint

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from fmq.configuration import study_from_dict
 from fmq.data.generate import generate_dataset
 from fmq.errors import UserError
 from fmq.evaluation import evaluate_checkpoint
 from fmq.paths import dataset_folder, evaluation_file, run_folder
 from fmq.runs import make_run, settings_hash
-from fmq.settings import Study, find_dataset, study_from_dict
+from fmq.settings import Study, find_dataset
 from fmq.training.offline import train_offline
 from fmq.training.online import finetune
 

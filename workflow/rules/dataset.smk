@@ -1,7 +1,6 @@
 rule dataset:
+    # Its files are no declared outputs: a failed job would lose a download that can be resumed.
     output:
-        "results/datasets/{dataset}/{dataset}.npz",
-        "results/datasets/{dataset}/{dataset}-val.npz",
         "results/datasets/{dataset}/manifest.json",
     log:
         "results/datasets/{dataset}/log.txt",

@@ -13,6 +13,9 @@ rule pretrain:
     conda:
         "../envs/fmq.yaml"
     threads: study.threads
+    resources:
+        gpu=study_workflow.gpus(study),
+        mem_mb=lambda wildcards: study_workflow.memory_mb(study, wildcards.task),
     params:
         settings=lambda wildcards: study_workflow.run_hash(
             study, wildcards.task, wildcards.seed, f"pretrain-{wildcards.budget}"
@@ -37,6 +40,9 @@ rule distill:
     conda:
         "../envs/fmq.yaml"
     threads: study.threads
+    resources:
+        gpu=study_workflow.gpus(study),
+        mem_mb=lambda wildcards: study_workflow.memory_mb(study, wildcards.task),
     params:
         settings=lambda wildcards: study_workflow.run_hash(
             study, wildcards.task, wildcards.seed, f"distill-{wildcards.kind}"

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from fmq.analysis.published_curves import draw_reported, reported_handles
 from fmq.analysis.style import look, short_task_names
 from fmq.methods import METHODS
 from fmq.seeding import derive_seed
@@ -27,7 +28,8 @@ def learning_curves(study: Study, scores: pd.DataFrame) -> Figure:
     """
     columns = min(COLUMNS, len(study.tasks))
     rows = math.ceil(len(study.tasks) / columns)
-    width = max(3.6, 0.9 + (2.6 if columns < COLUMNS else 2.2) * columns)
+    reported = reported_handles(study)
+    width = max(5.0 if reported else 3.6, 0.9 + (2.6 if columns < COLUMNS else 2.2) * columns)
     figure = Figure(figsize=(width, 0.9 + 2.0 * rows))
     axes = list(figure.subplots(rows, columns, squeeze=False, sharey=True).flat)
     names = short_task_names(study.tasks)
@@ -36,6 +38,7 @@ def learning_curves(study: Study, scores: pd.DataFrame) -> Figure:
             task = study.tasks[place]
             _draw_task(axis, study, scores[scores["task"] == task])
             _divide(axis, study)
+            draw_reported(axis, study, task)
             axis.set_title(names[task], loc="left", pad=12)
             if place + columns >= len(study.tasks):
                 axis.set_xlabel("gradient steps | environment steps")
@@ -44,7 +47,11 @@ def learning_curves(study: Study, scores: pd.DataFrame) -> Figure:
         else:
             axis.set_visible(False)
     handles = [_handle(method) for method in study.methods]
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    if reported:
+        # Filled by columns: pairs of our own methods, then what is reported, one above the other.
+        handles += [Line2D([], [], linestyle="none", label=" ")] * (len(handles) % 2) + reported
+    ncols = math.ceil(len(handles) / (2 if reported else 1))
+    figure.legend(handles=handles, loc="outside upper center", ncols=ncols)
     return figure
 
 

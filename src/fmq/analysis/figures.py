@@ -17,6 +17,7 @@ from fmq.analysis.provenance import (
     provenance_lines,
     study_sentence,
 )
+from fmq.analysis.published_curves import reported_note
 from fmq.analysis.scores import load_scores
 from fmq.analysis.style import STYLE
 from fmq.files import atomic_path
@@ -58,7 +59,8 @@ def write_figures(
             "improvement": draw_improvement(study, tables["improvement"]),
         }
         for name, figure in figures.items():
-            _footnote(figure, footnote)
+            note = reported_note(study) if name == "learning_curves" else ""
+            _footnote(figure, f"{note} {footnote}".lstrip())
             _save(figure, folder / name, TITLES[name], provenance)
 
 

@@ -8,11 +8,12 @@ from typing import Any
 
 from fmq.data.manifest import read_manifest
 from fmq.provenance import code_commit, package_versions
-from fmq.settings import Study, canonical
+from fmq.runs import canonical
+from fmq.settings import Study
 
 PACKAGES = (
     *("fmq", "torch", "numpy", "pandas", "scipy", "mujoco"),
-    *("gymnasium", "ogbench", "rliable", "matplotlib", "seaborn"),
+    *("gymnasium", "ogbench", "robosuite", "rliable", "matplotlib", "seaborn"),
 )
 
 

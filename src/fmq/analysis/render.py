@@ -19,6 +19,10 @@ _LATEX = {
     "|": r"\textbar{}",
 } | {sign: f"\\{sign}" for sign in "&%$#_{}"}
 
+# With reported results below its tasks a table may outgrow the page of LaTeX's article.
+_LINES_OF_A_PAGE = 45
+_TIGHT = (r"\renewcommand{\arraystretch}{0.9}", r"\setlength{\defaultaddspace}{2pt}")
+
 
 class Table(NamedTuple):
     """What is shown.
@@ -28,12 +32,15 @@ class Table(NamedTuple):
         caption: plain text.
         names: how each task is called, in the order of the lines.
         entries: a row per task, label and stage, with value, deviation, low, high and best.
+        reported: others' results, set apart below the task's own: for a task, label and `row`
+            (the name of the line) at most one value, with deviation or with low and high.
     """
 
     label: str
     caption: str
     names: Mapping[str, str]
     entries: pd.DataFrame
+    reported: pd.DataFrame
 
 
 def escape_latex(text: str) -> str:
@@ -57,6 +64,12 @@ def _interval(entry: Any) -> str:
     return "" if math.isnan(entry.low) else f"[{_number(entry.low)}, {_number(entry.high)}]"
 
 
+def _value_with_interval(entry: Any) -> str:
+    """The interval stands where there is no deviation."""
+    interval = _interval(entry) if math.isnan(entry.deviation) else ""
+    return f"{_value(entry)} {interval}".rstrip()
+
+
 def _lines(table: Table) -> Iterator[tuple[str, list[Any], list[Any]]]:
     """Task, offline entries and online entries, line by line."""
     for task in table.names:
@@ -64,6 +77,14 @@ def _lines(table: Table) -> Iterator[tuple[str, list[Any], list[Any]]]:
         if len(rows):
             stages = {stage: list(part.itertuples()) for stage, part in rows.groupby("stage")}
             yield task, stages["offline"], stages["online"]
+
+
+def _reported_lines(table: Table, task: str) -> Iterator[tuple[str, list[Any]]]:
+    """The name of each line of reported results, and its entry or None under each label."""
+    rows = table.reported[table.reported["task"] == task]
+    for name, part in rows.groupby("row", sort=False):
+        found = {entry.label: entry for entry in part.itertuples()}
+        yield str(name), [found.get(label) for label in _labels(table)]
 
 
 def _labels(table: Table) -> list[str]:
@@ -86,16 +107,21 @@ def latex(table: Table, provenance: Mapping[str, Any]) -> str:
         if body:
             body.append(r"\midrule" if _is_aggregate(table, task) else r"\addlinespace")
         body += _latex_lines(table, task, offline, online)
+        for name, entries in _reported_lines(table, task):
+            body += _latex_reported(table, task, name, entries)
     comments = [f"% {line}" for line in provenance_lines(provenance)]
+    caption = escape_latex(table.caption)
+    tall = not table.reported.empty and len(body) > _LINES_OF_A_PAGE
     return "\n".join(
         [
             *comments,
             r"\begin{table}[htbp]",
             r"\centering",
-            rf"\caption{{{escape_latex(table.caption)}}}",
+            rf"\caption{{\footnotesize {caption}}}" if tall else rf"\caption{{{caption}}}",
             rf"\label{{{table.label}}}",
             r"\medskip",
             *_size(table),
+            *(_TIGHT if tall else ()),
             rf"\begin{{tabular}}{{@{{}}l{'r' * len(labels)}@{{}}}}",
             r"\toprule",
             *(_latex_row("", [label[line] for label in labels]) for line in (0, 1)),
@@ -152,6 +178,16 @@ def _latex_lines(table: Table, task: str, offline: list[Any], online: list[Any])
     return lines
 
 
+def _latex_reported(table: Table, task: str, name: str, entries: list[Any]) -> list[str]:
+    """A line of reported results, small and in italics; an aggregate's intervals on another."""
+    values = [_value(entry).replace(" ± ", r"$\pm$") if entry else "" for entry in entries]
+    lines = [[escape_latex(name), *values]]
+    if _is_aggregate(table, task):
+        lines.append(["", *(_interval(entry) if entry else "" for entry in entries)])
+    small = [[rf"{{\scriptsize\itshape {cell}}}" if cell else "" for cell in row] for row in lines]
+    return [" & ".join(row) + r" \\" for row in small]
+
+
 def _latex_value(entry: Any) -> str:
     """Value and deviation in math, with the sign set tight."""
     return "$" + _value(entry).replace(" ± ", r"{\pm}") + "$"
@@ -169,14 +205,14 @@ def markdown(table: Table, provenance: Mapping[str, Any]) -> str:
     for task, offline, online in _lines(table):
         cells = [_markdown_cell(*pair) for pair in zip(offline, online, strict=True)]
         lines.append(f"| {table.names[task]} | {' | '.join(cells)} |")
+        for name, entries in _reported_lines(table, task):
+            cells = [f"*{_value_with_interval(entry)}*" if entry else "" for entry in entries]
+            lines.append(f"| *{name}* | {' | '.join(cells)} |")
     footer = [f"- {line}" for line in provenance_lines(provenance)]
     return "\n".join([table.caption, "", *lines, "", "Provenance:", "", *footer, ""])
 
 
 def _markdown_cell(offline: Any, online: Any) -> str:
-    """Both stages; the interval stands where there is no deviation."""
-    before, after = (
-        " ".join(filter(None, [_value(e), _interval(e) if math.isnan(e.deviation) else ""]))
-        for e in (offline, online)
-    )
+    """Both stages, the clearly best in bold."""
+    before, after = _value_with_interval(offline), _value_with_interval(online)
     return f"{before} → {f'**{after}**' if online.best else after}"

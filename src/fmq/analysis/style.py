@@ -74,6 +74,7 @@ def short_task_names(tasks: Sequence[str]) -> dict[str, str]:
 
 
 def _without_suffix(name: str) -> str:
-    """`pointmaze-medium-navigate task2`; the default task has no number."""
-    family, _, number = name.removesuffix("-v0").partition("-singletask")
+    """`pointmaze-medium-navigate task2`, or `can-mh`; OGBench's default task has no number."""
+    plain = name.removesuffix("-v0").removesuffix("-low_dim")
+    family, _, number = plain.partition("-singletask")
     return f"{family} {number.removeprefix('-')}".strip()

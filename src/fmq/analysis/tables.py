@@ -8,6 +8,15 @@ import pandas as pd
 from fmq.analysis.csvw import Column, Columns, write_table
 from fmq.analysis.estimates import read_estimates
 from fmq.analysis.provenance import collect_provenance, data_sentence, study_sentence
+from fmq.analysis.published import (
+    OWN,
+    OWN_ROW,
+    beside,
+    budget_words,
+    protocol_words,
+    reported_finals,
+    reported_iqm,
+)
 from fmq.analysis.render import Table, latex, markdown
 from fmq.analysis.scores import STAGES, comparison_rows, load_scores
 from fmq.analysis.style import short_task_names
@@ -31,6 +40,14 @@ _ENTRIES: Columns = {
     "low": Column("number", "lower end of the bootstrap interval over seeds", optional=True),
     "high": Column("number", "upper end of the bootstrap interval over seeds", optional=True),
     "best": Column("integer", "1 if the interval is clear of all others of the task", 0, 1),
+}
+_OURS = "this study"
+_SOURCE: Columns = {
+    "source": Column(
+        "string",
+        f"{_OURS!r}, or whose number it is: one reported elsewhere, not measured here and in no "
+        "statistic, with the deviation or interval that was published with it",
+    )
 }
 
 
@@ -97,6 +114,32 @@ def _ordered(study: Study, chosen: pd.DataFrame, scale: float) -> pd.DataFrame:
     return ordered.reset_index().assign(label=[row_label(*row) for row in rows])
 
 
+def _reported_entries(study: Study) -> pd.DataFrame:
+    """What papers report of the study's tasks, as entries of the success table; possibly none."""
+    finals = beside(study, reported_finals())
+    iqm = beside(study, reported_iqm()).assign(task=IQM)
+    # Without a task in common, the paper's IQM has nothing to stand beside.
+    entries = pd.concat([finals, iqm if len(finals) else iqm[:0]], ignore_index=True)
+    numbers = ["value", "deviation", "low", "high"]
+    entries[numbers] = (100 * entries[numbers]).round(9)
+    return entries.assign(stage="online", best=0)
+
+
+def _reported_words(study: Study, reported: pd.DataFrame) -> str:
+    """Whose numbers the reported rows are, and why they are no result of the study."""
+    if reported.empty:
+        return ""
+    own = reported[reported["row"] == OWN_ROW]
+    papers = " and ".join(f"{label}'s {OWN[label]}" for label in OWN if label in set(own["label"]))
+    sentences = [
+        "Rows in italics: reported elsewhere, not run here, in no statistic and never bold. "
+        f"FMQ paper: {protocol_words()}, with its {IQM} over 12 tasks.",
+        f"Own paper: {papers}." if papers else "",
+        budget_words(study),
+    ]
+    return " ".join(filter(None, sentences))
+
+
 def _interval_words(study: Study) -> str:
     """How the intervals came about, or that there are none."""
     if len(study.seeds) == 1:
@@ -122,13 +165,14 @@ def _counts(study: Study) -> str:
     )
 
 
-def _captions(study: Study) -> dict[str, str]:
+def _captions(study: Study, reported: pd.DataFrame) -> dict[str, str]:
     deviation = ", mean ± standard deviation over seeds" if len(study.seeds) > 1 else ""
+    words = f" {_reported_words(study, reported)}".rstrip()
     common = f"({_counts(study)}). {_interval_words(study)}"
     return {
         "main": f"Success in percent, offline → online{deviation} {common} "
         f"{IQM}: interquartile mean over tasks and seeds. "
-        "Methods that start from one offline checkpoint share its entry.",
+        f"Methods that start from one offline checkpoint share its entry.{words}",
         "length": "Mean episode length in environment steps (fewer is better), offline → online"
         f"{deviation} {common} A failed episode counts with its full length.",
     }
@@ -150,16 +194,20 @@ def write_tables(
     means = read_estimates(study, statistics_folder, "task_means")
     aggregates = read_estimates(study, statistics_folder, "aggregates")
     iqm = _iqm_entries(study, aggregates, 100.0)
-    tables = {
-        "main": pd.concat([_task_entries(study, means, "success", 100.0), iqm]),
-        "length": _task_entries(study, means, "length", 1.0),
-    }
-    provenance = collect_provenance(study, manifests)
+    main = pd.concat([_task_entries(study, means, "success", 100.0), iqm])
+    length = _task_entries(study, means, "length", 1.0)
+    reported = _reported_entries(study)
+    captions = _captions(study, reported)
     names = short_task_names(study.tasks) | {IQM: IQM}
-    for name, entries in tables.items():
-        source = f"{data_sentence(provenance)} {study_sentence(provenance)}"
-        table = Table(f"tab:{name}", f"{_captions(study)[name]} {source}", names, entries)
-        write_table(folder / f"{name}.csv", entries, _ENTRIES, provenance)
+    provenance = collect_provenance(study, manifests)
+    source = f"{data_sentence(provenance)} {study_sentence(provenance)}"
+    for name, entries, others in (("main", main, reported), ("length", length, reported[:0])):
+        table = Table(f"tab:{name}", f"{captions[name]} {source}", names, entries, others)
+        columns = _ENTRIES
+        if study.published and name == "main":
+            columns = {**_ENTRIES, **_SOURCE}
+            entries = pd.concat([entries.assign(source=_OURS), others])
+        write_table(folder / f"{name}.csv", entries, columns, provenance)
         for suffix, render in ((".tex", latex), (".md", markdown)):
             with atomic_path(folder / f"{name}{suffix}") as temporary:
                 temporary.write_text(render(table, provenance), encoding="utf-8")

@@ -1,16 +1,11 @@
-"""Generate a data set with scripted experts, in the file format of OGBench's own.
+"""Generate a data set with scripted experts or random actions, in its publisher's file format.
 
-`ogbench.make_env_and_datasets(..., dataset_path=...)` reads the files. They are no copies of the
+OGBench's own loader reads the npz files, RoboMimic's the HDF5 files. They are no copies of the
 official ones, and their manifest says so.
 """
 
-import multiprocessing
-import os
 import platform
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import version
@@ -20,19 +15,31 @@ from typing import Any
 
 import numpy as np
 
-from fmq.data import manipulation_expert, maze_expert
+from fmq.data import manipulation_expert, maze_expert, random_actions
+from fmq.data.demonstrations import (
+    Demonstration,
+    demonstrate,
+    make_env_args,
+    write_demonstrations,
+)
 from fmq.data.manifest import FILE_NAME, file_sha256, write_manifest
+from fmq.data.workers import parallel_map
+from fmq.datasets import GeneratedData, ScriptedData, check_source, simulator_of, suite_of
+from fmq.envs import robomimic
 from fmq.errors import UserError
 from fmq.progress import Heartbeat, progress
-from fmq.settings import DatasetSettings
-from fmq.tasks import generated_environment
 
-_BLAS_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 ATTEMPTS = 100
 """Starts of one episode before the settings are given up as hopeless."""
 
+SOURCES = {
+    "scripted": "generated here, not the official data set",
+    "random": "random actions, generated here, not the official data set",
+}
+"""What manifests say of a data set's origin, by the settings' `source`."""
+
 Arrays = dict[str, np.ndarray]
-_Result = tuple[Arrays, int]
+_Episode = tuple[Arrays, int]
 
 
 @dataclass(frozen=True)
@@ -40,21 +47,25 @@ class _Job:
     """One episode to generate: the split is 0 for training, 1 for validation."""
 
     name: str
-    settings: DatasetSettings
+    settings: GeneratedData
     split: int
     episode: int
 
 
-def generate_dataset(name: str, settings: DatasetSettings, folder: Path, processes: int) -> None:
-    """Write ``folder/NAME.npz``, ``folder/NAME-val.npz`` and, last, ``folder/manifest.json``.
+def generate_dataset(name: str, settings: GeneratedData, folder: Path, processes: int) -> None:
+    """Write a data set's files and, last, ``folder/manifest.json``.
+
+    OGBench's are ``NAME.npz`` and ``NAME-val.npz``, with episodes of equal length. RoboMimic's is
+    ``NAME.hdf5``, whose episodes end at the first success; its validation episodes are in the same
+    file and named in ``mask/valid``.
 
     The same settings give the same bytes on the same kind of machine, whatever the number of
     processes: every episode has a seed of its own, from ``settings.seed``, its split, its number
     and its attempt.
 
     Args:
-        name: OGBench's name of the data set, e.g. ``pointmaze-medium-navigate-v0``.
-        settings: episodes, their length, noise and seed.
+        name: the publisher's name of the data set, e.g. ``pointmaze-medium-navigate-v0``.
+        settings: scripted or random; episodes, their length, noise and seed.
         folder: made if missing; files of an earlier generation are replaced.
         processes: worker processes, 1 or more.
 
@@ -62,11 +73,12 @@ def generate_dataset(name: str, settings: DatasetSettings, folder: Path, process
         UserError: no scripted expert for `name`, a folder that cannot be written to, or settings
             under which objects keep falling out of reach. No file is written then.
     """
-    generated_environment(name)
+    check_source(name, settings)
+    write = _write_hdf5 if suite_of(name) == "robomimic" else _write_npz
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=folder, prefix=".partial-") as partial:
-            files = _write_files(name, settings, Path(partial), processes)
+            files = write(name, settings, Path(partial), processes)
             (folder / FILE_NAME).unlink(missing_ok=True)
             for file_name in files:
                 (Path(partial) / file_name).replace(folder / file_name)
@@ -77,65 +89,74 @@ def generate_dataset(name: str, settings: DatasetSettings, folder: Path, process
         ) from error
 
 
-def _write_files(
-    name: str, settings: DatasetSettings, folder: Path, processes: int
+def _write_npz(
+    name: str, settings: GeneratedData, folder: Path, processes: int
 ) -> dict[str, dict[str, Any]]:
-    """Generate and write both splits; returns the manifest's entry for each file."""
+    """Generate and write both OGBench splits; returns the manifest's entry for each file."""
     splits = {f"{name}.npz": settings.episodes, f"{name}-val.npz": settings.validation_episodes}
     files = {}
     with (
-        _parallel_map(min(processes, max(splits.values()))) as run,
+        parallel_map(min(processes, max(splits.values()))) as run,
         progress(f"generate {name}", sum(splits.values()), "episodes") as heartbeat,
     ):
         for split, (file_name, episodes) in enumerate(splits.items()):
-            jobs = [_Job(name, settings, split, episode) for episode in range(episodes)]
-            arrays, restarts = _join(run(jobs), episodes, settings.episode_length + 1, heartbeat)
+            results = run(_generate_episode, _jobs(name, settings, split, episodes))
+            arrays, restarts = _join(results, episodes, settings.episode_length + 1, heartbeat)
             np.savez(folder / file_name, **arrays)
-            files[file_name] = _entry(folder / file_name, arrays, episodes, restarts)
+            files[file_name] = _file_entry(folder / file_name) | {
+                "rows": len(arrays["terminals"]),
+                "episodes": episodes,
+                "restarted_episodes": restarts,
+                "arrays": {
+                    key: {"shape": list(array.shape), "dtype": str(array.dtype)}
+                    for key, array in arrays.items()
+                },
+            }
     return files
 
 
-@contextmanager
-def _parallel_map(processes: int) -> Iterator[Callable[[Iterable[_Job]], Iterator[_Result]]]:
-    """A map over jobs that keeps their order, in processes of its own."""
-    spawn = multiprocessing.get_context("spawn")
-    try:
-        with _one_blas_thread(), ProcessPoolExecutor(processes, mp_context=spawn) as executor:
-            yield lambda jobs: executor.map(_generate_episode, jobs)
-    except BrokenProcessPool:
-        raise UserError(
-            "a generator process was killed, often for want of memory; use fewer processes"
-        ) from None
+def _write_hdf5(
+    name: str, settings: GeneratedData, folder: Path, processes: int
+) -> dict[str, dict[str, Any]]:
+    """Generate and write a RoboMimic file; returns the manifest's entry for it."""
+    training, validation = settings.episodes, settings.validation_episodes
+    jobs = _jobs(name, settings, 0, training) + _jobs(name, settings, 1, validation)
+    path = folder / f"{name}.hdf5"
+    with (
+        parallel_map(min(processes, len(jobs))) as run,
+        progress(f"generate {name}", len(jobs), "episodes") as heartbeat,
+    ):
+        results = _counted(run(_generate_demonstration, jobs), heartbeat)
+        counts = write_demonstrations(path, simulator_of(name), results, training)
+    return {path.name: _file_entry(path) | counts}
 
 
-@contextmanager
-def _one_blas_thread() -> Iterator[None]:
-    """For processes started inside: linear algebra in one thread.
-
-    The arm's inverse kinematics solves 6 x 6 systems. With more threads the last digits, and so
-    the bytes, would depend on their number, and they would take twice the time.
-    """
-    before = {name: os.environ.get(name) for name in _BLAS_THREADS}
-    os.environ.update(dict.fromkeys(_BLAS_THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+def _jobs(name: str, settings: GeneratedData, split: int, episodes: int) -> list[_Job]:
+    return [_Job(name, settings, split, episode) for episode in range(episodes)]
 
 
-def _generate_episode(job: _Job) -> _Result:
-    """The episode's arrays, and how often it was started again because it went wrong."""
-    simulator = _make_simulator(generated_environment(job.name))
+def _counted(results: Iterator[Any], heartbeat: Heartbeat) -> Iterator[Any]:
+    for result in results:
+        yield result
+        heartbeat.advance()
+
+
+def _generate_demonstration(job: _Job) -> Demonstration:
+    """An episode of a RoboMimic task."""
+    simulator = _make_simulator(simulator_of(job.name))
+    return demonstrate(simulator, job.settings, _seed(job))
+
+
+def _generate_episode(job: _Job) -> _Episode:
+    """An OGBench episode's arrays, and how often it was started again because it went wrong."""
+    simulator = _make_simulator(simulator_of(job.name))
+    rows, settings = job.settings.episode_length + 1, job.settings
+    if not isinstance(settings, ScriptedData):
+        return random_actions.wander(simulator, rows, _seed(job)), 0
+    noise = settings.action_noise
     expert = maze_expert.navigate if _is_maze(job.name) else manipulation_expert.play
-    rows, noise = job.settings.episode_length + 1, job.settings.action_noise
     for attempt in range(ATTEMPTS):
-        key = (job.split, job.episode, attempt)
-        seed = np.random.SeedSequence(job.settings.seed, spawn_key=key)
-        arrays = expert(simulator, rows, noise, seed)
+        arrays = expert(simulator, rows, noise, _seed(job, attempt))
         if _is_maze(job.name) or manipulation_expert.is_healthy(simulator, arrays):
             return arrays, attempt
     raise UserError(
@@ -144,56 +165,52 @@ def _generate_episode(job: _Job) -> _Result:
     )
 
 
+def _seed(job: _Job, attempt: int = 0) -> np.random.SeedSequence:
+    key = (job.split, job.episode, attempt)
+    return np.random.SeedSequence(job.settings.seed, spawn_key=key)
+
+
 def _is_maze(name: str) -> bool:
-    return name.startswith("pointmaze")
+    return "maze" in name
 
 
 @lru_cache(maxsize=1)
 def _make_simulator(environment: str) -> Any:
     """Kept from one episode to the next: making one costs up to two seconds."""
-    if environment.startswith("pointmaze"):
+    if environment in robomimic.EPISODE_LIMITS:
+        return robomimic.make_simulator(make_env_args(environment))
+    if _is_maze(environment):
         return maze_expert.make_maze(environment)
     return manipulation_expert.make_manipulator(environment)
 
 
 def _join(
-    results: Iterable[_Result], episodes: int, rows: int, heartbeat: Heartbeat
+    results: Iterator[_Episode], episodes: int, rows: int, heartbeat: Heartbeat
 ) -> tuple[Arrays, int]:
     """All episodes, one after the other, with terminals on their last rows; and all restarts."""
     joined: Arrays = {}
     restarts = 0
-    for episode, (arrays, attempts) in enumerate(results):
+    for episode, (arrays, attempts) in enumerate(_counted(results, heartbeat)):
         for name, array in arrays.items():
             if name not in joined:
                 joined[name] = np.empty((episodes * rows, *array.shape[1:]), array.dtype)
             joined[name][episode * rows : (episode + 1) * rows] = array
         restarts += attempts
-        heartbeat.advance()
     joined["terminals"] = np.arange(episodes * rows) % rows == rows - 1
     return joined, restarts
 
 
-def _entry(path: Path, arrays: Arrays, episodes: int, restarts: int) -> dict[str, Any]:
-    """What the manifest says of a file."""
-    return {
-        "bytes": path.stat().st_size,
-        "sha256": file_sha256(path),
-        "rows": len(arrays["terminals"]),
-        "episodes": episodes,
-        "restarted_episodes": restarts,
-        "arrays": {
-            name: {"shape": list(array.shape), "dtype": str(array.dtype)}
-            for name, array in arrays.items()
-        },
-    }
+def _file_entry(path: Path) -> dict[str, Any]:
+    return {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
 
 
-def _manifest(name: str, settings: DatasetSettings, files: dict[str, Any]) -> dict[str, Any]:
+def _manifest(name: str, settings: GeneratedData, files: dict[str, Any]) -> dict[str, Any]:
     """Nothing in it depends on the hour or the host: the same settings, the same manifest."""
-    versions = {package: version(package) for package in ("fmq", "mujoco", "numpy", "ogbench")}
+    suite = {"robomimic": ("h5py", "robosuite"), "ogbench": ("ogbench",)}[suite_of(name)]
+    versions = {package: version(package) for package in ("fmq", "mujoco", "numpy", *suite)}
     return {
         "name": name,
-        "source": "generated here, not the official data set",
+        "source": SOURCES[settings.source],
         "settings": settings.model_dump(),
         "files": files,
         "versions": versions | {"python": platform.python_version()},

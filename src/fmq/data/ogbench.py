@@ -2,12 +2,12 @@
 
 import zipfile
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from fmq.data.transitions import Transitions
 from fmq.errors import UserError
 from fmq.seeding import global_numpy_seed
 from fmq.tasks import Task
@@ -20,30 +20,7 @@ _VECTORS = ("terminals", "rewards", "masks")
 Arrays = dict[str, np.ndarray]
 
 
-@dataclass(frozen=True)
-class Transitions:
-    """Transitions (s_i, a_i, r_i, s_{i+1}) of whole episodes, in order.
-
-    Attributes:
-        observations: float32 (rows, obs), every state once, each episode's last one too.
-        actions: float32 (n, A).
-        rewards: float32 (n,).
-        masks: float32 (n,), 0 where the task is solved and nothing follows, else 1.
-        terminals: bool (n,), on the last transition of every episode, solved or not.
-        rows: int64 (n,), row of s_i in `observations`.
-        next_rows: int64 (n,), row of s_{i+1}.
-    """
-
-    observations: np.ndarray
-    actions: np.ndarray
-    rewards: np.ndarray
-    masks: np.ndarray
-    terminals: np.ndarray
-    rows: np.ndarray
-    next_rows: np.ndarray
-
-
-def load_transitions(path: Path, task: Task) -> Transitions:
+def read_transitions(path: Path, task: Task) -> Transitions:
     """Read a training or validation file and label it for `task`.
 
     A row with a terminal holds an episode's last state: it ends a transition and starts none.
@@ -76,6 +53,20 @@ def load_transitions(path: Path, task: Task) -> Transitions:
         rows=rows,
         next_rows=rows + 1,
     )
+
+
+def check_file(path: Path, rows: int | None) -> None:
+    """Raise `UserError` unless `path` is an OGBench file of sound content.
+
+    Args:
+        rows: states that it has to hold, if known.
+    """
+    arrays = _read(path)
+    _check_rows(path, arrays)
+    _check_numbers(path, arrays)
+    found = len(arrays["observations"])
+    if rows not in (None, found):
+        raise UserError(f"{path}: {found} rows, but the official file has {rows}")
 
 
 def _read(path: Path) -> Arrays:

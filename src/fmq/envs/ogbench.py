@@ -1,32 +1,13 @@
 """OGBench simulators behind the interface that rollouts and online training use."""
 
-from typing import NamedTuple
-
 import numpy as np
 
+from fmq.envs.environment import Transition
 from fmq.seeding import global_numpy_seed
 from fmq.tasks import Task
 
 
-class Transition(NamedTuple):
-    """Outcome of one environment step.
-
-    Attributes:
-        observation: next observation, float32, shape (O,).
-        reward: after the task's own mapping (`sparse_reward`).
-        terminated: the task ended; its mask is 0.
-        truncated: the time limit was met; its mask stays 1.
-        success: the task is solved.
-    """
-
-    observation: np.ndarray
-    reward: float
-    terminated: bool
-    truncated: bool
-    success: bool
-
-
-class Environment:
+class OGBenchEnvironment:
     """One simulator of a single-task problem."""
 
     def __init__(self, task: Task) -> None:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fmq.envs.ogbench import Environment
+from fmq.envs.environment import Environment
 
 Act = Callable[[np.ndarray], np.ndarray]
 

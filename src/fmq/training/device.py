@@ -1,21 +1,80 @@
-"""Where a process computes."""
+"""Where a process computes, and how several share the GPUs of a machine."""
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple
 
 import torch
+from filelock import FileLock, Timeout
 
 from fmq.errors import UserError
 from fmq.settings import Study
 
+POLL_SECONDS = 1.0
 
-def choose_device(study: Study) -> torch.device:
+
+class Claim(NamedTuple):
+    """A device, and the lock that keeps it until the claim is dropped or the process ends."""
+
+    device: torch.device
+    lock: FileLock | None
+
+
+def claim_device(study: Study) -> Claim:
     """The device that the settings name; also sets this process's CPU threads.
+
+    ``auto`` and ``cuda`` take a place on one of the visible GPUs, each of which has
+    `study.jobs_per_device` places, and wait while all are taken. A device with a number is taken
+    as it is.
 
     Raises:
         UserError: a GPU is asked for and there is none.
     """
     torch.set_num_threads(study.threads)
-    available = torch.cuda.is_available()
-    if study.device == "auto":
-        return torch.device("cuda" if available else "cpu")
-    if study.device.startswith("cuda") and not available:
-        raise UserError(f"device {study.device!r}: no GPU is visible here; use auto or cpu")
-    return torch.device(study.device)
+    if not torch.cuda.is_available():
+        if study.device.startswith("cuda"):
+            raise UserError(f"device {study.device!r}: no GPU is visible here; use auto or cpu")
+        return Claim(torch.device("cpu"), None)
+    if study.device not in ("auto", "cuda"):
+        return Claim(torch.device(study.device), None)
+    count = torch.cuda.device_count()
+    # Numbers are relative to what a cluster shows this job; the UUID names the card itself.
+    cards = [str(torch.cuda.get_device_properties(number).uuid) for number in range(count)]
+    folder = Path(tempfile.gettempdir()) / f"fmq-devices-{os.getuid()}"
+    number, lock = claim_place(folder, cards, study.jobs_per_device)
+    return Claim(torch.device("cuda", number), lock)
+
+
+def claim_place(folder: Path, cards: Sequence[str], places: int) -> tuple[int, FileLock]:
+    """Wait for a free place on a card and lock it.
+
+    The system gives up the lock of a process that ended, however it ended.
+
+    Args:
+        folder: of the lock files, the same for all processes.
+        cards: names of the cards; one is filled no further before all have as many processes.
+        places: processes per card.
+
+    Returns:
+        number of the card, and the lock, held.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    waiting = False
+    while True:
+        for place, (number, card) in product(range(places), enumerate(cards)):
+            lock = FileLock(folder / f"{card}-{place}.lock")
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                continue
+            return number, lock
+        if not waiting:
+            taken = f"{len(cards)} GPUs with {places} jobs each are taken"
+            print(f"fmq: waiting for a place: {taken}", file=sys.stderr, flush=True)
+            waiting = True
+        time.sleep(POLL_SECONDS)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fmq.envs.ogbench import Environment
+from fmq.envs.environment import make_environment
 from fmq.methods import METHODS
 from fmq.progress import progress
 from fmq.runs import Run
@@ -25,7 +25,7 @@ class Collector:
 
     def __init__(self, bench: Workbench) -> None:
         self.bench = bench
-        self.environment = Environment(bench.run.task)
+        self.environment = make_environment(bench.run.task, bench.data)
         self.policy = bench.policy("acting noise")
         self.queue: deque[np.ndarray] = deque()
         self.episodes = 0

@@ -13,8 +13,8 @@ import torch
 from fmq import paths
 from fmq.data.manifest import check_dataset
 from fmq.data.normalization import fit_normalizer
-from fmq.data.ogbench import load_transitions
 from fmq.data.sequences import SequenceBuffer
+from fmq.data.transitions import load_transitions
 from fmq.errors import UserError
 from fmq.evaluation import Evaluator, load_learner, success_rate, write_evaluation
 from fmq.files import atomic_path
@@ -23,10 +23,10 @@ from fmq.provenance import code_commit, package_versions
 from fmq.runs import Run, settings_hash
 from fmq.training.actor_losses import ACTOR_LOSSES
 from fmq.training.checkpoint import save_checkpoint
-from fmq.training.device import choose_device
+from fmq.training.device import claim_device
 from fmq.training.learner import Learner, Objective
 
-PACKAGES = ("fmq", "torch", "numpy", "gymnasium", "mujoco", "ogbench")
+PACKAGES = ("fmq", "torch", "numpy", "gymnasium", "mujoco", "ogbench", "robosuite")
 
 
 class Workbench:
@@ -35,7 +35,8 @@ class Workbench:
     def __init__(self, run: Run, results: Path) -> None:
         self.run, self.results = run, results
         self.folder = paths.run_folder(results, run.task.name, run.seed, run.name)
-        self.device = choose_device(run.study)
+        self.claim = claim_device(run.study)
+        self.device = self.claim.device
         self.started = time.time()
         self._load_data()
         self.learner = Learner(
@@ -51,7 +52,7 @@ class Workbench:
         self.sampler = make_sampler(
             run.sampler, run.study.sampling, self.learner.action_size, run.critic_target
         )
-        self.evaluator = Evaluator(run)
+        self.evaluator = Evaluator(run, results)
         self.batches = self._generator("batches")
         self.measuring = self._generator("measurement")
         self.metrics: list[dict[str, float]] = []
@@ -59,12 +60,12 @@ class Workbench:
 
     def _load_data(self) -> None:
         task, study = self.run.task, self.run.study
-        folder = paths.dataset_folder(self.results, task.dataset)
-        self.manifest = check_dataset(folder, task.dataset)
-        data = load_transitions(folder / f"{task.dataset}.npz", task)
+        self.data = paths.dataset_folder(self.results, task.dataset)
+        self.manifest = check_dataset(self.data, task.dataset)
+        data = load_transitions(self.data, task)
         if len(data.actions) < task.settings.chunk_length:
             raise UserError(
-                f"{folder}: {len(data.actions)} transitions are fewer than a chunk of "
+                f"{self.data}: {len(data.actions)} transitions are fewer than a chunk of "
                 f"{task.settings.chunk_length}; make more data, or set a shorter chunk_length"
             )
         tensors = {

@@ -1,0 +1,100 @@
+"""What papers report, drawn into the learning curves of a study."""
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from fmq.analysis.published import (
+    FMQ,
+    FMQ_ROW,
+    OWN,
+    beside,
+    budget_words,
+    protocol_words,
+    reported_curves,
+    reported_finals,
+)
+from fmq.analysis.style import look
+from fmq.methods import METHODS
+from fmq.settings import Study
+
+_DASHES = (0, (4, 2.5))
+# Values of several methods are often the same: each has a place of its own beyond the end.
+_FIRST_PLACE, _STEP = 2.07, 0.075
+
+
+def curves_beside(study: Study) -> pd.DataFrame:
+    """The reported learning curves that `study` shows, by task."""
+    return beside(study, reported_curves())
+
+
+def finals_beside(study: Study) -> pd.DataFrame:
+    """The FMQ paper's final values that `study` shows, of the samplers that methods act with."""
+    finals = beside(study, reported_finals())
+    own = finals["method"].map({name: method.sampler for name, method in METHODS.items()})
+    return finals[(finals["row"] == FMQ_ROW) & (finals["sampler"] == own)]
+
+
+def draw_reported(axis: Axes, study: Study, task: str) -> None:
+    """Add to the axis of `task` the reported curves and, beyond its end, the final values."""
+    curves, finals = curves_beside(study), finals_beside(study)
+    for method, curve in curves[curves["task"] == task].groupby("method"):
+        color = look(str(method)).color
+        steps, low, high = (curve[name].to_numpy() for name in ("position", "low", "high"))
+        axis.fill_between(steps, 100 * low, 100 * high, color=color, alpha=0.08, linewidth=0)
+        axis.plot(steps, 100 * curve["value"], color=color, linestyle=_DASHES, linewidth=0.9)
+    methods = [method for method in study.methods if method in set(finals["method"])]
+    for place, method in enumerate(methods):
+        style = look(method)
+        value = finals[(finals["task"] == task) & (finals["method"] == method)]["value"]
+        x = [_FIRST_PLACE + _STEP * place] * len(value)
+        axis.plot(x, 100 * value, **_open_marker(style.marker, style.color))
+    if methods:
+        axis.set_xlim(0, _FIRST_PLACE + _STEP * (len(methods) - 0.5))
+
+
+def reported_handles(study: Study) -> list[Line2D]:
+    """Entries of the legend for what `draw_reported` draws; none if that is nothing."""
+    curves, finals = curves_beside(study), finals_beside(study)
+    handles = [
+        Line2D(
+            [],
+            [],
+            color=look(str(method)).color,
+            linestyle=_DASHES,
+            linewidth=0.9,
+            label=f"{label}, reported ({OWN[str(label)]})",
+        )
+        for method, label in dict.fromkeys(zip(curves["method"], curves["label"], strict=True))
+    ]
+    if len(finals):
+        label = f"reported final value ({FMQ})"
+        handles.append(Line2D([], [], label=label, **_open_marker("o", "#333333")))
+    return handles
+
+
+def reported_note(study: Study) -> str:
+    """Sentences for the figure's footnote, or nothing."""
+    curves, finals = curves_beside(study), finals_beside(study)
+    if curves.empty and finals.empty:
+        return ""
+    lines = (
+        "Thin dashes, not run here: QC as its authors report it, with 95% intervals; of its 1M "
+        "offline and 1M online steps, as of ours, the axis shows fractions."
+    )
+    markers = f"Open markers, not run here: final values of {protocol_words()}."
+    words = (lines if len(curves) else "", markers if len(finals) else "", budget_words(study))
+    return " ".join(filter(None, words))
+
+
+def _open_marker(marker: str, color: str) -> dict[str, Any]:
+    return {
+        "marker": marker,
+        "color": color,
+        "markerfacecolor": "white",
+        "markersize": 4.0,
+        "markeredgewidth": 0.9,
+        "linestyle": "none",
+    }

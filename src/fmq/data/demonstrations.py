@@ -1,0 +1,185 @@
+"""Record episodes of RoboMimic's tasks, and write them in the file format of its data sets."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from fmq.data.random_actions import random_script
+from fmq.data.tabletop_expert import Script, noisy_script
+from fmq.datasets import GeneratedData, ScriptedData
+from fmq.envs.robomimic import (
+    ACTION_WIDTH,
+    Observation,
+    import_robosuite,
+    named_observation,
+    reset_simulator,
+)
+
+_ROBOSUITE_TYPE = 1
+"""RoboMimic's number for simulators of robosuite."""
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """One episode of n steps.
+
+    Attributes:
+        arrays: by their names in the file: ``actions`` (n, 7), ``rewards`` (n,) in {0, 1},
+            ``dones`` (n,) set where the reward is 1, ``states`` (n, S) of the simulator before
+            each action, and ``obs/KEY``, ``next_obs/KEY`` (n, width).
+        model_file: the simulator's model as XML; objects differ from episode to episode.
+    """
+
+    arrays: dict[str, np.ndarray]
+    model_file: str
+
+    @property
+    def steps(self) -> int:
+        """Actions taken."""
+        return len(self.arrays["actions"])
+
+    @property
+    def success(self) -> bool:
+        """Whether the last action solved the task, which ended the episode."""
+        return bool(self.arrays["dones"][-1])
+
+
+def make_env_args(environment: str) -> dict[str, Any]:
+    """What a data file says of its simulator: a Panda arm moved by OSC_POSE, 20 actions a second.
+
+    As in RoboMimic's v1.5 files, motions are given in the world's frame.
+
+    Args:
+        environment: robosuite's name of the task.
+    """
+    robosuite = import_robosuite()
+    controllers = robosuite.load_composite_controller_config(robot="Panda")
+    controllers["body_parts"]["right"]["input_ref_frame"] = "world"
+    return {
+        "env_name": environment,
+        "env_version": robosuite.__version__,
+        "type": _ROBOSUITE_TYPE,
+        "env_kwargs": {
+            "robots": ["Panda"],
+            "controller_configs": controllers,
+            "control_freq": 20,
+            "lite_physics": True,
+            "reward_shaping": False,
+            "has_renderer": False,
+            "has_offscreen_renderer": False,
+            "use_camera_obs": False,
+            "use_object_obs": True,
+            "camera_depths": False,
+            "ignore_done": True,
+        },
+    }
+
+
+def demonstrate(
+    simulator: Any, settings: GeneratedData, seed: np.random.SeedSequence
+) -> Demonstration:
+    """One episode, up to its first success or `settings.episode_length` actions.
+
+    Scripted episodes are of mixed quality, as RoboMimic's "mh" (many humans) sets are: each draws
+    the standard deviation of its noise uniformly from [0, 2 * action_noise].
+
+    Args:
+        simulator: of `fmq.envs.robomimic.make_simulator`.
+        seed: the same seed gives the same episode, whatever the simulator was used for before.
+    """
+    start, actions = (int(word) for word in seed.generate_state(2, np.uint64))
+    generator = np.random.default_rng(actions)
+    observation = reset_simulator(simulator, start)
+    model_file = _portable_model(simulator)
+    if isinstance(settings, ScriptedData):
+        noise = generator.uniform(0, 2 * settings.action_noise)
+        script = noisy_script(simulator, observation, noise, generator)
+    else:
+        script = random_script(ACTION_WIDTH, generator)
+    return Demonstration(
+        _record(simulator, observation, script, settings.episode_length), model_file
+    )
+
+
+def _portable_model(simulator: Any) -> str:
+    """The model as XML, with paths that begin at the package and not at this machine's root.
+
+    robosuite looks in a path for its own name and puts in where it is installed.
+    """
+    package = Path(import_robosuite().__file__).parent
+    return simulator.sim.model.get_xml().replace(f"{package}/", f"{package.name}/")
+
+
+def _record(
+    simulator: Any, observation: Observation, script: Script, limit: int
+) -> dict[str, np.ndarray]:
+    """Follow the script from the simulator's present state; see `Demonstration.arrays`."""
+    record: dict[str, list[Any]] = {}
+    action = next(script)
+    for _ in range(limit):
+        # What a policy's float32 action would be, so that the file repeats to the bit.
+        action = action.astype(np.float32).astype(np.float64)
+        state = simulator.sim.get_state().flatten()
+        raw, reward, _, _ = simulator.step(action)
+        following = named_observation(raw)
+        row = {"actions": action, "rewards": float(reward), "dones": int(reward >= 1)}
+        row |= {"states": state}
+        row |= {f"obs/{key}": value for key, value in observation.items()}
+        row |= {f"next_obs/{key}": value for key, value in following.items()}
+        for name, value in row.items():
+            record.setdefault(name, []).append(value)
+        if row["dones"]:
+            break
+        observation = following
+        action = script.send(observation)
+    return {name: np.stack(values) for name, values in record.items()}
+
+
+def write_demonstrations(
+    path: Path,
+    environment: str,
+    demonstrations: Iterable[Demonstration],
+    training: int,
+) -> dict[str, int]:
+    """Write a data file in RoboMimic's layout; the same demonstrations give the same bytes.
+
+    Args:
+        path: the HDF5 file to make.
+        environment: robosuite's name of the task.
+        demonstrations: become ``data/demo_0``, ``data/demo_1`` and so on, as they come.
+        training: how many of the first are named in ``mask/train``; the others in ``mask/valid``.
+
+    Returns:
+        ``rows`` (steps in all), ``demonstrations`` and ``successes``.
+    """
+    names: list[str] = []
+    rows = successes = 0
+    with h5py.File(path, "w", libver="v110") as file:
+        data = file.create_group("data")
+        for demonstration in demonstrations:
+            names.append(f"demo_{len(names)}")
+            _write_demonstration(data.create_group(names[-1]), demonstration)
+            rows += demonstration.steps
+            successes += demonstration.success
+        data.attrs["total"] = rows
+        data.attrs["env_args"] = json.dumps(make_env_args(environment), indent=4)
+        for split, members in (("train", names[:training]), ("valid", names[training:])):
+            _write_array(file, f"mask/{split}", np.array(members, dtype="S"))
+    return {"rows": rows, "demonstrations": len(names), "successes": successes}
+
+
+def _write_demonstration(group: h5py.Group, demonstration: Demonstration) -> None:
+    for name, array in demonstration.arrays.items():
+        _write_array(group, name, array)
+    group.attrs["num_samples"] = demonstration.steps
+    group.attrs["model_file"] = demonstration.model_file
+
+
+def _write_array(group: h5py.Group, name: str, array: np.ndarray) -> None:
+    # HDF5 would note down when the array was written.
+    group.create_dataset(name, data=array, track_times=False)

@@ -1,0 +1,92 @@
+"""Read HDF5 files that others made: everything from the file itself, and one line when it fails.
+
+HDF5 can point to other files by external links, virtual data sets and external storage, and a soft
+link may lead through one of those. A downloaded file could so read any file of this machine;
+nothing but plain members is accepted.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from fmq.errors import UserError
+
+
+@contextmanager
+def open_file(path: Path) -> Iterator[h5py.File]:
+    """The file, open for reading inside the block.
+
+    Raises:
+        UserError: it is missing, no HDF5 file, cut off or damaged; also if h5py finds that out
+            only while the block reads.
+    """
+    try:
+        with path.open("rb"):  # h5py's own errors about missing files span several lines
+            pass
+        with h5py.File(path, "r") as file:
+            yield file
+    except OSError as error:
+        if error.errno:
+            raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+        raise _damaged(path) from None
+    except (RuntimeError, KeyError, ValueError):
+        raise _damaged(path) from None
+
+
+def _damaged(path: Path) -> UserError:
+    return UserError(f"{path}: damaged, cut off or no HDF5 file; make or download it again")
+
+
+def read_group(parent: h5py.Group, name: str) -> h5py.Group:
+    """The group `name` of `parent`; `UserError` if it is missing, a link or no group."""
+    member = _member(parent, name)
+    if not isinstance(member, h5py.Group):
+        raise UserError(f"{_where(parent, name)} is no group; take RoboMimic's own file")
+    return member
+
+
+def read_array(parent: h5py.Group, name: str) -> np.ndarray:
+    """All numbers of the data set `name` of `parent`.
+
+    Raises:
+        UserError: it is missing, a link, kept in another file, or no array of numbers.
+    """
+    member = _member(parent, name)
+    if not isinstance(member, h5py.Dataset) or member.dtype.kind not in "fiub":
+        raise UserError(f"{_where(parent, name)} is no array of numbers; take RoboMimic's own file")
+    if member.is_virtual or member.external:
+        raise UserError(
+            f"{_where(parent, name)} keeps its numbers in another file; "
+            "take a file that holds all of its own data"
+        )
+    return member[()]
+
+
+def read_attribute(parent: h5py.Group, name: str) -> Any:
+    """The attribute `name` of a group; `UserError` if it is missing."""
+    if name not in parent.attrs:
+        raise UserError(
+            f"{parent.file.filename}: {parent.name} has no attribute {name!r}; "
+            "take RoboMimic's own file"
+        )
+    return parent.attrs[name]
+
+
+def _member(parent: h5py.Group, name: str) -> Any:
+    """A member that is really in the file: links are looked at and never followed."""
+    link = parent.get(name, getlink=True) if name in parent.keys() else None  # noqa: SIM118
+    if link is None:
+        raise UserError(f"{_where(parent, name)} is missing; take RoboMimic's own file")
+    if not isinstance(link, h5py.HardLink):
+        raise UserError(
+            f"{_where(parent, name)} is a link; allowed are files that hold all of their own data"
+        )
+    return parent[name]
+
+
+def _where(parent: h5py.Group, name: str) -> str:
+    return f"{parent.file.filename}: {parent.name.rstrip('/')}/{name}"

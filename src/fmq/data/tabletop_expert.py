@@ -1,0 +1,123 @@
+"""The scripted expert of robosuite's Lift and PickPlaceCan: grasp from above, lift, put into a bin.
+
+Actions are those of the OSC_POSE controller that RoboMimic's data use: wanted changes of the
+gripper's position and orientation, and the fingers' command.
+"""
+
+from collections.abc import Callable, Generator
+from functools import partial
+from typing import Any
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from fmq.envs.robomimic import Observation
+
+HOVER = np.array([0, 0, 0.08])
+"""Metres above the grasp where the descent begins."""
+
+CARRY = np.array([0, 0, 0.25])
+"""Metres above the grasp at which an object is carried."""
+
+GRASP = {"Lift": np.zeros(3), "PickPlaceCan": np.array([0, 0, 0.01])}
+"""Where to grasp, in metres from the object's centre: lower, the hand would rest on the can."""
+
+CLOSING_STEPS = 8
+"""Control steps that the fingers need to close on an object."""
+
+PATIENCE = 60
+"""Control steps after which a motion counts as done: noise can keep it from arriving."""
+
+OPEN, CLOSED = -1.0, 1.0
+
+Script = Generator[np.ndarray, Observation, Any]
+"""Yields actions of shape (7,), and is sent the observation after each."""
+
+_Command = Callable[[np.ndarray, float, Observation], np.ndarray]
+
+
+def noisy_script(
+    simulator: Any, observation: Observation, noise: float, generator: np.random.Generator
+) -> Script:
+    """The expert with Gaussian noise on its six motion commands; the fingers are left alone.
+
+    Args:
+        simulator: Lift or PickPlaceCan, just reset; it is looked at, never changed.
+        observation: the episode's first.
+        noise: standard deviation, in units of the action; the sum is clipped to [-1, 1].
+        generator: draws the noise.
+    """
+    script = _plan(simulator, observation)
+    action = next(script)
+    while True:
+        disturbance = np.append(noise * generator.standard_normal(6), 0)
+        observation = yield np.clip(action + disturbance, -1, 1)
+        action = script.send(observation)
+
+
+def _plan(simulator: Any, observation: Observation) -> Script:
+    """Hover, descend, close, lift; with a can also carry and release. The last goes on for ever."""
+    task = type(simulator).__name__
+    command = partial(_command, simulator, Rotation.from_quat(observation["robot0_eef_quat"]))
+
+    def grasp() -> np.ndarray:
+        return _object_position(simulator) + GRASP[task]
+
+    observation = yield from _go(command, lambda: grasp() + HOVER, OPEN, 0.02, observation)
+    observation = yield from _go(command, grasp, OPEN, 0.01, observation)
+    held = grasp()
+    for _ in range(CLOSING_STEPS):
+        observation = yield command(held, CLOSED, observation)
+    goal, fingers = held + CARRY, CLOSED
+    if task == "PickPlaceCan":
+        observation = yield from _go(command, lambda: held + CARRY, CLOSED, 0.05, observation)
+        bin_centre = simulator.target_bin_placements[simulator.object_id][:2]
+        goal, fingers = np.append(bin_centre, goal[2]), OPEN
+        observation = yield from _go(command, lambda: goal, CLOSED, 0.03, observation)
+    while True:
+        observation = yield command(goal, fingers, observation)
+
+
+def _go(
+    command: _Command,
+    target: Callable[[], np.ndarray],
+    fingers: float,
+    tolerance: float,
+    observation: Observation,
+) -> Script:
+    """Move until the gripper is within `tolerance` metres of the target; returns what it saw."""
+    for _ in range(PATIENCE):
+        place = target()
+        if np.linalg.norm(place - observation["robot0_eef_pos"]) < tolerance:
+            break
+        observation = yield command(place, fingers, observation)
+    return observation
+
+
+def _object_position(simulator: Any) -> np.ndarray:
+    """Centre of the cube or the can in metres, in the world's frame, shape (3,)."""
+    if type(simulator).__name__ == "Lift":
+        body = simulator.cube_body_id
+    else:
+        body = simulator.obj_body_id[simulator.obj_to_use]
+    return np.array(simulator.sim.data.body_xpos[body])
+
+
+def _command(
+    simulator: Any,
+    orientation: Rotation,
+    place: np.ndarray,
+    fingers: float,
+    observation: Observation,
+) -> np.ndarray:
+    """The action towards a place (metres, world's frame) and an orientation of the gripper.
+
+    A full command asks for 0.05 m and 0.5 rad; the arm covers about a third of it in a step. The
+    controller takes both in the frame of the world or of the robot's base, as it was set up.
+    """
+    controller = simulator.robots[0].part_controllers["right"]
+    frame = np.eye(3) if controller.input_ref_frame == "world" else controller.origin_ori
+    shift = place - observation["robot0_eef_pos"]
+    turn = orientation * Rotation.from_quat(observation["robot0_eef_quat"]).inv()
+    motion = [frame.T @ shift / 0.05, frame.T @ turn.as_rotvec() / 0.5]
+    return np.append(np.clip(np.concatenate(motion), -1, 1), fingers)

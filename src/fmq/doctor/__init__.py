@@ -1,0 +1,1 @@
+"""`fmq doctor`: what this machine lacks for a study, and what to do about it."""

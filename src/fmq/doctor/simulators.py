@@ -1,0 +1,89 @@
+"""Whether the simulators of the study's tasks run, and whether MuJoCo can draw."""
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from fmq.doctor.findings import TOO_SLOW, Finding, failure, note, ok, run_python
+
+if TYPE_CHECKING:
+    from fmq.settings import Study
+
+_SECONDS = 60.0
+_STEP = {
+    "ogbench": """
+import gymnasium, ogbench
+simulator = gymnasium.make({environment!r}, disable_env_checker=True)
+simulator.reset(seed=0)
+simulator.step(simulator.action_space.sample())
+""",
+    "robomimic": """
+from numpy import zeros
+from fmq.envs.robomimic import make_simulator
+simulator = make_simulator(
+    {{"env_name": {environment!r}, "env_kwargs": {{"robots": "Panda"}}}}
+)
+simulator.reset()
+simulator.step(zeros(simulator.action_dim))
+""",
+}
+"""By suite: make one simulator and take one step, without a data set."""
+
+_DRAW = """
+import mujoco
+model = mujoco.MjModel.from_xml_string("<mujoco/>")
+renderer = mujoco.Renderer(model, 8, 8)
+renderer.update_scene(mujoco.MjData(model))
+renderer.render()
+"""
+
+
+def simulator_findings(study: "Study") -> Iterator[Finding]:
+    """One step in the simulator of each suite's first task."""
+    tasks = [study.task(name) for name in reversed(study.tasks)]
+    for suite, task in {task.suite: task for task in tasks}.items():
+        fault = run_python(_STEP[suite].format(environment=task.environment), _SECONDS)
+        yield judge_simulator(task.environment, fault, os.environ.get("MUJOCO_GL"))
+
+
+def judge_simulator(environment: str, fault: str | None, value: str | None) -> Finding:
+    """A simulator.
+
+    Args:
+        fault: why it did not run; None if it did.
+        value: of MUJOCO_GL.
+    """
+    subject = f"simulator {environment}"
+    if fault is None:
+        return ok(subject, "takes a step")
+    if fault == TOO_SLOW:
+        remedy = "try again when the machine is idle; the first import is the slowest"
+        return note(subject, f"not ready after {_SECONDS:g} s, so not looked at", remedy)
+    # MuJoCo loads the graphics of a value that is set while it is imported, drawing or not.
+    remedy = "install the packages as listed above"
+    return failure(
+        subject, fault, f"unset MUJOCO_GL (now {value}), or {remedy}" if value else remedy
+    )
+
+
+def rendering_findings() -> Iterator[Finding]:
+    """A tiny picture with MUJOCO_GL as it is, or with what it could be set to."""
+    value = os.environ.get("MUJOCO_GL")
+    faults: dict[str, str] = {}
+    for candidate in [value] if value else ["egl", "osmesa"]:
+        fault = run_python(_DRAW, _SECONDS, MUJOCO_GL=candidate)
+        if fault is None:
+            yield ok("MuJoCo GL", f"{candidate} works, MUJOCO_GL is {value or 'not set'}")
+            return
+        faults[candidate] = fault
+    yield no_rendering(faults)
+
+
+def no_rendering(faults: dict[str, str]) -> Finding:
+    """Why no picture came about, by the value of MUJOCO_GL."""
+    reasons = "; ".join(f"MUJOCO_GL={value}: {fault}" for value, fault in faults.items())
+    remedy = (
+        "only pictures need it, the study runs with MUJOCO_GL unset; for pictures MUJOCO_GL=egl "
+        "with a GPU's driver, or MUJOCO_GL=osmesa after `apt-get install libosmesa6`"
+    )
+    return note("MuJoCo GL", f"nothing can be drawn ({reasons})", remedy)

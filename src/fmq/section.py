@@ -1,0 +1,56 @@
+"""The base of every group of settings, and one line for what is wrong in one."""
+
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class Section(BaseModel):
+    """A group of settings: unknown keys are refused, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def describe(error: ValidationError, model: type[BaseModel]) -> str:
+    """One line for the first thing that is wrong: key, reason, what was found or is allowed."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    reason = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "missing":
+        return f"{key}: missing"
+    if first["type"].startswith("union_tag"):
+        kinds = [kind for one in _models_at(first["loc"], model) for kind in _kinds(one)]
+        tag = first["ctx"]["discriminator"].strip("'")
+        found = first["input"].get(tag)
+        return f"{key}.{tag}: allowed are {', '.join(kinds)}; got {found or 'nothing'}"
+    if first["type"] == "extra_forbidden":
+        allowed = _models_at(first["loc"][:-1], model)[0].model_fields
+        return f"{key}: unknown key; allowed: {', '.join(allowed)}"
+    # A whole section as the culprit says nothing that the reason does not.
+    return f"{key}: {reason}".removeprefix(": ") + (
+        "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
+    )
+
+
+def _models_at(location: tuple[int | str, ...], model: type[BaseModel]) -> list[type[BaseModel]]:
+    """The sections that may stand at a place: several where a kind is still to be told."""
+    models = [model]
+    for part in location:
+        fields = [one.model_fields[part] for one in models if part in one.model_fields]
+        # A part that is no field tells a kind of section, or is the key of a mapping's entry.
+        kinds = [one for one in models if part in _kinds(one)]
+        models = kinds or [one for field in fields for one in _sections(field.annotation)] or models
+    return models
+
+
+def _kinds(model: type[BaseModel]) -> list[Any]:
+    """The fixed values of a section's fields, by which its kind is told."""
+    annotations = [field.annotation for field in model.model_fields.values()]
+    return [kind for one in annotations if get_origin(one) is Literal for kind in get_args(one)]
+
+
+def _sections(annotation: Any) -> list[type[BaseModel]]:
+    """Every section inside an annotation."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [one for part in get_args(annotation) for one in _sections(part)]

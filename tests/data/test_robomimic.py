@@ -1,0 +1,397 @@
+import json
+import shutil
+from contextlib import suppress
+
+import h5py
+import numpy as np
+import pytest
+
+from fmq.data import robomimic
+from fmq.data.demonstrations import demonstrate, make_env_args, write_demonstrations
+from fmq.data.robomimic import check_against_simulator, check_file, read_transitions
+from fmq.data.transitions import load_transitions
+from fmq.datasets import RandomData, ScriptedData
+from fmq.envs.robomimic import make_simulator, observation_widths
+from fmq.errors import UserError
+from fmq.tasks import TaskSettings, parse_task
+
+KEYS = ("robot0_eef_pos", "robot0_eef_quat", "robot0_gripper_qpos", "object")
+SIZES = {"episodes": 2, "validation_episodes": 1, "seed": 0}
+SCRIPTED = ScriptedData(source="scripted", episode_length=60, action_noise=0.0, **SIZES)
+RANDOM = RandomData(source="random", episode_length=12, **SIZES)
+
+
+def task(name="lift", **settings):
+    return parse_task(f"{name}-mh-low_dim", TaskSettings(**settings))
+
+
+def seed(number):
+    return np.random.SeedSequence(number)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Lift: a solved episode, an unsolved one, a solved one. Can and square: an unsolved one."""
+    folder = tmp_path_factory.mktemp("robomimic")
+    lift = make_simulator(make_env_args("Lift"))
+    episodes = [
+        demonstrate(lift, settings, seed(number))
+        for number, settings in enumerate((SCRIPTED, RANDOM, SCRIPTED))
+    ]
+    write_demonstrations(folder / "lift-mh-low_dim.hdf5", "Lift", episodes, training=2)
+    for name, environment in (("can", "PickPlaceCan"), ("square", "NutAssemblySquare")):
+        simulator = make_simulator(make_env_args(environment))
+        episodes = [demonstrate(simulator, RANDOM, seed(0))]
+        write_demonstrations(folder / f"{name}-mh-low_dim.hdf5", environment, episodes, training=1)
+    return folder
+
+
+@pytest.fixture
+def lift(folder):
+    return folder / "lift-mh-low_dim.hdf5"
+
+
+@pytest.fixture
+def change(folder, tmp_path):
+    """A copy of a file of `folder`, changed by a function of the open file."""
+
+    def copy(edit, name="lift"):
+        path = tmp_path / f"{name}-mh-low_dim.hdf5"
+        shutil.copy(folder / path.name, path)
+        with h5py.File(path, "r+") as file:
+            edit(file)
+        return path
+
+    return copy
+
+
+def refusal(path, function=read_transitions, name="lift"):
+    """The one line that a person sees."""
+    with pytest.raises(UserError) as caught:
+        function(path, task(name))
+    message = str(caught.value)
+    assert message.startswith(str(path))
+    assert "\n" not in message
+    return message
+
+
+def replace(group, name, array):
+    del group[name]
+    group[name] = array
+
+
+def observations(file, demonstration, part="obs"):
+    return np.concatenate([file[f"data/{demonstration}/{part}/{key}"][()] for key in KEYS], axis=1)
+
+
+def test_every_demonstration_is_read_in_order(lift):
+    read = read_transitions(lift, task())
+    with h5py.File(lift) as file:
+        steps = [file[f"data/demo_{number}"].attrs["num_samples"] for number in range(3)]
+        ends = np.cumsum(steps)
+        for number, end in enumerate(ends):
+            mine = slice(end - steps[number], end)
+            expected = observations(file, f"demo_{number}")
+            np.testing.assert_array_equal(read.observations[read.rows[mine]], np.float32(expected))
+            following = observations(file, f"demo_{number}", "next_obs")
+            np.testing.assert_array_equal(
+                read.observations[read.next_rows[mine]], np.float32(following)
+            )
+            actions = file[f"data/demo_{number}/actions"][()]
+            np.testing.assert_array_equal(read.actions[mine], np.float32(actions))
+    np.testing.assert_array_equal(np.flatnonzero(read.terminals), ends - 1)
+    assert read.observations.shape == (ends[-1] + 3, 19)
+
+
+def test_rewards_and_masks_of_solved_and_unsolved_demonstrations(lift):
+    read = read_transitions(lift, task())
+    first, second, third = np.flatnonzero(read.terminals)
+    np.testing.assert_array_equal(np.flatnonzero(read.rewards == 0), [first, third])
+    np.testing.assert_array_equal(np.flatnonzero(read.masks == 0), [first, third])
+    assert set(read.rewards) == {-1, 0}
+    assert set(read.masks) == {0, 1}
+    assert second == first + 12
+
+
+def test_types(lift):
+    read = read_transitions(lift, task())
+    for name in ("observations", "actions", "rewards", "masks"):
+        assert getattr(read, name).dtype == np.float32
+    assert read.rows.dtype == read.next_rows.dtype == np.int64
+    assert read.terminals.dtype == bool
+
+
+@pytest.mark.parametrize("name", ["can", "square"])
+def test_other_tasks_are_read(folder, name):
+    read = load_transitions(folder, task(name))
+    assert read.observations.shape == (13, 23)
+    assert read.actions.shape == (12, 7)
+    assert read.masks.all()
+    np.testing.assert_array_equal(np.flatnonzero(read.terminals), [11])
+
+
+def test_demonstrations_are_cut_at_their_first_success(change):
+    def succeed(file):
+        file["data/demo_1/rewards"][...] = [0] * 4 + [1, 0, 1] + [0] * 5
+
+    path = change(succeed)
+    read = read_transitions(path, task())
+    first, second, _ = np.flatnonzero(read.terminals)
+    assert second == first + 5
+    assert (read.rewards[second], read.masks[second]) == (0, 0)
+    with h5py.File(path) as file:
+        expected = observations(file, "demo_1", "next_obs")[4]
+        following = observations(file, "demo_2")[0]
+    np.testing.assert_array_equal(read.observations[read.next_rows[second]], np.float32(expected))
+    row = read.rows[second + 1]
+    np.testing.assert_array_equal(read.observations[row], np.float32(following))
+
+
+def test_demonstrations_are_ordered_by_number(change):
+    def rename(file):
+        file.move("data/demo_0", "data/demo_10")
+
+    path = change(rename)
+    read = read_transitions(path, task())
+    with h5py.File(path) as file:
+        first, last = observations(file, "demo_1")[0], observations(file, "demo_10")[0]
+    np.testing.assert_array_equal(read.observations[0], np.float32(first))
+    start = read.rows[np.flatnonzero(read.terminals)[1] + 1]
+    np.testing.assert_array_equal(read.observations[start], np.float32(last))
+
+
+def test_sparse_rewards_count_only_success(change):
+    def shape(file):
+        file["data/demo_1/rewards"][3] = 0.4
+
+    path = change(shape)
+    assert np.float32(-0.6) in read_transitions(path, task()).rewards
+    sparse = read_transitions(path, task(sparse_reward=True))
+    assert set(sparse.rewards) == {-1, 0}
+    assert (sparse.rewards == 0).sum() == 2
+
+
+def test_check_file_counts_demonstrations(lift, tmp_path):
+    part = tmp_path / "low_dim_v15.hdf5.part"
+    shutil.copy(lift, part)
+    check_file(part, "lift-mh-low_dim", 3)
+    check_file(part, "lift-mh-low_dim", None)
+    with pytest.raises(UserError, match="has 3 demonstrations, but lift-mh-low_dim has 300"):
+        check_file(part, "lift-mh-low_dim", 300)
+    with pytest.raises(UserError, match="made in robosuite's 'Lift'"):
+        check_file(part, "can-mh-low_dim", None)
+
+
+@pytest.mark.parametrize("size", [0, 4, 100, 3000, 0.5, 0.999])
+def test_a_cut_off_file(lift, tmp_path, size):
+    content = lift.read_bytes()
+    path = tmp_path / lift.name
+    path.write_bytes(content[: int(size * len(content)) if size < 1 else size])
+    assert "damaged, cut off" in refusal(path)
+    with pytest.raises(UserError, match="damaged, cut off"):
+        check_file(path, "lift-mh-low_dim", 3)
+
+
+def test_files_that_are_not_there_or_of_another_kind(tmp_path):
+    assert "No such file" in refusal(tmp_path / "missing.hdf5")
+    assert "cannot be read" in refusal(tmp_path)
+    (tmp_path / "text").write_text("a,b\n1,2\n" * 1000)
+    assert "no HDF5 file" in refusal(tmp_path / "text")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_damaged_bytes_never_end_in_a_traceback(lift, tmp_path, seed):
+    content = bytearray(lift.read_bytes())
+    generator = np.random.default_rng(seed)
+    for place in generator.integers(len(content), size=200):
+        content[place] ^= int(generator.integers(1, 256))
+    path = tmp_path / lift.name
+    path.write_bytes(content)
+    with suppress(UserError):
+        read_transitions(path, task())
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "data",
+        "data/demo_1/actions",
+        "data/demo_1/rewards",
+        "data/demo_1/obs",
+        "data/demo_1/next_obs",
+        "data/demo_1/obs/object",
+        "data/demo_1/next_obs/robot0_eef_quat",
+    ],
+)
+def test_missing_parts(change, name):
+    assert f"/{name} is missing" in refusal(change(lambda file: file.__delitem__(name)))
+
+
+@pytest.mark.parametrize("name", ["data/demo_1/obs", "data/demo_1/actions"])
+def test_parts_of_another_kind(change, name):
+    def swap(file):
+        del file[name]
+        if name.endswith("obs"):
+            file[name] = np.zeros(3)
+        else:
+            file.create_group(name)
+
+    assert f"/{name} is no" in refusal(change(swap))
+
+
+@pytest.mark.parametrize(
+    ("name", "array"),
+    [
+        ("actions", np.zeros((12, 6))),
+        ("actions", np.zeros((11, 7))),
+        ("actions", np.zeros(12)),
+        ("rewards", np.zeros(13)),
+        ("rewards", np.zeros((12, 1))),
+        ("obs/object", np.zeros((12, 14))),
+        ("next_obs/object", np.zeros((11, 10))),
+        ("obs/robot0_eef_pos", np.zeros((12, 2))),
+        ("obs/robot0_eef_quat", np.float64(1)),
+    ],
+)
+def test_wrong_widths_and_lengths(change, name, array):
+    path = change(lambda file: replace(file["data/demo_1"], name, array))
+    message = refusal(path)
+    assert f"/data/demo_1/{name} has shape {array.shape}" in message
+
+
+def test_strings_are_no_numbers(change):
+    path = change(lambda file: replace(file["data/demo_1"], "rewards", np.array([b"0"] * 12)))
+    assert "no array of numbers" in refusal(path)
+
+
+@pytest.mark.parametrize("name", ["actions", "rewards", "obs/object", "next_obs/robot0_eef_pos"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
+def test_values_that_are_not_finite(change, name, value):
+    def spoil(file):
+        file[f"data/demo_1/{name}"][7] = value
+
+    assert f"/data/demo_1/{name} has a value that is not finite in row 7" in refusal(change(spoil))
+
+
+@pytest.mark.parametrize("steps", [11, 0, -1, "twelve", None])
+def test_num_samples_counts_the_steps(change, steps):
+    def count(file):
+        del file["data/demo_1"].attrs["num_samples"]
+        if steps is not None:
+            file["data/demo_1"].attrs["num_samples"] = steps
+
+    assert "num_samples" in refusal(change(count))
+
+
+def test_no_or_other_demonstrations(change):
+    assert "/data has no demonstration" in refusal(change(lambda file: file["data"].clear()))
+    path = change(lambda file: file.move("data/demo_1", "data/best"))
+    assert "/data/best is no demonstration" in refusal(path)
+
+
+@pytest.mark.parametrize("name", ["data/demo_1/obs/object", "data/demo_1/obs", "data/demo_1"])
+@pytest.mark.parametrize("soft", [False, True])
+def test_links_are_refused_and_never_followed(change, lift, name, soft):
+    def link(file):
+        del file[name]
+        outside = h5py.ExternalLink(str(lift), f"/{name}")
+        if soft:
+            file["outside"] = h5py.ExternalLink(str(lift), "/")
+            outside = h5py.SoftLink(f"/outside/{name}")
+        file[name] = outside
+
+    assert f"/{name} is a link" in refusal(change(link))
+
+
+def test_data_kept_in_other_files_are_refused(change, lift, tmp_path):
+    def virtual(file):
+        layout = h5py.VirtualLayout((12,), "f8")
+        layout[:] = h5py.VirtualSource(str(lift), "data/demo_1/rewards", (12,))
+        del file["data/demo_1/rewards"]
+        file.create_virtual_dataset("data/demo_1/rewards", layout)
+
+    assert "/data/demo_1/rewards keeps its numbers in another file" in refusal(change(virtual))
+    (tmp_path / "raw").write_bytes(bytes(12 * 8))
+
+    def external(file):
+        del file["data/demo_1/rewards"]
+        where = [(str(tmp_path / "raw"), 0, 96)]
+        file.create_dataset("data/demo_1/rewards", (12,), "f8", external=where)
+
+    assert "/data/demo_1/rewards keeps its numbers in another file" in refusal(change(external))
+
+
+def test_other_tasks_and_older_versions_are_refused(folder, change):
+    path = folder / "can-mh-low_dim.hdf5"
+    assert "made in robosuite's 'PickPlaceCan', but the task needs 'Lift'" in refusal(path)
+
+    def age(file):
+        env_args = make_env_args("Lift") | {"env_version": "1.4.1"}
+        file["data"].attrs["env_args"] = json.dumps(env_args)
+
+    path = change(age)
+    for function in (read_transitions, check_against_simulator):
+        assert "made with robosuite 1.4.1" in refusal(path, function)
+    with pytest.raises(UserError, match=r"v1\.5 file"):
+        check_file(path, "lift-mh-low_dim", None)
+
+
+@pytest.mark.parametrize("name", ["lift", "can", "square"])
+def test_stored_observations_agree_with_the_simulator(folder, name):
+    check_against_simulator(folder / f"{name}-mh-low_dim.hdf5", task(name))
+
+
+def test_the_order_of_robosuite_1_4_is_refused(change):
+    """The only thing that shows it, if the file's version is wrong as well."""
+
+    def permute(file):
+        for part in ("obs", "next_obs"):
+            dataset = file[f"data/demo_0/{part}/object"]
+            dataset[...] = np.roll(dataset[()], 7, axis=1)
+
+    path = change(permute, "can")
+    read_transitions(path, task("can"))
+    message = refusal(path, check_against_simulator, "can")
+    assert "/data/demo_0/obs/object differs from the simulator by" in message
+    assert "1.4.1" in message
+
+
+def test_a_quaternion_and_its_opposite_are_the_same(change):
+    def turn(file):
+        file["data/demo_0/obs/robot0_eef_quat"][...] *= -1
+        file["data/demo_0/obs/object"][2::2, 3:7] *= -1
+        file["data/demo_0/obs/object"][:, 10:] *= -1
+
+    check_against_simulator(change(turn, "can"), task("can"))
+
+
+@pytest.mark.parametrize(("key", "place"), [("robot0_eef_pos", 2), ("robot0_gripper_qpos", 0)])
+def test_a_single_wrong_number_is_named(change, key, place):
+    def shift(file):
+        file[f"data/demo_0/obs/{key}"][4, place] += 0.05
+
+    message = refusal(change(shift), check_against_simulator)
+    assert f"/obs/{key} differs from the simulator by 0.0" in message
+    assert f"in row 4, number {place};" in message
+
+
+def test_states_that_do_not_fit_the_model(change):
+    def widen(file):
+        replace(file["data/demo_0"], "states", np.zeros((3, 5)))
+
+    assert "cannot be put into the stored states" in refusal(change(widen), check_against_simulator)
+
+    def spoil(file):
+        file["data/demo_0"].attrs["model_file"] = "<mujoco>"
+
+    assert "cannot be put into the stored states" in refusal(change(spoil), check_against_simulator)
+
+
+def test_quaternions_are_where_they_are_said_to_be(folder):
+    for name in ("lift", "can", "square"):
+        read = load_transitions(folder, task(name))
+        environment = task(name).environment
+        assert sum(observation_widths(environment).values()) == read.observations.shape[1]
+        for place in robomimic._QUATERNIONS[environment]:
+            lengths = np.linalg.norm(read.observations[:, place], axis=1)
+            np.testing.assert_allclose(lengths, 1, atol=1e-5)
