@@ -1,0 +1,103 @@
+"""Peak memory of the training stages at the paper's sizes, on made-up data of official size.
+
+    python benchmarks/memory.py cube-triple-play-singletask-task3-v0 ...
+
+Prints one JSON line per task and stage: peak resident memory of the process in MB, and the raw size
+of the training file's arrays. `fmq.workflow.memory_mb` rests on these figures. The steps are few:
+memory does not depend on their number. Runs on the CPU; a GPU takes part of it off the host.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import ogbench  # noqa: F401  (registers the simulators)
+
+from fmq.configuration import load_study, overlaid
+from fmq.data.manifest import file_sha256, write_manifest
+from fmq.data.sources import find_source
+from fmq.paths import dataset_folder, settings_file
+from fmq.settings import Study
+
+ROOT = Path(__file__).parents[1]
+SHORT = {
+    "device": "cpu",
+    "offline": {"steps": 8, "warmup_steps": 4, "anneal_end": 8, "evaluate_every": 2},
+    "online": {"steps": 4, "start_training": 2, "evaluate_every": 2},
+    "training": {"log_every": 2},
+    "evaluation": {"episodes": 10},
+}
+STAGES = {
+    "pretrain": ["pretrain", "--budget", "warmup"],
+    "distill": ["distill", "--kind", "esd"],
+    "finetune": ["finetune", "--method", "fmq"],
+    "evaluate": ["evaluate", "--run", "finetune-fmq", "--sampler", "best_of_n"],
+}
+
+
+def write_data(study: Study, task: str, results: Path) -> int:
+    """A training file of official shape, one copied random episode after another; its bytes."""
+    name = study.task(task).dataset
+    rows = find_source(name).rows
+    if rows is None:
+        raise SystemExit(f"{name}: its number of rows is not in sources.yaml")
+    simulator = gymnasium.make(study.task(task).environment)
+    observation, _ = simulator.reset(seed=0)
+    widths = {"observations": len(observation), "actions": simulator.action_space.shape[0]}
+    widths |= {"qpos": simulator.unwrapped.model.nq, "qvel": simulator.unwrapped.model.nv}
+    arrays = {key: np.zeros((rows, width), np.float32) for key, width in widths.items()}
+    arrays["observations"] += observation
+    arrays["qpos"] += simulator.unwrapped.data.qpos
+    if hasattr(simulator.unwrapped, "_cur_button_states"):
+        buttons = simulator.unwrapped._cur_button_states
+        arrays["button_states"] = np.zeros((rows, len(buttons)), np.int64) + buttons
+    arrays["terminals"] = np.arange(rows) % 1001 == 1000
+    arrays["terminals"][-1] = True
+    folder = dataset_folder(results, name)
+    folder.mkdir(parents=True)
+    path = folder / f"{name}.npz"
+    np.savez(path, **arrays)
+    entry = {"bytes": path.stat().st_size, "sha256": file_sha256(path)}
+    write_manifest(folder, {"name": name, "source": "made up", "files": {path.name: entry}})
+    return sum(array.nbytes for array in arrays.values())
+
+
+def peak_mb(command: list[str], folder: Path) -> int:
+    """Run a command to its end; its peak resident memory."""
+    process = subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{' '.join(command)} failed")
+    return usage.ru_maxrss // 1024
+
+
+def measure(task: str, folder: Path) -> None:
+    """Print the peak of every stage of one task."""
+    paper = load_study(ROOT / "config.yaml", ROOT / "config/paper.yaml").model_dump(mode="json")
+    short = overlaid(paper, SHORT | {"task_settings": {task: {"episode_limit": 10}}})
+    settings = folder / "settings.json"
+    settings.write_text(json.dumps(short))
+    study = load_study(settings)
+    results = folder / "results"
+    raw = write_data(study, task, results)
+    settings_file(results).write_text(settings.read_text())
+    for stage, (command, *options) in STAGES.items():
+        fmq = str(Path(sys.executable).with_name("fmq"))
+        line = [fmq, command, task, "--seed", "0", *options]
+        peak = peak_mb(line, folder)
+        print(json.dumps({"task": task, "stage": stage, "peak_mb": peak, "raw_mb": raw // 2**20}))
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("tasks", nargs="+")
+    for name in parser.parse_args().tasks:
+        with tempfile.TemporaryDirectory() as temporary:
+            measure(name, Path(temporary))

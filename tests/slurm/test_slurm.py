@@ -1,0 +1,95 @@
+"""The smoke study on a real Slurm: a job cancelled, another requeued, the same scores as here."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SMOKE = ["--configfile", "config/smoke.yaml"]
+QUICK = ["--seconds-between-status-checks", "2", "--slurm-init-seconds-before-status-checks", "2"]
+
+
+def copy_project(folder: Path) -> Path:
+    """What a clone of the project holds for a study."""
+    for name in ("src", "workflow", "config", "slurm"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Snakefile", "config.yaml"):
+        shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Snakemake in `folder`; its output goes to ``output.txt`` there."""
+    environment = os.environ | {
+        "PYTHONPATH": str(folder / "src"),
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    with (folder / "output.txt").open("w") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "snakemake", *arguments],
+            cwd=folder,
+            env=environment,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+
+def running_jobs() -> dict[str, str]:
+    """Rule and wildcards, as Snakemake's comment tells them, of every running job by its number."""
+    listing = subprocess.run(
+        ["squeue", "--noheader", "--states=R", "--format=%A|%k"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    return dict(line.split("|", 1) for line in listing.splitlines())
+
+
+def next_job(process: subprocess.Popen[str], wanted: Callable[[str], bool]) -> str:
+    """Wait for a running job whose comment is `wanted`, and give it a second to be under way."""
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline and process.poll() is None:
+        for number, comment in running_jobs().items():
+            if wanted(comment):
+                time.sleep(1)
+                if number in running_jobs():
+                    return number
+        time.sleep(0.2)
+    pytest.fail(f"no such job came up; snakemake: {process.poll()}")
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The smoke study run without a cluster."""
+    folder = copy_project(tmp_path_factory.mktemp("local"))
+    process = start(folder, "--cores", "2", *SMOKE)
+    assert process.wait() == 0, (folder / "output.txt").read_text()
+    return folder
+
+
+@pytest.mark.usefixtures("slurm")
+def test_a_cancelled_and_a_requeued_job_leave_the_scores_of_a_local_run(
+    local: Path, tmp_path: Path
+) -> None:
+    folder = copy_project(tmp_path / "cluster")
+    process = start(folder, "--profile", "slurm", *QUICK, *SMOKE)
+    cancelled = next_job(process, lambda comment: "rule_pretrain" in comment)
+    subprocess.run(["scancel", cancelled], check=True)
+    requeued = next_job(process, lambda comment: "rule_finetune" in comment)
+    subprocess.run(["scontrol", "requeue", requeued], check=True)
+    assert process.wait() == 0, (folder / "output.txt").read_text()
+    output = (folder / "output.txt").read_text()
+    assert "Trying to restart job" in output
+    for stage in ("dataset", "scores", "statistics", "tables", "figures"):
+        assert f"\nlocalrule {stage}:" in output
+    shown = subprocess.run(["scontrol", "show", "job", requeued], capture_output=True, text=True)
+    assert "Restarts=1" in shown.stdout
+    scores = [place / "results" / "scores.csv" for place in (folder, local)]
+    assert scores[0].read_bytes() == scores[1].read_bytes()

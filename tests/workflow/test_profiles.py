@@ -1,0 +1,81 @@
+"""The Slurm profile and the paper study, as far as a dry run tells."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+TRAINING = ("pretrain", "distill", "finetune", "evaluate")
+
+
+def dry_run(*arguments: str) -> str:
+    """What Snakemake would do from nothing, in a folder of its own choice."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    result = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--dry-run", "--forceall", *arguments],
+        cwd=ROOT,
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+def job_stats(output: str) -> dict[str, int]:
+    table = output.partition("Job stats:")[2].partition("\n\n")[0]
+    return {name: int(count) for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE)}
+
+
+@pytest.fixture(scope="module")
+def cluster() -> str:
+    return dry_run("--profile", "slurm")
+
+
+def test_the_paper_study_has_every_job(cluster: str) -> None:
+    """Per task and seed: QC's pre-training, the shared warm-up, one distillation, three methods;
+    each of FMQ and MVP evaluated with two samplers, their offline policy with two, QC's with one
+    before and after."""
+    pairs = 12 * 5
+    expected = {
+        **{"dataset": 7, "pretrain": 2 * pairs, "distill": pairs, "finetune": 3 * pairs},
+        "evaluate": (2 + 2 + 2 + 1 + 1) * pairs,
+        **dict.fromkeys(("scores", "statistics", "tables", "figures", "all"), 1),
+    }
+    expected["total"] = sum(expected.values())
+    assert job_stats(cluster) == expected
+    assert job_stats(dry_run("--cores", "8", "--configfile", "config/paper.yaml")) == expected
+
+
+def test_jobs_on_the_cluster_ask_for_a_gpu_memory_and_time(cluster: str) -> None:
+    blocks = re.split(r"\n(?=\[)", cluster)
+    asked = {rule: [b for b in blocks if f"\nrule {rule}:" in b] for rule in TRAINING}
+    for rule, jobs in asked.items():
+        assert jobs, rule
+        for job in jobs:
+            assert "gpu=1" in job
+            assert int(re.search(r"mem_mb=(\d+)", job)[1]) > 1000
+            assert int(re.search(r"runtime=(\d+)", job)[1]) >= 60
+
+
+def test_no_gpu_is_asked_for_on_the_cpu() -> None:
+    output = dry_run("--cores", "8", "--config", "device=cpu")
+    assert "rule pretrain:" in output
+    assert "gpu=1" not in output
+
+
+def test_every_rule_that_the_profile_names_exists() -> None:
+    """Snakemake passes over unknown names in silence."""
+    profile = yaml.safe_load((ROOT / "slurm" / "config.yaml").read_text())
+    rules = {
+        name
+        for file in (ROOT / "workflow" / "rules").glob("*.smk")
+        for name in re.findall(r"^rule (\w+):", file.read_text(), re.MULTILINE)
+    }
+    assert set(profile["set-resources"]) == set(TRAINING)
+    assert set(profile["set-resources"]) <= rules
