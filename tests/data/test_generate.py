@@ -243,7 +243,7 @@ def test_a_failure_half_way_leaves_no_file(tmp_path, monkeypatch):
     ],
 )
 def test_other_data_sets_are_refused_before_anything_is_written(tmp_path, name):
-    with pytest.raises(UserError, match="trained ones|unknown data set") as caught:
+    with pytest.raises(UserError, match=r"trained ones|unknown data set") as caught:
         generate_dataset(name, settings(), tmp_path / "new", processes=1)
     assert name in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -1,0 +1,162 @@
+"""The real training and acting code, for a fraction of a second each, on made-up data."""
+
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from statistics import mean
+
+import numpy as np
+import torch
+
+from fmq.data.normalization import fit_normalizer
+from fmq.data.sequences import SequenceBuffer
+from fmq.envs.environment import Environment, make_environment
+from fmq.methods import METHODS
+from fmq.planning.jobs import Job
+from fmq.planning.rates import TaskRates
+from fmq.planning.simulators import Sizes, prepare_simulator
+from fmq.planning.stopwatch import CPU, elapsed, seconds_per_call
+from fmq.policy import make_sampler
+from fmq.runs import Run
+from fmq.training.checkpoint import save_checkpoint
+from fmq.training.learner import Learner
+from fmq.training.offline import ACTOR_LOSS
+from fmq.training.online import Collector
+from fmq.training.workbench import Workbench
+
+TRANSITIONS = 20_000
+
+
+class Rehearsal(Workbench):
+    """A run's workbench with numbers at random for data, and for the networks it starts from."""
+
+    def __init__(self, run: Run, data: Path, sizes: Sizes, device: torch.device) -> None:
+        """`data` is a folder from which the task's simulators can be made."""
+        self.run, self.data, self.sizes, self.device = run, data, sizes, device
+        self.buffer = self._made_up_buffer()
+        self.normalizer = fit_normalizer(
+            self.buffer.observations, run.study.networks.normalize_observations
+        )
+        self.learner = Learner(
+            run.study, run.task.settings, self.normalizer, sizes.action, init_seed=0, noise_seed=0
+        )
+        self._use(run.sampler)
+        self.batches = self._generator("batches")
+
+    def _use(self, sampler: str) -> None:
+        self.sampler = make_sampler(
+            sampler, self.run.study.sampling, self.learner.action_size, self.run.critic_target
+        )
+
+    def _made_up_buffer(self) -> SequenceBuffer:
+        count, device, settings = TRANSITIONS, self.device, self.run.task.settings
+        rows = torch.arange(count, device=device)
+        return SequenceBuffer(
+            observations=torch.randn(count + 1, self.sizes.observation, device=device),
+            actions=torch.rand(count, self.sizes.action, device=device) * 2 - 1,
+            rewards=-torch.ones(count, device=device),
+            masks=torch.ones(count, device=device),
+            terminals=rows % 100 == 99,
+            rows=rows,
+            next_rows=rows + 1,
+            capacity=2 * count,
+            horizon=settings.chunk_length,
+            discount=settings.discount,
+        )
+
+    def training_seconds(self, budget: float) -> dict[str, float]:
+        """Of one ``update``, and of one environment step to learn from, ``collect``."""
+        objective = self.objective(_kind(self.run)[0])
+        step = self.run.study.offline.steps
+        calls: dict[str, Callable[[], object]] = {
+            "update": lambda: self.update(step, objective, False)
+        }
+        if not _interacts(self.run):
+            return seconds_per_call(calls, budget, self.device)
+        collector, chunk = Collector(self), self.run.task.settings.chunk_length
+
+        def collect() -> None:
+            for _ in range(chunk):  # with one policy call
+                collector.step()
+
+        calls["collect"] = collect
+        seconds = seconds_per_call(calls, budget, self.device)
+        return seconds | {"collect": seconds["collect"] / chunk}
+
+    def evaluating_seconds(
+        self, sampler: str, environment: Environment, budget: float
+    ) -> dict[str, float]:
+        """Of one policy call for all simulators, ``act``, and of one simulator's ``step``."""
+        self._use(sampler)
+        settings, chunk = self.run.study.evaluation, self.run.task.settings.chunk_length
+        lockstep = min(settings.environments, settings.episodes)
+        policy, observations = (
+            self.policy("rehearsal"),
+            np.zeros((lockstep, self.sizes.observation)),
+        )
+        actions = np.random.default_rng(0).uniform(-1, 1, (chunk, self.sizes.action))
+
+        def step() -> None:
+            for action in actions.astype(np.float32):
+                result = environment.step(action)
+                if result.terminated or result.truncated:
+                    environment.reset(0)
+
+        calls = {"act": lambda: policy.act(observations), "step": step}
+        seconds = seconds_per_call(calls, budget, self.device)
+        return seconds | {"step": seconds["step"] / chunk}
+
+    def checkpoint_bytes(self) -> int:
+        """Of the checkpoint that the run leaves."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "checkpoint.pt"
+            save_checkpoint(path, "", self.learner.state())
+            return path.stat().st_size
+
+
+def measure_task(jobs: list[Job], device: torch.device, seconds: float) -> TaskRates:
+    """Rates of one task.
+
+    Args:
+        jobs: its training and evaluation jobs.
+        seconds: for all timings; preparing, making and slow updates come on top.
+    """
+    runs = {job.run.name: job.run for job in jobs if job.run is not None}
+    # What an update takes depends on its losses and its sampler; online runs tell more.
+    kinds = {_kind(run): run for run in sorted(runs.values(), key=_interacts)}
+    samplers = sorted({job.sampler for job in jobs if job.work.evaluation_calls})
+    task = next(iter(runs.values())).task
+    budget = seconds / (len(kinds) + len(samplers) + 1)
+    with tempfile.TemporaryDirectory() as folder:
+        preparing, sizes = elapsed(lambda: prepare_simulator(task, Path(folder)))
+        making, environment = elapsed(lambda: make_environment(task, Path(folder)))
+        reset = seconds_per_call({"reset": lambda: environment.reset(0)}, budget, CPU)["reset"]
+        training = {}
+        for kind, run in kinds.items():
+            rehearsal = Rehearsal(run, Path(folder), sizes, device)
+            training[kind] = rehearsal.training_seconds(budget)
+        evaluating = {
+            name: rehearsal.evaluating_seconds(name, environment, budget) for name in samplers
+        }
+    return TaskRates(
+        importing=max(preparing - making, 0.0),
+        making=making,
+        reset=reset,
+        step=mean(times["step"] for times in evaluating.values()),
+        updates={name: training[_kind(run)]["update"] for name, run in runs.items()},
+        collecting={
+            name: training[_kind(run)]["collect"] for name, run in runs.items() if _interacts(run)
+        },
+        acting={name: times["act"] for name, times in evaluating.items()},
+        checkpoint_bytes=rehearsal.checkpoint_bytes(),
+        row_bytes=sizes.row_bytes,
+    )
+
+
+def _kind(run: Run) -> tuple[str, str]:
+    loss = METHODS[run.kind].actor_loss if run.stage == "finetune" else ACTOR_LOSS[run.stage]
+    return loss, run.sampler
+
+
+def _interacts(run: Run) -> bool:
+    return run.stage == "finetune" and METHODS[run.kind].interacts

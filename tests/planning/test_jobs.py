@@ -1,0 +1,205 @@
+"""Jobs and their work, counted by hand and by Snakemake."""
+
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from fmq.configuration import load_study, overlaid, study_from_dict
+from fmq.planning.jobs import DATASET_CORES, PRIORITIES, Job, Work, episode_limit, study_jobs
+from fmq.settings import Study
+
+
+def changed(study: Study, changes: dict) -> Study:
+    """`study` with changes laid over it."""
+    return study_from_dict(overlaid(study.model_dump(), changes), "test")
+
+
+def work_of(study: Study, name: str, task: int = 0) -> Work:
+    """Work of the first job whose name ends so."""
+    jobs = study_jobs(study)
+    return next(j.work for j in jobs if j.task == study.tasks[task] and j.name.endswith(name))
+
+
+def total(jobs: list[Job], *rules: str) -> Work:
+    """Sums over the jobs of some rules."""
+    works = [job.work for job in jobs if job.rule in rules]
+    return Work(**{key: sum(getattr(work, key) for work in works) for key in vars(Work())})
+
+
+def test_jobs_of_the_smoke_study_by_hand(smoke: Study) -> None:
+    # 2 tasks, 1 seed. Samplers of the last checkpoints: distill best_of_n and qgbs, pretrain-full
+    # best_of_n_euler, fmq and mvp two each, qc one, mvp-no-new-data one: 9.
+    counts = Counter(job.rule for job in study_jobs(smoke))
+    assert counts == {
+        "dataset": 1,
+        "pretrain": 4,
+        "distill": 2,
+        "finetune": 8,
+        "evaluate": 18,
+        **dict.fromkeys(("scores", "statistics", "tables", "figures", "all"), 1),
+    }
+
+
+def test_jobs_of_the_paper_by_hand(paper: Study) -> None:
+    jobs = study_jobs(paper)
+    counts = Counter(job.rule for job in jobs)
+    assert counts["dataset"] == 7
+    assert counts["pretrain"] == 2 * 60
+    assert counts["distill"] == 60
+    assert counts["finetune"] == 3 * 60
+    assert counts["evaluate"] == 8 * 60
+    assert len(jobs) == 852
+    budgets = Counter(job.run.name for job in jobs if job.run and job.rule == "pretrain")
+    assert budgets == {"pretrain-full": 60, "pretrain-warmup": 60}
+
+
+def test_steps_of_the_paper_by_hand(paper: Study) -> None:
+    jobs = study_jobs(paper)
+    # Warm-up and distillation share the million of full pre-training; online, the first 5,000 of a
+    # million environment steps pass without an update.
+    assert total(jobs, "pretrain", "distill").updates == 60 * 2_000_000
+    assert total(jobs, "finetune").updates == 180 * 995_000
+    assert total(jobs, "finetune").environment_steps == 180 * 1_000_000
+    assert total(jobs, "dataset") == Work()
+    # Every 100,000 of a million steps except the last, which rule evaluate judges.
+    assert total(jobs, "finetune").episodes == 180 * 9 * 50
+    assert total(jobs, "pretrain", "distill").episodes == 120 * 9 * 50
+    assert total(jobs, "evaluate").episodes == 480 * 50
+    limits = [episode_limit(paper.task(task)) for task in paper.tasks]
+    evaluations = 5 * (18 + 27 + 8)  # of each task: offline, online, at the end
+    assert total(jobs, "pretrain", "distill", "finetune", "evaluate").evaluation_steps == (
+        evaluations * 50 * sum(limits)
+    )
+
+
+def test_work_of_the_smoke_study_by_hand(smoke: Study) -> None:
+    # 40 gradient steps, 10 of them warm-up, evaluated at 20; episodes of 50 steps in chunks of 5;
+    # 4 episodes in 4 simulators.
+    assert work_of(smoke, "pretrain-warmup") == Work(updates=10)
+    once = {"episodes": 4, "evaluation_steps": 200, "evaluation_calls": 10}
+    full = Work(simulators=4, resets=4, updates=40, **once)
+    assert work_of(smoke, "pretrain-full") == full
+    assert work_of(smoke, "distill-esd") == Work(simulators=4, resets=4, updates=30, **once)
+    # 60 environment steps: an update at every second one after the 20th, evaluated at 20 and 40.
+    twice = {"episodes": 8, "evaluation_steps": 400, "evaluation_calls": 20}
+    online = Work(simulators=5, resets=10, updates=20, environment_steps=60, **twice)
+    assert work_of(smoke, "finetune-fmq") == online
+    still = Work(simulators=4, resets=8, updates=20, **twice)
+    assert work_of(smoke, "finetune-mvp-no-new-data") == still
+    assert work_of(smoke, "evaluate-finetune-fmq-qgbs.csv") == Work(simulators=4, resets=4, **once)
+    # 4 + 1 episodes of 100 actions, a row more each.
+    made = Work(simulators=1, resets=5, environment_steps=505)
+    assert work_of(smoke, "pointmaze-medium-navigate-v0") == made
+
+
+def test_what_does_not_divide_is_rounded_as_the_loops_do(smoke: Study) -> None:
+    study = changed(
+        smoke,
+        {
+            "online": {"steps": 61, "start_training": 21, "update_every": 3, "evaluate_every": 61},
+            "offline": {"evaluate_every": 15},
+            "task_defaults": {"episode_limit": 52},
+            "evaluation": {"episodes": 5, "environments": 3},
+        },
+    )
+    # Updates at 24, 27, ..., 60; no evaluation, as the only one would be at the end.
+    work = work_of(study, "finetune-fmq")
+    assert work == Work(simulators=1, resets=2, updates=13, environment_steps=61)
+    # Evaluated at 15 and 30 of 40; 5 episodes in 3 simulators are two rounds of 11 chunks.
+    assert work_of(study, "pretrain-full").evaluation_calls == 2 * 2 * 11
+    # Distillation starts behind 10, so both are its own too.
+    assert work_of(study, "distill-esd").episodes == 2 * 5
+
+
+def test_training_that_never_starts_makes_no_update(smoke: Study) -> None:
+    study = changed(smoke, {"online": {"start_training": 1000}})
+    assert work_of(study, "finetune-fmq").updates == 0
+
+
+def test_shared_runs_are_counted_once(smoke: Study) -> None:
+    jobs = study_jobs(changed(smoke, {"methods": ["mvp"], "samplers": []}))
+    assert Counter(job.rule for job in jobs if job.run) == {
+        "pretrain": 2,
+        "distill": 2,
+        "finetune": 2,
+        "evaluate": 4,
+    }
+    assert len({job.name for job in jobs}) == len(jobs)
+
+
+def test_every_job_stands_behind_those_it_needs(paper: Study) -> None:
+    seen: set[str] = set()
+    for job in study_jobs(paper):
+        assert seen.issuperset(job.needs)
+        seen.add(job.name)
+
+
+def test_a_chain_of_needs(smoke: Study) -> None:
+    jobs = {job.name: job for job in study_jobs(smoke)}
+    runs = f"results/runs/{smoke.tasks[0]}/seed0"
+    data = "results/datasets/pointmaze-medium-navigate-v0"
+    assert jobs[f"{runs}/evaluate-finetune-fmq-qgbs.csv"].needs == (f"{runs}/finetune-fmq",)
+    assert jobs[f"{runs}/finetune-fmq"].needs == (data, f"{runs}/distill-esd")
+    assert jobs[f"{runs}/finetune-qc"].needs == (data, f"{runs}/pretrain-full")
+    assert jobs[f"{runs}/distill-esd"].needs == (data, f"{runs}/pretrain-warmup")
+    assert jobs[f"{runs}/pretrain-warmup"].needs == (data,)
+
+
+def test_the_suites_own_limits(paper: Study) -> None:
+    settings = {task: {"episode_limit": None} for task in paper.tasks}
+    unset = changed(paper, {"task_settings": settings})
+    for task in paper.tasks:  # config/paper.yaml writes down what the suites register
+        assert episode_limit(unset.task(task)) == episode_limit(paper.task(task))
+
+
+def test_priorities_and_cores_are_those_of_the_rules(root: Path) -> None:
+    text = "\n".join(path.read_text() for path in (root / "workflow/rules").glob("*.smk"))
+    rules = dict(re.findall(r"^rule (\w+):\n(.*?)(?=^rule|\Z)", text, re.MULTILINE | re.DOTALL))
+    found = {
+        name: int(number[1])
+        for name, body in rules.items()
+        if (number := re.search(r"priority: (\d+)", body))
+    }
+    assert found == PRIORITIES
+    assert f"threads: {DATASET_CORES}\n" in rules["dataset"]
+    for name in ("pretrain", "distill", "finetune", "evaluate"):
+        assert "threads: study.threads\n" in rules[name]
+
+
+@pytest.mark.parametrize("overlay", ["config/smoke.yaml", "config/paper.yaml"])
+def test_snakemake_counts_the_same_jobs(root: Path, tmp_path: Path, overlay: str) -> None:
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(root / "Snakefile")]
+    command += ["--directory", str(tmp_path), "--dry-run", "--quiet", "rules", "--cores", "2"]
+    result = subprocess.run(
+        [*command, "--configfile", str(root / overlay)],
+        env=os.environ | {"PYTHONPATH": str(root / "src")},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    lines = re.findall(r"^(\w+) +(\d+)$", result.stdout + result.stderr, re.MULTILINE)
+    counts = Counter(
+        job.rule for job in study_jobs(load_study(root / "config.yaml", root / overlay))
+    )
+    assert {rule: int(count) for rule, count in lines} == counts | {"total": counts.total()}
+
+
+def test_counting_imports_no_torch(root: Path) -> None:
+    program = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from fmq.configuration import load_study\n"
+        "from fmq.planning.jobs import study_jobs\n"
+        "study_jobs(load_study(Path('config.yaml')))\n"
+        "heavy = {'torch', 'ogbench', 'gymnasium'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], cwd=root, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
