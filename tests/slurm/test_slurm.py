@@ -17,7 +17,7 @@ QUICK = ["--seconds-between-status-checks", "2", "--slurm-init-seconds-before-st
 
 def copy_project(folder: Path) -> Path:
     """What a clone of the project holds for a study."""
-    for name in ("src", "workflow", "config", "slurm"):
+    for name in ("src", "workflow", "profiles", "config", "slurm"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("Snakefile", "config.yaml"):
         shutil.copy(ROOT / name, folder / name)

@@ -79,3 +79,14 @@ def test_every_rule_that_the_profile_names_exists() -> None:
     }
     assert set(profile["set-resources"]) == set(TRAINING)
     assert set(profile["set-resources"]) <= rules
+
+
+def test_the_default_profile_is_found() -> None:
+    """Snakemake looks for it beside the Snakefile, and passes over other places in silence."""
+    result = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "all"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert "profiles/default" in result.stderr
