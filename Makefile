@@ -32,5 +32,5 @@ lint: .venv/installed
 	touch $@
 
 clean:
-	rm -rf .venv .snakemake
+	rm -rf .venv .snakemake build
 	find results -mindepth 1 -not -name README.md -delete

@@ -121,9 +121,10 @@ def test_json_written_by_one_command_is_read_by_the_next(tmp_path: Path) -> None
         ({"source": "found"}, r"source: allowed are scripted, random, official; got found"),
         (
             SCRIPTED | {"oops": 1},
-            r"scripted\.oops: unknown key; allowed: .*action_noise",
+            r"oops: unknown key; allowed: .*action_noise",
         ),
-        ({"source": "scripted"}, r"scripted\.episodes: missing"),
+        ({"source": "official", "seeed": 3}, r"seeed: unknown key; allowed: source"),
+        ({"source": "scripted"}, r"episodes: missing"),
     ],
 )
 def test_a_data_set_says_where_it_comes_from(entry: dict, message: str) -> None:

@@ -24,7 +24,7 @@ Settings = Annotated[
     Path | None, typer.Option(help="All settings; RESULTS/settings.json unless given.")
 ]
 Overlays = Annotated[
-    list[Path], typer.Argument(help="A file with all settings, and others laid over it.")
+    list[Path], typer.Argument(help="config.yaml first, then what is laid over it.")
 ]
 RESULTS = Path("results")
 CONFIG = [Path("config.yaml")]
@@ -70,7 +70,7 @@ def doctor(settings: Overlays = CONFIG, results: Results = RESULTS) -> None:
 @app.command()
 def dataset(
     name: Annotated[str, typer.Argument(help="A data set of the study.")],
-    processes: Annotated[int, typer.Option(help="Worker processes.")] = 1,
+    processes: Annotated[int, typer.Option(min=1, help="Worker processes.")] = 1,
     settings: Settings = None,
     results: Results = RESULTS,
 ) -> None:

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field, model_validator
 
 from fmq.data.sources import find_source
 from fmq.errors import UserError
@@ -25,7 +25,9 @@ class _Generated(Section):
     """Made on this machine; the same settings give the same bytes."""
 
     episodes: int = Field(ge=2, description="training episodes")
-    validation_episodes: int = Field(ge=1, description="episodes kept apart for validation")
+    validation_episodes: int = Field(
+        ge=1, description="more episodes, for validation; of RoboMimic's sets runs use these too"
+    )
     episode_length: int = Field(ge=2, description="actions per episode; RoboMimic's may end sooner")
     seed: int = Field(ge=0, description="same seed, same bytes")
 
@@ -37,20 +39,25 @@ class ScriptedData(_Generated):
     action_noise: float = Field(ge=0, description="standard deviation added to the expert's action")
 
 
+def _without_leftovers(cls: type[Section], values: Any) -> Any:
+    """Drop what an overlay left of a scripted set's settings: overlays merge key by key."""
+    if not isinstance(values, dict):
+        return values
+    foreign = ScriptedData.model_fields.keys() - cls.model_fields.keys()
+    return {key: value for key, value in values.items() if key not in foreign}
+
+
 class RandomData(_Generated):
     """A data set of uniformly random actions: a check that a task runs, nothing to learn from."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    _leftovers = model_validator(mode="before")(_without_leftovers)
     source: Literal["random"]
 
 
 class OfficialData(Section):
-    """The published data set, from a local copy or its publisher: `fmq/data/sources.yaml`.
+    """The published data set, from a local copy or its publisher: `fmq/data/sources.yaml`."""
 
-    Overlays merge key by key, so what is left of a generated set's settings is passed over.
-    """
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    _leftovers = model_validator(mode="before")(_without_leftovers)
 
     source: Literal["official"]
 
@@ -80,7 +87,7 @@ def training_file(dataset: str) -> str:
     return f"{dataset}.{'hdf5' if suite_of(dataset) == 'robomimic' else 'npz'}"
 
 
-def expected_rows(dataset: str, settings: Any) -> int:
+def expected_rows(dataset: str, settings: DatasetSettings) -> int:
     """Rows of the training file; a million where an official set's are not known."""
     if settings.source != "official":
         return settings.episodes * (settings.episode_length + 1)
@@ -90,7 +97,7 @@ def expected_rows(dataset: str, settings: Any) -> int:
     return source.rows or 1_000_000
 
 
-def check_source(dataset: str, settings: Any) -> None:
+def check_source(dataset: str, settings: DatasetSettings) -> None:
     """Raise `UserError` if there is no such data set, or not from where its settings say."""
     if _KNOWN.fullmatch(dataset) is None:
         raise UserError(

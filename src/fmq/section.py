@@ -14,7 +14,7 @@ class Section(BaseModel):
 def describe(error: ValidationError, model: type[BaseModel]) -> str:
     """One line for the first thing that is wrong: key, reason, what was found or is allowed."""
     first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
+    key = _key(first["loc"], model)
     reason = first["msg"].removeprefix("Value error, ")
     if first["type"] == "missing":
         return f"{key}: missing"
@@ -23,6 +23,8 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
         tag = first["ctx"]["discriminator"].strip("'")
         found = first["input"].get(tag)
         return f"{key}.{tag}: allowed are {', '.join(kinds)}; got {found or 'nothing'}"
+    if first["type"] in ("model_type", "dict_type", "model_attributes_type"):
+        return f"{key}: a group of settings belongs here, got {first['input']!r}"
     if first["type"] == "extra_forbidden":
         allowed = _models_at(first["loc"][:-1], model)[0].model_fields
         return f"{key}: unknown key; allowed: {', '.join(allowed)}"
@@ -30,6 +32,16 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
     return f"{key}: {reason}".removeprefix(": ") + (
         "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
     )
+
+
+def _key(location: tuple[int | str, ...], model: type[BaseModel]) -> str:
+    """The key as it stands in a file, without the parts that only tell a kind of section."""
+    parts = [
+        part
+        for place, part in enumerate(location)
+        if not any(part in _kinds(one) for one in _models_at(location[:place], model))
+    ]
+    return ".".join(map(str, parts))
 
 
 def _models_at(location: tuple[int | str, ...], model: type[BaseModel]) -> list[type[BaseModel]]:

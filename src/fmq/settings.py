@@ -148,7 +148,10 @@ class Study(Section):
         for name in self.tasks:
             dataset = self.task(name).dataset
             if dataset not in self.datasets:
-                raise ValueError(f"datasets has no entry {dataset!r}, which task {name!r} needs")
+                raise ValueError(
+                    f"datasets has no entry {dataset!r}, which task {name!r} needs; "
+                    f"add e.g. {dataset}: {{source: official}}"
+                )
         for dataset, settings in self.datasets.items():
             check_source(dataset, settings)
         return self

@@ -14,6 +14,7 @@ from fmq.runs import dataset_settings, evaluation_settings, make_run, settings_h
 from fmq.settings import Study
 
 RESULTS = Path("results")
+GENERATOR_THREADS = 8
 
 
 def read_config(config: dict[str, Any]) -> Study:
@@ -60,6 +61,11 @@ def offline_checkpoint(study: Study, task: str, seed: str, method: str) -> str:
     return str(paths.run_folder(RESULTS, task, int(seed), run) / "checkpoint.pt")
 
 
+def dataset_threads(study: Study, dataset: str) -> int:
+    """Cores that making a data set may use; a download takes one."""
+    return 1 if study.datasets[dataset].source == "official" else GENERATOR_THREADS
+
+
 def gpus(study: Study) -> int:
     """GPUs of a training job, for `--resources gpu=N` and clusters."""
     return 0 if study.device == "cpu" else 1
@@ -68,12 +74,12 @@ def gpus(study: Study) -> int:
 def memory_mb(study: Study, task: str) -> int:
     """Memory of a training or evaluation job, in MB, as measured by `benchmarks/memory.py`.
 
-    A process takes 0.7 GB with torch and its networks; a simulator of the manipulation suites,
-    which carry meshes, up to 0.18; and, for a moment, the data and its copy in the buffer 1.3 kB
-    per row.
+    A process takes 0.7 GB with torch and its networks; a simulator of OGBench's manipulation
+    suite, which carries meshes, 0.18; and, for a moment, the data and its copy in the buffer 1.3 kB
+    per row. A robosuite simulator takes 0.13, seen while generating data.
     """
     dataset = study.task(task).dataset
-    rows = expected_rows(dataset, study.datasets[dataset])
+    rows = max(expected_rows(dataset, study.datasets[dataset]), study.online.capacity)
     simulators = min(study.evaluation.environments, study.evaluation.episodes) + 1
     return 1000 + 200 * simulators + 1500 * rows // 1_000_000
 

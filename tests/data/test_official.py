@@ -19,7 +19,7 @@ from fmq.data.generate import generate_dataset
 from fmq.data.manifest import check_dataset
 from fmq.data.official import fetch_dataset
 from fmq.data.sources import find_source, remote_files
-from fmq.datasets import RandomData
+from fmq.datasets import RandomData, ScriptedData
 from fmq.errors import UserError
 
 NAME = "pointmaze-medium-navigate-v0"
@@ -184,3 +184,36 @@ def test_a_robomimic_file_is_held_against_the_simulator(
     with pytest.raises(UserError):
         fetch_dataset(name, tmp_path / "again", tmp_path / "given")
     assert "order of `object`" in capsys.readouterr().err
+
+
+def test_a_generated_file_never_passes_for_the_official_one(served: Path, tmp_path: Path) -> None:
+    content = publish(served)
+    folder = tmp_path / "data"
+    scripted = ScriptedData(
+        source="scripted",
+        episodes=2,
+        validation_episodes=1,
+        episode_length=5,
+        action_noise=0.2,
+        seed=0,
+    )
+    generate_dataset(NAME, scripted, folder, processes=1)
+    fetch_dataset(NAME, folder, None)
+    assert (folder / f"{NAME}.npz").read_bytes() == content
+    generate_dataset(NAME, scripted, folder, processes=1)
+    assert not list(folder.glob("*.sha256"))
+
+
+def test_another_simulator_s_file_is_passed_over(
+    served: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = publish(served)
+    given = tmp_path / "given"
+    given.mkdir()
+    with np.load(served / f"{NAME}.npz") as arrays:
+        wider = {name: arrays[name] for name in arrays}
+    wider["observations"] = np.pad(wider["observations"], ((0, 0), (0, 1)))
+    np.savez(given / f"{NAME}.npz", **wider)
+    fetch_dataset(NAME, tmp_path / "data", given)
+    assert (tmp_path / "data" / f"{NAME}.npz").read_bytes() == content
+    assert "3 numbers per row, but pointmaze-medium-v0 has 2" in capsys.readouterr().err

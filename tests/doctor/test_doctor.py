@@ -14,11 +14,11 @@ from typer.testing import CliRunner
 from fmq.cli import app
 from fmq.configuration import load_study
 from fmq.data import sources as table
-from fmq.doctor import simulators, sources
+from fmq.doctor import data_files, simulators
+from fmq.doctor.data_files import source_findings
 from fmq.doctor.machine import bytes_to_come, disk_findings
 from fmq.doctor.report import examine
 from fmq.doctor.simulators import rendering_findings
-from fmq.doctor.sources import source_findings
 
 DATASET = "cube-double-play-v0"
 PATHS = (f"{DATASET}.npz", f"{DATASET}-val.npz")
@@ -63,7 +63,7 @@ def addresses(tmp_path, monkeypatch):
         monkeypatch.setattr(table, "TABLE", path)
         table._table.cache_clear()
 
-    monkeypatch.setattr(sources, "_SECONDS", 2.0)
+    monkeypatch.setattr(data_files, "_SECONDS", 2.0)
     yield replace
     monkeypatch.undo()
     table._table.cache_clear()
@@ -129,6 +129,8 @@ def test_files_that_a_server_has(study, tmp_path, addresses, server):
 def test_a_copy_that_is_here_needs_no_server(folder, study, tmp_path, nowhere):
     (tmp_path / folder).mkdir(parents=True)
     (tmp_path / folder / PATHS[1]).touch()
+    # The results folder's own file counts only if it was accepted before.
+    (tmp_path / folder / f"{PATHS[1]}.sha256").touch()
     found = marks(source_findings(study, tmp_path / "results"))
     assert found == {f"data file {PATHS[0]}": "FAIL", f"data file {PATHS[1]}": "ok"}
 
@@ -138,7 +140,7 @@ def test_wrong_settings_are_a_finding(tmp_path, monkeypatch):
     for path in (tmp_path / "missing.yaml", Path(__file__)):
         last = list(examine([path], tmp_path))[-1]
         assert (last.mark, last.subject) == ("FAIL", "settings")
-        assert "fmq doctor FILES" in last.remedy
+        assert "fmq doctor config.yaml FILE" in last.remedy
 
 
 def test_without_a_package_the_report_goes_on(root, tmp_path):

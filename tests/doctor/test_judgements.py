@@ -6,11 +6,11 @@ from hypothesis import strategies as st
 from packaging.requirements import Requirement
 
 from fmq.data.sources import RemoteFile
+from fmq.doctor.data_files import judge_missing
 from fmq.doctor.findings import TOO_SLOW, as_text, run_python
 from fmq.doctor.machine import Card, judge_disk, judge_gpu
 from fmq.doctor.packages import declared, judge_package, judge_python, pinned_versions
 from fmq.doctor.simulators import judge_simulator, no_rendering
-from fmq.doctor.sources import judge_missing
 
 FILE = RemoteFile(
     "can-mh-low_dim.hdf5",

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from fmq.configuration import load_study, overlaid, study_from_dict
-from fmq.planning.jobs import DATASET_CORES, PRIORITIES, Job, Work, episode_limit, study_jobs
+from fmq.planning.jobs import PRIORITIES, Job, Work, episode_limit, study_jobs
 from fmq.settings import Study
 
 
@@ -166,7 +166,7 @@ def test_priorities_and_cores_are_those_of_the_rules(root: Path) -> None:
         if (number := re.search(r"priority: (\d+)", body))
     }
     assert found == PRIORITIES
-    assert f"threads: {DATASET_CORES}\n" in rules["dataset"]
+    assert "threads: lambda wildcards: study_workflow.dataset_threads" in rules["dataset"]
     for name in ("pretrain", "distill", "finetune", "evaluate"):
         assert "threads: study.threads\n" in rules[name]
 

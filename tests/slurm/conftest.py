@@ -49,6 +49,7 @@ PartitionName=main Nodes={host} Default=YES MaxTime=1-00:00:00 State=UP
 """
 GRES = "NodeName={host} Name=gpu Type=fake File=/dev/tty[0-1]\n"  # devices that every Linux has
 CGROUP = "CgroupAutomount=no\n"
+FILES = {"slurm.conf": SLURM, "gres.conf": GRES, "cgroup.conf": CGROUP}
 
 
 def _missing() -> str | None:
@@ -59,9 +60,8 @@ def _missing() -> str | None:
     if absent:
         packages = "slurmctld slurmd slurm-client munge"
         return f"no {', '.join(absent)} here: apt-get install --no-install-recommends {packages}"
-    if (CONFIGURATION / "slurm.conf").exists():
-        return f"{CONFIGURATION / 'slurm.conf'} belongs to another Slurm"
-    return None
+    taken = [CONFIGURATION / name for name in FILES if (CONFIGURATION / name).exists()]
+    return f"{taken[0]} belongs to another Slurm" if taken else None
 
 
 def _run(*command: str) -> str:
@@ -90,18 +90,18 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     host = socket.gethostname().partition(".")[0]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
     CONFIGURATION.mkdir(exist_ok=True)
-    files = {"slurm.conf": SLURM, "gres.conf": GRES, "cgroup.conf": CGROUP}
     for name in ("state", "spool"):
         (folder / name).mkdir()
-    for name, text in files.items():
-        (folder / name).write_text(text.format(host=host, folder=folder, memory=memory))
-        (CONFIGURATION / name).symlink_to(folder / name)
     Path("/run/munge").mkdir(exist_ok=True)  # of its socket, which clients look for there
     munge = folder / "munge"
     munge.mkdir(mode=0o700)
     (munge / "key").write_bytes(os.urandom(128))
     (munge / "key").chmod(0o400)
     try:
+        for name, text in FILES.items():
+            (folder / name).write_text(text.format(host=host, folder=folder, memory=memory))
+            (CONFIGURATION / name).unlink(missing_ok=True)  # a link that leads nowhere any more
+            (CONFIGURATION / name).symlink_to(folder / name)
         options = [f"--{kind}-file={munge / kind}" for kind in ("pid", "log", "seed")]
         _run("munged", "--force", f"--key-file={munge / 'key'}", *options)
         _run("slurmctld", "-c")
@@ -113,5 +113,5 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for pid_file in ("slurmd.pid", "slurmctld.pid", "munge/pid"):
             if (folder / pid_file).exists():
                 os.kill(int((folder / pid_file).read_text()), 15)
-        for name in files:
+        for name in FILES:
             (CONFIGURATION / name).unlink(missing_ok=True)

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from fmq.configuration import load_study
+from fmq.workflow import memory_mb
+
 ROOT = Path(__file__).parents[2]
-TRAINING = ("pretrain", "distill", "finetune", "evaluate")
+MINUTES = {"pretrain": 720, "distill": 720, "finetune": 1440, "evaluate": 120}
 
 
 def dry_run(*arguments: str) -> str:
@@ -53,14 +56,16 @@ def test_the_paper_study_has_every_job(cluster: str) -> None:
 
 
 def test_jobs_on_the_cluster_ask_for_a_gpu_memory_and_time(cluster: str) -> None:
+    study = load_study(ROOT / "config.yaml", ROOT / "config" / "paper.yaml")
     blocks = re.split(r"\n(?=\[)", cluster)
-    asked = {rule: [b for b in blocks if f"\nrule {rule}:" in b] for rule in TRAINING}
+    asked = {rule: [b for b in blocks if f"\nrule {rule}:" in b] for rule in MINUTES}
     for rule, jobs in asked.items():
         assert jobs, rule
         for job in jobs:
             assert "gpu=1" in job
-            assert int(re.search(r"mem_mb=(\d+)", job)[1]) > 1000
-            assert int(re.search(r"runtime=(\d+)", job)[1]) >= 60
+            task = re.search(r"wildcards: task=([^,]+)", job)[1]
+            assert f"mem_mb={memory_mb(study, task)}," in job
+            assert f"runtime={MINUTES[rule]}," in job
 
 
 def test_no_gpu_is_asked_for_on_the_cpu() -> None:
@@ -77,7 +82,7 @@ def test_every_rule_that_the_profile_names_exists() -> None:
         for file in (ROOT / "workflow" / "rules").glob("*.smk")
         for name in re.findall(r"^rule (\w+):", file.read_text(), re.MULTILINE)
     }
-    assert set(profile["set-resources"]) == set(TRAINING)
+    assert set(profile["set-resources"]) == set(MINUTES)
     assert set(profile["set-resources"]) <= rules
 
 

@@ -6,7 +6,7 @@ rule dataset:
         "results/datasets/{dataset}/log.txt",
     conda:
         "../envs/fmq.yaml"
-    threads: 8
+    threads: lambda wildcards: study_workflow.dataset_threads(study, wildcards.dataset)
     params:
         settings=lambda wildcards: study_workflow.dataset_hash(study, wildcards.dataset),
     shell:

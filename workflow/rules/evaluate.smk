@@ -10,7 +10,9 @@ rule evaluate:
     threads: study.threads
     resources:
         gpu=study_workflow.gpus(study),
-        mem_mb=lambda wildcards: study_workflow.memory_mb(study, wildcards.task),
+        mem_mb=lambda wildcards, attempt: (
+            attempt * study_workflow.memory_mb(study, wildcards.task)
+        ),
     params:
         settings=lambda wildcards: study_workflow.evaluation_hash(
             study, wildcards.task, wildcards.seed, wildcards.run, wildcards.sampler

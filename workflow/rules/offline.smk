@@ -15,7 +15,9 @@ rule pretrain:
     threads: study.threads
     resources:
         gpu=study_workflow.gpus(study),
-        mem_mb=lambda wildcards: study_workflow.memory_mb(study, wildcards.task),
+        mem_mb=lambda wildcards, attempt: (
+            attempt * study_workflow.memory_mb(study, wildcards.task)
+        ),
     params:
         settings=lambda wildcards: study_workflow.run_hash(
             study, wildcards.task, wildcards.seed, f"pretrain-{wildcards.budget}"
@@ -42,7 +44,9 @@ rule distill:
     threads: study.threads
     resources:
         gpu=study_workflow.gpus(study),
-        mem_mb=lambda wildcards: study_workflow.memory_mb(study, wildcards.task),
+        mem_mb=lambda wildcards, attempt: (
+            attempt * study_workflow.memory_mb(study, wildcards.task)
+        ),
     params:
         settings=lambda wildcards: study_workflow.run_hash(
             study, wildcards.task, wildcards.seed, f"distill-{wildcards.kind}"

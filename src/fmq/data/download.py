@@ -96,11 +96,11 @@ def download(
     except OSError as error:
         raise UserError(
             f"{path}: cannot be written: {error.strerror or error}; make room or mend that, or "
-            "set data_dir to another folder"
+            "put a copy into data_dir"
         ) from None
     raise UserError(
         f"{path}: could not be downloaded ({'; '.join(reasons)}); check the connection, or put a "
-        "copy into data_dir: see the README"
+        "copy into data_dir: see docs/paper_study.md"
     )
 
 
@@ -240,5 +240,5 @@ def _check_space(part: Path, total: int) -> None:
     if needed > free:
         raise UserError(
             f"{part.parent}: {part.stem} needs {needed / _MEGABYTE:.1f} MB more, but only "
-            f"{free / _MEGABYTE:.1f} MB are free; make room, or set data_dir to another disk"
+            f"{free / _MEGABYTE:.1f} MB are free; make room, or link the folder to another disk"
         )

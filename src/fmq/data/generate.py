@@ -23,6 +23,7 @@ from fmq.data.demonstrations import (
     write_demonstrations,
 )
 from fmq.data.manifest import FILE_NAME, file_sha256, write_manifest
+from fmq.data.sources import record_path
 from fmq.data.workers import parallel_map
 from fmq.datasets import GeneratedData, ScriptedData, check_source, simulator_of, suite_of
 from fmq.envs import robomimic
@@ -81,6 +82,8 @@ def generate_dataset(name: str, settings: GeneratedData, folder: Path, processes
             files = write(name, settings, Path(partial), processes)
             (folder / FILE_NAME).unlink(missing_ok=True)
             for file_name in files:
+                # What follows is no official file any more, if it was one before.
+                record_path(folder / file_name).unlink(missing_ok=True)
                 (Path(partial) / file_name).replace(folder / file_name)
         write_manifest(folder, _manifest(name, settings, files))
     except OSError as error:

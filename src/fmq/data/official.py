@@ -13,7 +13,7 @@ from typing import Any
 from fmq.data import ogbench, robomimic
 from fmq.data.download import download
 from fmq.data.manifest import file_sha256, write_manifest
-from fmq.data.sources import RemoteFile, find_source, local_copies, remote_files
+from fmq.data.sources import RemoteFile, find_source, local_copies, record_path, remote_files
 from fmq.datasets import suite_of
 from fmq.errors import UserError
 from fmq.files import atomic_path
@@ -53,7 +53,7 @@ def fetch_dataset(name: str, folder: Path, data_dir: Path | None) -> None:
 
 def _content_check(name: str, rows: int | None, demonstrations: int | None) -> Check:
     if suite_of(name) == "ogbench":
-        return partial(ogbench.check_file, rows=rows)
+        return partial(ogbench.check_file, name=name, rows=rows)
 
     def check(path: Path) -> None:
         robomimic.check_file(path, name, demonstrations)
@@ -93,22 +93,18 @@ def _accepted(copy: Path, digest: str | None, check: Check) -> str | None:
     return found
 
 
-def _record_path(path: Path) -> Path:
-    return path.with_name(f"{path.name}.sha256")
-
-
 def _recorded(path: Path) -> str | None:
     """The digest of the first copy that was accepted."""
     try:
-        return _record_path(path).read_text().split()[0]
+        return record_path(path).read_text().split()[0]
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError, IndexError):
         raise UserError(
-            f"{_record_path(path)}: not a line of sha256sum; delete it to accept the next copy"
+            f"{record_path(path)}: not a line of sha256sum; delete it to accept the next copy"
         ) from None
 
 
 def _record(path: Path, digest: str) -> None:
-    with atomic_path(_record_path(path)) as temporary:
+    with atomic_path(record_path(path)) as temporary:
         temporary.write_text(f"{digest}  {path.name}\n")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fmq.data.transitions import Transitions
+from fmq.datasets import simulator_of
 from fmq.errors import UserError
 from fmq.seeding import global_numpy_seed
 from fmq.tasks import Task
@@ -55,15 +56,24 @@ def read_transitions(path: Path, task: Task) -> Transitions:
     )
 
 
-def check_file(path: Path, rows: int | None) -> None:
-    """Raise `UserError` unless `path` is an OGBench file of sound content.
+def check_file(path: Path, name: str, rows: int | None) -> None:
+    """Raise `UserError` unless `path` is an OGBench file that fits the data set `name`.
 
     Args:
+        name: tells the simulator, whose widths the arrays need. Mazes of one robot have the same.
         rows: states that it has to hold, if known.
     """
+    import gymnasium
+    import ogbench  # noqa: F401  registers the environments
+
     arrays = _read(path)
     _check_rows(path, arrays)
     _check_numbers(path, arrays)
+    environment = gymnasium.make(simulator_of(name))
+    try:
+        _check_fit(path, arrays, name, environment)
+    finally:
+        environment.close()
     found = len(arrays["observations"])
     if rows not in (None, found):
         raise UserError(f"{path}: {found} rows, but the official file has {rows}")
@@ -150,7 +160,7 @@ def _label(path: Path, arrays: Arrays, task: Task) -> tuple[np.ndarray, np.ndarr
 
     environment = gymnasium.make(task.environment)
     try:
-        _check_fit(path, arrays, task, environment)
+        _check_fit(path, arrays, task.dataset, environment)
         if "rewards" not in arrays and "masks" not in arrays:
             # The relabelling resets the simulator, which draws from the global generator.
             with global_numpy_seed(0):
@@ -166,7 +176,7 @@ def _label(path: Path, arrays: Arrays, task: Task) -> tuple[np.ndarray, np.ndarr
     return arrays["rewards"], arrays["masks"]
 
 
-def _check_fit(path: Path, arrays: Arrays, task: Task, environment: Any) -> None:
+def _check_fit(path: Path, arrays: Arrays, dataset: str, environment: Any) -> None:
     """Whether the rows are as wide as the simulator's observations, actions and state."""
     simulator = environment.unwrapped
     widths = {
@@ -178,9 +188,9 @@ def _check_fit(path: Path, arrays: Arrays, task: Task, environment: Any) -> None
         widths["button_states"] = len(simulator._cur_button_states)
     for name, width in widths.items():
         if name not in arrays:
-            raise UserError(f"{path}: has no array {name!r}, which {task.environment} needs")
+            raise UserError(f"{path}: has no array {name!r}, which {environment.spec.id} needs")
         if arrays[name].shape[1] != width:
             raise UserError(
                 f"{path}: array {name!r} has {arrays[name].shape[1]} numbers per row, but "
-                f"{task.environment} has {width}; the file of this task is {task.dataset}.npz"
+                f"{environment.spec.id} has {width}; its file is {dataset}.npz"
             )

@@ -86,9 +86,16 @@ def local_copies(file: RemoteFile, folder: Path, data_dir: Path | None) -> list[
     """Files that may be it and are already on this machine, in the order in which they are tried.
 
     Args:
-        folder: of the data set.
+        folder: of the data set; its own file counts if it was accepted as official before, for a
+            generator may have made it.
         data_dir: a folder with copies, under their publisher's path or their bare name.
     """
+    own = folder / file.name
+    accepted = [own] if record_path(own).exists() else []
     given = [data_dir / file.path, data_dir / file.name] if data_dir else []
-    places = (folder / file.name, *given, *file.copies)
-    return [place for place in places if place.is_file()]
+    return [place for place in (*accepted, *given, *file.copies) if place.is_file()]
+
+
+def record_path(path: Path) -> Path:
+    """Where the SHA-256 of an accepted official file is kept: beside it."""
+    return path.with_name(f"{path.name}.sha256")

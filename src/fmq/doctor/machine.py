@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 _BYTES_PER_ROW = 600
 """A humanoid's; cube and scene take about 300."""
 
-_BYTES_PER_DEMONSTRATION = 500_000
-_UNKNOWN_ROWS = 1_000_000
-
 
 class Card(NamedTuple):
     """A GPU."""
@@ -96,24 +93,28 @@ def judge_disk(free: int, needed: int) -> Finding:
 
 
 def bytes_to_come(study: "Study", results: Path) -> int:
-    """Estimated size of the data sets that the results folder does not have yet."""
-    folders = {name: paths.dataset_folder(results, name) for name in study.dataset_names()}
-    missing = [name for name, folder in folders.items() if not (folder / "manifest.json").exists()]
-    return sum(_dataset_bytes(study, name) for name in missing)
+    """Estimated size of the data sets that are not on this machine yet."""
+    from fmq.datasets import expected_rows
+
+    return sum(
+        # The validation file has a tenth as many rows.
+        round(1.1 * _BYTES_PER_ROW * expected_rows(name, study.datasets[name]))
+        for name in study.dataset_names()
+        if not _is_here(study, name, results)
+    )
 
 
-def _dataset_bytes(study: "Study", name: str) -> int:
-    from fmq.data.sources import find_source
+def _is_here(study: "Study", name: str, results: Path) -> bool:
+    """Whether the data set is in the results folder, or copies of it would be linked to."""
+    from fmq.data.sources import local_copies, remote_files
 
-    settings = study.datasets[name]
-    if settings.source != "official":
-        episodes = settings.episodes + settings.validation_episodes
-        return episodes * (settings.episode_length + 1) * _BYTES_PER_ROW
-    source = find_source(name)
-    if source.demonstrations is not None:
-        return source.demonstrations * _BYTES_PER_DEMONSTRATION
-    # The table counts the training file; the validation file has a tenth as many.
-    return round(1.1 * (source.rows or _UNKNOWN_ROWS)) * _BYTES_PER_ROW
+    folder = paths.dataset_folder(results, name)
+    if (folder / "manifest.json").exists():
+        return True
+    data_dir = Path(study.data_dir).expanduser() if study.data_dir else None
+    return study.datasets[name].source == "official" and all(
+        local_copies(file, folder, data_dir) for file in remote_files(name)
+    )
 
 
 def slurm_findings() -> Iterator[Finding]:

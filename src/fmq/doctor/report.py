@@ -4,11 +4,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+from fmq.doctor.data_files import source_findings
 from fmq.doctor.findings import Finding, failure, ok
 from fmq.doctor.machine import disk_findings, gpu_findings, processor_findings, slurm_findings
 from fmq.doctor.packages import optional_findings, package_findings, python_findings
 from fmq.doctor.simulators import rendering_findings, simulator_findings
-from fmq.doctor.sources import source_findings
 
 
 def examine(files: Sequence[Path], results: Path) -> Iterator[Finding]:
@@ -36,7 +36,9 @@ def _study_findings(files: Sequence[Path], results: Path) -> Iterator[Finding]:
     try:
         study = load_study(*files)
     except UserError as error:
-        remedy = "name the files of your study, `fmq doctor FILES`; config.yaml has every setting"
+        remedy = (
+            "config.yaml has every setting; overlays come behind it: `fmq doctor config.yaml FILE`"
+        )
         yield failure("settings", str(error), remedy)
         return
     yield ok("settings", f"{names}: {len(study.tasks)} tasks, {len(study.seeds)} seeds")

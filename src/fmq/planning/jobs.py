@@ -14,12 +14,11 @@ from fmq.methods import METHODS
 from fmq.runs import Run, make_run
 from fmq.settings import Study, find_dataset
 from fmq.tasks import Task
-from fmq.workflow import RESULTS, scored_runs
+from fmq.workflow import RESULTS, dataset_threads, scored_runs
 
 RULES = ("dataset", "pretrain", "distill", "finetune", "evaluate")
 PRIORITIES = {"pretrain": 2, "distill": 2, "finetune": 1}
-DATASET_CORES = 8
-"""As in `workflow/rules`; priority 0 and the study's `threads` where nothing is said."""
+"""As in `workflow/rules`; 0 where nothing is said."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,9 @@ def _dataset_jobs(study: Study) -> Iterator[Job]:
             steps = episodes * (settings.episode_length + 1)
             work = Work(simulators=1, resets=episodes, environment_steps=steps)
         output = str(paths.dataset_folder(RESULTS, name))
-        yield Job(output, "dataset", cores=DATASET_CORES, task=users[name], work=work)
+        yield Job(
+            output, "dataset", cores=dataset_threads(study, name), task=users[name], work=work
+        )
 
 
 def _training_jobs(run: Run) -> Iterator[Job]:

@@ -1,5 +1,6 @@
 """A study's plan: its jobs, what they take on this machine, and when the last one ends."""
 
+import sys
 from dataclasses import dataclass
 
 from fmq.planning.jobs import Job, study_jobs
@@ -32,7 +33,7 @@ class Plan:
 
 
 def make_plan(study: Study, cores: int | None) -> Plan:
-    """Measure for about a minute or less, and plan.
+    """Measure for a minute or two, less for small networks, and plan.
 
     Args:
         cores: given to Snakemake; all there are if None, and no more than there are.
@@ -45,8 +46,11 @@ def make_plan(study: Study, cores: int | None) -> Plan:
     from fmq.planning.measure import measure
 
     here = available_cpu_count()
+    if cores and cores > here:
+        print(f"fmq: planned for the {here} cores that there are", file=sys.stderr)
     cores = min(cores or here, here)
     jobs = study_jobs(study)
+    print(f"fmq: measuring {len(study.tasks)} tasks, a minute or two", file=sys.stderr, flush=True)
     processes = min(processes_at_once(study, cores), sum(job.run is not None for job in jobs))
     return lay_out(study, jobs, measure(study, jobs, processes), cores)
 

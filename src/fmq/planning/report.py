@@ -137,8 +137,8 @@ def _assumptions(plan: Plan) -> str:
         lines.append("Speeds are of CPU time: what others do on this machine is not counted.")
         if study.threads == 1 and rates.share < BUSY:
             lines.append(
-                f"They kept {1 - rates.share:.0%} of the time of a core during the measurement; "
-                "while they go on, all takes longer."
+                f"Other processes took {1 - rates.share:.0%} of a core while this was measured; "
+                "as long as they run, everything takes longer."
             )
     return _table([line] for line in lines)
 

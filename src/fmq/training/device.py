@@ -57,7 +57,7 @@ def claim_place(folder: Path, cards: Sequence[str], places: int) -> tuple[int, F
 
     Args:
         folder: of the lock files, the same for all processes.
-        cards: names of the cards; one is filled no further before all have as many processes.
+        cards: names of the cards; the first places of all come before the second ones.
         places: processes per card.
 
     Returns:
