@@ -1,9 +1,8 @@
 """Places on shared GPUs: one process each, spread over the cards, freed by whatever end."""
 
-import multiprocessing
-import os
-import signal
-from multiprocessing.connection import Connection
+import select
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,34 +10,38 @@ import pytest
 from fmq.training import device
 from fmq.training.device import claim_place
 
-
-def hold(folder: Path, places: int, pipe: Connection) -> None:
-    """Claim a place in a process of its own, tell which, and keep it until told to end."""
-    number, lock = claim_place(folder, ["a", "b"], places)
-    pipe.send(number)
-    pipe.recv()
-    lock.release()
+HOLD = """
+import sys
+from pathlib import Path
+from fmq.training.device import claim_place
+number, lock = claim_place(Path(sys.argv[1]), ["a", "b"], int(sys.argv[2]))
+print(number, flush=True)
+sys.stdin.read()
+"""
 
 
 class Holder:
-    """A process that holds a place."""
+    """A process that claims a place and keeps it until it is ended."""
 
     def __init__(self, folder: Path, places: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.pipe, other = context.Pipe()
-        self.process = context.Process(target=hold, args=(folder, places, other))
-        self.process.start()
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", HOLD, str(folder), str(places)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def has_answered(self, seconds: float) -> bool:
+        return bool(select.select([self.process.stdout], [], [], seconds)[0])
 
     def card(self) -> int:
-        assert self.pipe.poll(30), "no place was given"
-        return self.pipe.recv()
+        assert self.has_answered(30), "no place was given"
+        return int(self.process.stdout.readline())
 
     def end(self, kill: bool) -> None:
         if kill:
-            os.kill(self.process.pid or 0, signal.SIGKILL)
-        else:
-            self.pipe.send(None)
-        self.process.join(30)
+            self.process.kill()
+        self.process.communicate()
 
 
 @pytest.mark.parametrize("kill", [False, True])
@@ -47,7 +50,7 @@ def test_each_process_has_a_card_and_the_next_waits_for_one(tmp_path: Path, kill
     cards = [first.card(), second.card()]
     assert sorted(cards) == [0, 1]
     third = Holder(tmp_path, 1)
-    assert not third.pipe.poll(3), "a third process got a card of the two that are taken"
+    assert not third.has_answered(4), "a third process got a card of the two that are taken"
     second.end(kill)
     assert third.card() == cards[1]
     first.end(False)
