@@ -39,7 +39,10 @@ localrules:
 
 
 onstart:
-    study_workflow.save_settings(study)
+    try:
+        study_workflow.begin(study)
+    except UserError as error:
+        raise SystemExit(f"fmq: {error}")
 
 
 include: "workflow/rules/dataset.smk"

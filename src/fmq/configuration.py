@@ -1,15 +1,23 @@
 """Reading a study's configuration: one line of error for the first thing that is wrong."""
 
 import json
+from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 from pydantic import ValidationError
 
 from fmq.errors import UserError
+from fmq.messages import one_line
 from fmq.section import describe
 from fmq.settings import Study
+
+_TYPES = ("null", "bool", "int", "float", "str", "seq", "map")
+"""What settings are made of."""
+
+_LONGEST = 200_000
+"""Bytes of a settings file; a megabyte of YAML takes seconds to read."""
 
 
 def study_from_dict(values: dict[str, Any], source: str) -> Study:
@@ -17,9 +25,9 @@ def study_from_dict(values: dict[str, Any], source: str) -> Study:
     try:
         return Study.model_validate(values)
     except ValidationError as error:
-        raise UserError(f"{source}: {describe(error, Study)}") from None
+        raise UserError(f"{source}: {one_line(describe(error, Study))}") from None
     except UserError as error:
-        raise UserError(f"{source}: {error}") from None
+        raise UserError(f"{source}: {one_line(str(error))}") from None
 
 
 def load_study(path: Path, *overlays: Path) -> Study:
@@ -41,15 +49,63 @@ def overlaid(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML without what settings have no use for.
+
+    A few lines of aliases can stand for more values than any memory holds; of two values for one
+    key the first would be lost; and dates, sets and bytes are no settings.
+    """
+
+    yaml_constructors: ClassVar = {
+        tag: construct
+        for tag, construct in yaml.SafeLoader.yaml_constructors.items()
+        if tag is None or tag.rpartition(":")[2] in _TYPES
+    }
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark
+            raise yaml.MarkedYAMLError(
+                problem="aliases (*name) are not read; write the value again", problem_mark=mark
+            )
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        values = super().construct_mapping(node, deep)
+        if len(values) < len(node.value):
+            keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+            twice = next((key for key, count in keys.items() if count > 1), "a key")
+            raise yaml.MarkedYAMLError(
+                problem=f"{twice} is given twice; keep one", problem_mark=node.start_mark
+            )
+        return values
+
+
+def _yaml_fault(error: Exception) -> str:
+    """The reason on one line, and the line of the file where it is known.
+
+    What is no number although it looks like one or is tagged so, as ``0x_``, raises other errors.
+    """
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem and error.problem_mark:
+        return f"line {error.problem_mark.line + 1}: {one_line(error.problem)}"
+    return one_line((str(error).splitlines() or [type(error).__name__])[0])
+
+
 def _read_mapping(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text())
+        if path.stat().st_size > _LONGEST:
+            raise UserError(f"{path}: no settings file, those have {_LONGEST:,} bytes at most")
+        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except FileNotFoundError:
         raise UserError(f"{path}: no such settings file") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not YAML: {str(error).splitlines()[0]}") from None
+    except RecursionError:
+        raise UserError(
+            f"{path}: nested too deeply; settings are mappings of a few levels"
+        ) from None
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:
+        raise UserError(f"{path}: not YAML: {_yaml_fault(error)}") from None
     if not isinstance(values, dict):
         raise UserError(f"{path}: expected a mapping of settings, found {type(values).__name__}")
     return values

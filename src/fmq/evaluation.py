@@ -1,6 +1,7 @@
 """Evaluation: episodes whose starts every method shares, one row each."""
 
 import csv
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from fmq.files import atomic_path
 from fmq.methods import FLOW_MAP_SAMPLERS
 from fmq.policy import Policy, make_networks, make_sampler
 from fmq.progress import progress
-from fmq.runs import Run, settings_hash
+from fmq.runs import Run, evaluation_settings, settings_hash
 from fmq.seeding import derive_seed
 from fmq.training.checkpoint import load_checkpoint
 from fmq.training.device import claim_device
@@ -108,12 +109,35 @@ def load_policy(run: Run, sampler: str, results: Path, device: torch.device) -> 
 
 
 def evaluate_checkpoint(run: Run, sampler: str, results: Path) -> None:
-    """Evaluate a run's last checkpoint and write `evaluate-RUN-SAMPLER.csv`."""
+    """Evaluate a run's last checkpoint and write `evaluate-RUN-SAMPLER.csv`.
+
+    Beside it, `evaluate-RUN-SAMPLER.json` has the settings behind it and the sha256 of the files
+    that the run learned from.
+    """
     claim = claim_device(run.study)
     policy = load_policy(run, sampler, results, claim.device)
+    record = _record(run, sampler, results)
     with progress(f"evaluate {run} {sampler}", run.study.evaluation.episodes, "episodes") as beat:
         rows = Evaluator(run, results).episodes(policy.act, sampler, run.last_step)
         beat.remark(f"success {success_rate(rows):.0%}")
         beat.advance(len(rows))
-    names = (run.task.name, run.seed, run.name, sampler)
-    write_evaluation(paths.evaluation_file(results, *names), rows)
+    path = paths.evaluation_file(results, run.task.name, run.seed, run.name, sampler)
+    # Older episodes go first, so that there are never any beside the record of others.
+    path.unlink(missing_ok=True)
+    with atomic_path(path.with_suffix(".json")) as temporary:
+        temporary.write_text(json.dumps(record, indent=2) + "\n")
+    write_evaluation(path, rows)
+
+
+def _record(run: Run, sampler: str, results: Path) -> dict[str, Any]:
+    """What an evaluation rests on: the data of the run, though there may be others by now."""
+    settings = evaluation_settings(run, sampler)
+    folder = paths.run_folder(results, run.task.name, run.seed, run.name)
+    try:
+        dataset = json.loads((folder / "provenance.json").read_text())["dataset"]
+    except (OSError, ValueError, KeyError):
+        raise UserError(
+            f"{folder / 'provenance.json'}: does not tell what the run learned from; bring the "
+            "whole folder of the run here, or run it again"
+        ) from None
+    return {"hash": settings_hash(settings), "settings": settings, "dataset": dataset}

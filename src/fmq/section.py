@@ -1,14 +1,53 @@
 """The base of every group of settings, and one line for what is wrong in one."""
 
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, Self, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from fmq.messages import shown
+
+LARGEST = 2**63 - 1
+"""What tables and generators hold."""
 
 
 class Section(BaseModel):
-    """A group of settings: unknown keys are refused, values never change."""
+    """A group of settings: unknown keys are refused, values never change.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Numbers are finite, integers fit into 64 bits, text is printable and on one line, and only a
+    switch is true or false. A number may be written as text: to YAML 1.1, ``1e-3`` is text.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _switches(cls, values: Any) -> Any:
+        """Refuse 1 for true and, above all, true for 1: pydantic takes the one for the other."""
+        for name, value in values.items() if isinstance(values, dict) else ():
+            field = cls.model_fields.get(name)
+            if field is None:
+                continue
+            for one in _items(value):
+                if isinstance(one, bool) is not (field.annotation is bool):
+                    expected = "true or false" if field.annotation is bool else "no true or false"
+                    raise ValueError(f"{name} has to be {expected}, got {shown(one)}")
+        return values
+
+    @model_validator(mode="after")
+    def _plain(self) -> Self:
+        for name in type(self).model_fields:
+            for value in _items(getattr(self, name)):
+                if isinstance(value, int) and abs(value) > LARGEST:
+                    raise ValueError(f"{name} has to be at most {LARGEST}, got {shown(value)}")
+                if isinstance(value, str) and not value.isprintable():
+                    raise ValueError(
+                        f"{name} has to be printable and on one line, got {shown(value)}"
+                    )
+        return self
+
+
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
 
 
 def describe(error: ValidationError, model: type[BaseModel]) -> str:
@@ -22,15 +61,16 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
         kinds = [kind for one in _models_at(first["loc"], model) for kind in _kinds(one)]
         tag = first["ctx"]["discriminator"].strip("'")
         found = first["input"].get(tag)
-        return f"{key}.{tag}: allowed are {', '.join(kinds)}; got {found or 'nothing'}"
+        got = found if isinstance(found, str) else shown(found)
+        return f"{key}.{tag}: allowed are {', '.join(kinds)}; got {got if found else 'nothing'}"
     if first["type"] in ("model_type", "dict_type", "model_attributes_type"):
-        return f"{key}: a group of settings belongs here, got {first['input']!r}"
+        return f"{key}: a group of settings belongs here, got {shown(first['input'])}"
     if first["type"] == "extra_forbidden":
         allowed = _models_at(first["loc"][:-1], model)[0].model_fields
         return f"{key}: unknown key; allowed: {', '.join(allowed)}"
     # A whole section as the culprit says nothing that the reason does not.
     return f"{key}: {reason}".removeprefix(": ") + (
-        "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
+        "" if isinstance(first["input"], dict) else f", got {shown(first['input'])}"
     )
 
 

@@ -116,7 +116,11 @@ class Study(Section):
     device: str = Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto takes a GPU if any")
     jobs_per_device: int = Field(ge=1, description="training processes that share a GPU")
     threads: int = Field(ge=1, description="CPU threads of a training process")
+    checkpoint_seconds: float = Field(
+        gt=0, description="seconds between checkpoints from which an interrupted run goes on"
+    )
     data_dir: str | None = Field(description="folder with copies of official data sets, or null")
+    allow_missing: bool = Field(description="tables of an unfinished study, with n per cell")
     published: bool = Field(description="show reported results beside the study's own")
     task_defaults: TaskSettings
     task_settings: dict[str, dict[str, Any]] = Field(description="per task, over task_defaults")

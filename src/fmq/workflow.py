@@ -6,15 +6,21 @@ Imports nothing heavier than the settings: a dry run loads no torch.
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
 from fmq import paths
 from fmq.configuration import study_from_dict
 from fmq.datasets import expected_rows
 from fmq.files import atomic_path
+from fmq.locks import take_lock
 from fmq.runs import dataset_settings, evaluation_settings, make_run, settings_hash
 from fmq.settings import Study
 
 RESULTS = Path("results")
 GENERATOR_THREADS = 8
+
+_held: list[FileLock] = []
+"""A lock is given up with its last reference, and `onstart` keeps none."""
 
 
 def read_config(config: dict[str, Any]) -> Study:
@@ -22,8 +28,15 @@ def read_config(config: dict[str, Any]) -> Study:
     return study_from_dict(config, "configuration")
 
 
-def save_settings(study: Study) -> None:
-    """Write the settings that every job of this invocation reads."""
+def begin(study: Study) -> None:
+    """Own the results folder until Snakemake ends, and write the settings that its jobs read.
+
+    Snakemake's own lock outlives a killed process; this one does not.
+
+    Raises:
+        UserError: another Snakemake fills the folder.
+    """
+    _held.append(take_lock(RESULTS / "lock", "results folder"))
     with atomic_path(paths.settings_file(RESULTS)) as temporary:
         temporary.write_text(study.model_dump_json(indent=2) + "\n")
 
@@ -39,15 +52,21 @@ def scored_runs(study: Study) -> dict[str, list[str]]:
 
 
 def evaluation_files(study: Study) -> list[str]:
-    """Every file of episodes that the scores are made of."""
+    """Every file of episodes that the scores are made of, and the record beside it.
+
+    With `allow_missing`, those alone that are there: nothing is run for the others.
+    """
     files = []
     for task in study.tasks:
         for seed in study.seeds:
             for run, samplers in scored_runs(study).items():
-                folder = paths.run_folder(RESULTS, task, seed, run)
-                files.append(folder / "evaluations.csv")
-                files += [paths.evaluation_file(RESULTS, task, seed, run, s) for s in samplers]
-    return [str(file) for file in files]
+                files.append(paths.run_folder(RESULTS, task, seed, run) / "evaluations.csv")
+                for sampler in samplers:
+                    file = paths.evaluation_file(RESULTS, task, seed, run, sampler)
+                    files += [file, file.with_suffix(".json")]
+    # Episodes without their record are there: they are refused unless it is made.
+    there = (file for file in files if file.with_suffix(".csv").exists())
+    return [str(file) for file in (there if study.allow_missing else files)]
 
 
 def dataset_manifest(study: Study, task: str) -> str:

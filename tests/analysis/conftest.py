@@ -3,15 +3,19 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
-from fmq.analysis.scores import EVALUATION, comparison_rows
+from fmq.analysis.evaluations import EVALUATION
+from fmq.analysis.scores import comparison_rows
 from fmq.configuration import study_from_dict
+from fmq.datasets import training_file
 from fmq.methods import METHODS
+from fmq.runs import Run, evaluation_settings, make_run, settings_hash
 from fmq.settings import Study
 
 CHANCE = {  # of success, offline and online: made up
@@ -54,8 +58,26 @@ def evaluation_rows(
     return pd.DataFrame(rows, columns=list(EVALUATION))
 
 
+def record(settings: dict[str, Any]) -> dict[str, Any]:
+    return {"hash": settings_hash(settings), "settings": settings}
+
+
+def data_record(run: Run) -> dict[str, Any]:
+    """The bytes that a run learned from, as in the `manifest` below."""
+    return {"dataset": {training_file(run.task.dataset): "0" * 64}}
+
+
+def write_run_record(folder: Path, run: Run) -> None:
+    """What a run folder says of itself, and the run's parents of themselves."""
+    (folder / run.name).mkdir(parents=True, exist_ok=True)
+    (folder / run.name / "settings.json").write_text(json.dumps(record(run.settings())))
+    (folder / run.name / "provenance.json").write_text(json.dumps(data_record(run)))
+    if run.parent is not None:
+        write_run_record(folder, run.parent)
+
+
 def write_runs(study: Study, runs: Path) -> None:
-    """Every evaluation file that the study calls for."""
+    """Every evaluation file that the study calls for, and its records."""
     online = list(
         range(study.online.evaluate_every, study.online.steps, study.online.evaluate_every)
     )
@@ -72,11 +94,13 @@ def write_runs(study: Study, runs: Path) -> None:
                     ("offline", study.offline_run(method), offline, study.offline.steps),
                     ("online", f"finetune-{method}", online, study.online.steps),
                 ):
-                    (folder / run).mkdir(parents=True, exist_ok=True)
+                    made = make_run(study, task, seed, run)
+                    write_run_record(folder, made)
                     about = (study, task, run, sampler, seed, stage)
-                    evaluation_rows(*about, [last]).to_csv(
-                        folder / f"evaluate-{run}-{sampler}.csv", index=False
-                    )
+                    path = folder / f"evaluate-{run}-{sampler}.csv"
+                    evaluation_rows(*about, [last]).to_csv(path, index=False)
+                    rests_on = record(evaluation_settings(made, sampler)) | data_record(made)
+                    path.with_suffix(".json").write_text(json.dumps(rests_on))
                     if sampler == METHODS[method].sampler:
                         evaluation_rows(*about, steps).to_csv(
                             folder / run / "evaluations.csv", index=False
@@ -115,7 +139,7 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
             {
                 "name": "pointmaze-medium-navigate-v0",
                 "source": "made up for a test_case, not the official data set",
-                "files": {"train.npz": {"sha256": "0" * 64, "bytes": 1}},
+                "files": {"pointmaze-medium-navigate-v0.npz": {"sha256": "0" * 64, "bytes": 1}},
             }
         )
     )

@@ -18,7 +18,7 @@ def test_it_names_study_data_and_versions(study: Study, manifest: Path) -> None:
     assert provenance == json.loads(json.dumps(provenance))
     assert provenance == collect_provenance(study, [manifest])
     assert provenance["study"]["name"] == study.name
-    assert provenance["datasets"][0]["sha256"] == {"train.npz": "0" * 64}
+    assert provenance["datasets"][0]["sha256"] == {"pointmaze-medium-navigate-v0.npz": "0" * 64}
     assert {"fmq", "torch", "rliable"} <= provenance["versions"].keys()
     assert "not the official data set" in data_sentence(provenance)
     assert not any("\n" in line for line in provenance_lines(provenance))

@@ -9,15 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fmq.analysis.evaluations import EVALUATION, read_evaluation
 from fmq.analysis.scores import (
-    EVALUATION,
     SCORES,
     SCORES_KEY,
     collect_scores,
     comparison_rows,
     final_scores,
     load_scores,
-    read_evaluation,
     read_scores,
     write_scores,
 )
@@ -46,7 +45,7 @@ def test_rows_are_those_of_the_study(study: Study, runs: Path) -> None:
 def test_scores_are_means_over_episodes(study: Study, runs: Path) -> None:
     task = study.tasks[0]
     episodes = pd.read_csv(runs / task / "seed1" / "evaluate-finetune-qc-best_of_n_euler.csv")
-    final = final_scores(collect_scores(study, runs), "online")
+    final = final_scores(study, collect_scores(study, runs), "online")
     row = final[(final["task"] == task) & (final["method"] == "qc") & (final["seed"] == 1)]
     assert row["success"].item() == pytest.approx(episodes["success"].mean())
     assert row["return"].item() == pytest.approx(episodes["return"].mean())
@@ -72,7 +71,7 @@ def test_written_scores_read_back_exactly(study: Study, runs: Path, tmp_path: Pa
     assert (tmp_path / "scores.csv-metadata.json").exists()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(data=st.data())
 def test_any_missing_file_is_named(study: Study, runs: Path, data: st.DataObject) -> None:
     path = data.draw(st.sampled_from(evaluation_files(runs)))
@@ -82,8 +81,10 @@ def test_any_missing_file_is_named(study: Study, runs: Path, data: st.DataObject
             collect_scores(study, runs)
     finally:
         moved.rename(path)
-    assert str(caught.value).startswith(f"{path}: ")
-    assert "\n" not in str(caught.value)
+    assert str(caught.value) == (
+        f"{runs}: 1 missing: {path.relative_to(runs)}; make these again; "
+        "`allow_missing: true` shows what is there"
+    )
 
 
 def test_files_beyond_the_study_are_not_read(study: Study, runs: Path, tmp_path: Path) -> None:
@@ -91,41 +92,6 @@ def test_files_beyond_the_study_are_not_read(study: Study, runs: Path, tmp_path:
     folder = tmp_path / "runs" / study.tasks[0] / "seed0"
     (folder / "evaluate-finetune-fmq-one_step.csv").write_text("rubbish")
     assert collect_scores(study, tmp_path / "runs").equals(collect_scores(study, runs))
-
-
-@pytest.mark.parametrize(
-    ("column", "value", "message"),
-    [
-        ("task", "other", "column task says other, expected pointmaze"),
-        ("seed", 7, "column seed says 7, expected 0"),
-        ("run", "finetune-mvp", "column run says finetune-mvp, expected finetune-fmq"),
-        ("sampler", "qgbs", "column sampler says qgbs, expected best_of_n"),
-        ("stage", "offline", "column stage says offline, expected online"),
-        ("step", 7999, "expected evaluations at steps 8000; found 7999, 8000"),
-        ("episode", 3, "repeats"),
-    ],
-)
-def test_rows_that_do_not_belong_are_refused(
-    study: Study, runs: Path, tmp_path: Path, column: str, value: object, message: str
-) -> None:
-    shutil.copytree(runs, tmp_path / "runs")
-    path = tmp_path / "runs" / study.tasks[0] / "seed0" / "evaluate-finetune-fmq-best_of_n.csv"
-    frame = pd.read_csv(path)
-    frame.loc[5, column] = value
-    frame.to_csv(path, index=False)
-    with pytest.raises(UserError, match=message):
-        collect_scores(study, tmp_path / "runs")
-
-
-@pytest.mark.parametrize("name", ["finetune-fmq/evaluations.csv", "evaluate-finetune-fmq-qgbs.csv"])
-def test_a_cut_file_is_refused(study: Study, runs: Path, tmp_path: Path, name: str) -> None:
-    shutil.copytree(runs, tmp_path / "runs")
-    path = tmp_path / "runs" / study.tasks[1] / "seed2" / name
-    lines = path.read_text().splitlines(keepends=True)
-    for kept, message in ((len(lines) - 1, "19 episodes at step"), (1, "found none")):
-        path.write_text("".join(lines[:kept]))
-        with pytest.raises(UserError, match=message):
-            collect_scores(study, tmp_path / "runs")
 
 
 @pytest.mark.parametrize(
@@ -165,12 +131,12 @@ def test_scores_of_another_study_are_refused(
     path = tmp_path / "scores.csv"
     write_scores(study, runs, path)
     others = {
-        "lacks the final offline score": study_maker(seeds=[0, 1, 2, 3]),
-        "has, beyond the study,": study_maker(seeds=[0, 1]),
-        "the last online step is 8000": study_maker(
+        "56 missing: .* seed 3 offline step 5000; .*; and 46 more": study_maker(seeds=[0, 1, 2, 3]),
+        "56 beyond the study: .* seed 2 offline step 5000": study_maker(seeds=[0, 1]),
+        "beyond the study, .* missing: .* online step 8000; ": study_maker(
             online=study.online.model_copy(update={"steps": 9000}).model_dump()
         ),
-        "evaluations of 20 episodes": study_maker(
+        "168 with other steps or episodes .* step 5000: 20 episodes, expected 30": study_maker(
             evaluation=study.evaluation.model_copy(update={"episodes": 30}).model_dump()
         ),
     }
@@ -184,5 +150,5 @@ def test_a_cut_scores_file_is_refused(study: Study, runs: Path, tmp_path: Path) 
     write_scores(study, runs, path)
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
     assert len(read_scores(path)) > 0
-    with pytest.raises(UserError, match="lacks the final online score"):
+    with pytest.raises(UserError, match=r"1 missing: .* seed 2 online step 8000; run"):
         load_scores(study, path)

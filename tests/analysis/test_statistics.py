@@ -14,6 +14,7 @@ from rliable.library import score_distributions
 
 from fmq.analysis import statistics
 from fmq.analysis.estimates import read_estimates
+from fmq.analysis.matrices import runs_by_tasks, score_matrix
 from fmq.analysis.scores import (
     collect_scores,
     comparison_rows,
@@ -24,8 +25,6 @@ from fmq.analysis.statistics import (
     METRICS,
     bootstrap,
     probability_of_improvement,
-    runs_by_tasks,
-    score_matrix,
     write_statistics,
 )
 from fmq.errors import UserError
@@ -73,7 +72,8 @@ def test_profile_is_rliables(scores: np.ndarray) -> None:
 
 
 def test_wrong_axis_is_refused(study: Study, runs: Path) -> None:
-    matrix = score_matrix(final_scores(collect_scores(study, runs), "online"), "fmq", "best_of_n")
+    final = final_scores(study, collect_scores(study, runs), "online")
+    matrix = score_matrix(study, final, "fmq", "best_of_n")
     assert runs_by_tasks(matrix).shape == (len(study.seeds), len(study.tasks))
     with pytest.raises(ValueError, match="found task and seed"):
         runs_by_tasks(matrix.T)
@@ -82,11 +82,11 @@ def test_wrong_axis_is_refused(study: Study, runs: Path) -> None:
 
 
 def test_a_gap_in_the_matrix_is_refused(study: Study, runs: Path) -> None:
-    final = final_scores(collect_scores(study, runs), "online")
+    final = final_scores(study, collect_scores(study, runs), "online")
     with pytest.raises(ValueError, match="lacks a final score"):
-        score_matrix(final.iloc[1:], "fmq", "best_of_n")
+        score_matrix(study, final.iloc[1:], "fmq", "best_of_n")
     with pytest.raises(ValueError, match="lacks a final score"):
-        score_matrix(final, "fmq", "euler")
+        score_matrix(study, final, "fmq", "euler")
 
 
 def test_bootstrap_is_repeatable_and_leaves_the_global_generator_alone(study: Study) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmq.analysis.render import escape_latex
+from fmq.analysis.escape import escape_latex
 from fmq.analysis.scores import final_scores, load_scores, write_scores
 from fmq.analysis.statistics import write_statistics
 from fmq.analysis.tables import clear_best, write_tables
@@ -90,7 +90,7 @@ def made(
 
 def test_csv_has_the_numbers_of_the_scores(study: Study, made: Path) -> None:
     table = pd.read_csv(made / "tables" / "main.csv")
-    final = final_scores(load_scores(study, made / "scores.csv"), "online")
+    final = final_scores(study, load_scores(study, made / "scores.csv"), "online")
     for task in study.tasks:
         scores = final[
             (final["task"] == task) & (final["method"] == "mvp") & (final["sampler"] == "qgbs")

@@ -3,6 +3,7 @@ rule evaluate:
         "results/runs/{task}/seed{seed}/{run}/checkpoint.pt",
     output:
         "results/runs/{task}/seed{seed}/evaluate-{run}-{sampler}.csv",
+        "results/runs/{task}/seed{seed}/evaluate-{run}-{sampler}.json",
     log:
         "results/runs/{task}/seed{seed}/evaluate-{run}-{sampler}.log",
     conda:

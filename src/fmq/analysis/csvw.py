@@ -5,8 +5,10 @@ One description of the columns serves to check a table and to document it, in th
 """
 
 import csv
+import io
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -15,8 +17,22 @@ import pandas as pd
 
 from fmq.errors import UserError
 from fmq.files import atomic_path
+from fmq.messages import one_line, shown
+
+_PLAIN = {
+    "integer": re.compile(r"-?\d{1,18}", re.ASCII),  # of what fits into 64 bits
+    "number": re.compile(r"-?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII),
+}
+"""How numbers are written; Python itself would also read `1_000`, ` 1` and digits of any script."""
+
+_LONGEST = 200
+"""Characters of a name; the longest there are, of tasks, take 60."""
 
 Cell = str | int | float
+
+
+class RepeatedRow(UserError):
+    """Two rows of a table have the same key."""
 
 
 class Column(NamedTuple):
@@ -52,7 +68,7 @@ def read_table(path: Path, columns: Columns, key: Sequence[str]) -> pd.DataFrame
     if again.any():
         line = int(again.to_numpy().argmax())
         found = ", ".join(f"{name} {frame[name].iloc[line]}" for name in key)
-        raise UserError(f"{path}: line {line + 2} repeats {found}")
+        raise RepeatedRow(f"{path}: line {line + 2} repeats {found}")
     return frame
 
 
@@ -60,13 +76,18 @@ def _read_rows(path: Path, names: list[str]) -> list[list[str]]:
     """The rows under the header, all as long as it."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            header, *rows = list(csv.reader(file)) or [[]]
+            text = file.read()
+        header, *rows = list(csv.reader(io.StringIO(text, newline=""), strict=True)) or [[]]
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: not a CSV file: {error}") from None
+        raise UserError(f"{path}: not a CSV file: {error}; make it again") from None
     if header != names:
-        raise UserError(f"{path}: expected the columns {','.join(names)}, found {','.join(header)}")
+        found = one_line(",".join(header))
+        raise UserError(f"{path}: expected the columns {','.join(names)}, found {found}")
+    # Without its line's end, a number may have lost its last digits.
+    if not text.endswith("\n"):
+        raise UserError(f"{path}: cut off in line {len(rows) + 1}; make it again")
     for line, row in enumerate(rows, 2):
         if len(row) != len(names):
             raise UserError(f"{path}: line {line} has {len(row)} cells, expected {len(names)}")
@@ -79,17 +100,25 @@ def _parse(path: Path, line: int, name: str, text: str, column: Column) -> Cell:
         return math.nan
     try:
         if column.datatype == "string":
-            if text == "" or (column.allowed and text not in column.allowed):
+            if not _is_name(text) or (column.allowed and text not in column.allowed):
                 raise ValueError
             return text
+        if _PLAIN[column.datatype].fullmatch(text) is None:
+            raise ValueError
         value = int(text) if column.datatype == "integer" else float(text)
         if not (math.isfinite(value) and column.minimum <= value <= column.maximum):
             raise ValueError
         return value
     except ValueError:
         raise UserError(
-            f"{path}: line {line}, column {name}: expected {_expectation(column)}, found {text!r}"
+            f"{path}: line {line}, column {name}: expected {_expectation(column)}, found "
+            f"{shown(text)}"
         ) from None
+
+
+def _is_name(text: str) -> bool:
+    """Something to be shown on one line."""
+    return text.isprintable() and 0 < len(text) <= _LONGEST
 
 
 def _expectation(column: Column) -> str:
@@ -97,7 +126,7 @@ def _expectation(column: Column) -> str:
     if column.allowed:
         return " or ".join(column.allowed)
     if column.datatype == "string":
-        return "a name"
+        return f"a name of up to {_LONGEST} printable characters"
     kind = "an integer" if column.datatype == "integer" else "a finite number"
     bounds = {"at least": column.minimum, "at most": column.maximum}
     told = [f"{word} {bound:g}" for word, bound in bounds.items() if math.isfinite(bound)]

@@ -22,6 +22,7 @@ def learning_curves(study: Study, scores: pd.DataFrame) -> Figure:
 
     An offline curve that several methods share is drawn once, for the first of them. The stages
     count different things, so each has half of the axis: gradient steps, then environment steps.
+    Of an unfinished study a point is the mean of the seeds that have it.
 
     Args:
         scores: tidy scores, columns `fmq.analysis.scores.SCORES`.
@@ -68,6 +69,8 @@ def _draw_task(axis: Axes, study: Study, scores: pd.DataFrame) -> None:
         position = (own["step"] / study.offline.steps).where(
             offline, 1 + own["step"] / study.online.steps
         )
+        if own.empty:
+            continue
         style = look(method)
         sns.lineplot(
             x=position.to_numpy(),

@@ -94,8 +94,11 @@ def read_estimates(study: Study, folder: Path, name: str) -> pd.DataFrame:
     rows = zip(estimates["method"], estimates["sampler"], strict=True)
     found = set(zip(estimates["stage"], rows, strict=True))
     # Improvement has the rows that differ from the first, which may be none.
-    complete = found <= wanted if name == "improvement" else found == wanted
-    tasks = estimates["tasks"] == len(study.tasks) if "tasks" in estimates else True
-    if not complete or not ((estimates["runs"] == len(study.seeds)) & tasks).all():
+    partial = study.allow_missing or name == "improvement"
+    complete = found <= wanted if partial else found == wanted
+    runs = estimates["runs"] == len(study.seeds)
+    if study.allow_missing:
+        runs = estimates["runs"] <= len(study.seeds)
+    if not complete or not (runs & (estimates["tasks"] == len(study.tasks))).all():
         raise UserError(f"{path}: of other methods, seeds or tasks; run `fmq statistics` again")
     return estimates

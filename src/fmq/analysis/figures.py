@@ -18,8 +18,9 @@ from fmq.analysis.provenance import (
     study_sentence,
 )
 from fmq.analysis.published_curves import reported_note
-from fmq.analysis.scores import load_scores
+from fmq.analysis.scores import expected_scores, found_scores, load_scores
 from fmq.analysis.style import STYLE
+from fmq.analysis.unfinished import curves_words, rows_words
 from fmq.files import atomic_path
 from fmq.settings import Study
 
@@ -49,8 +50,17 @@ def write_figures(
         for name in ("aggregates", "profiles", "improvement")
     }
     provenance = collect_provenance(study, manifests)
-    sentences = (_interval_sentence(study), data_sentence(provenance), study_sentence(provenance))
+    unfinished = bool(expected_scores(study) - found_scores(scores))
+    sentences = (
+        _interval_sentence(study, unfinished),
+        data_sentence(provenance),
+        study_sentence(provenance),
+    )
     footnote = " ".join(sentences)
+    notes = {"learning_curves": reported_note(study)} | dict.fromkeys(tables, "")
+    if unfinished:
+        notes["learning_curves"] += f" {curves_words(study, scores)}"
+        notes |= {name: rows_words(study, table) for name, table in tables.items()}
     with mpl.rc_context(STYLE):
         figures = {
             "learning_curves": learning_curves(study, scores),
@@ -59,23 +69,24 @@ def write_figures(
             "improvement": draw_improvement(study, tables["improvement"]),
         }
         for name, figure in figures.items():
-            note = reported_note(study) if name == "learning_curves" else ""
-            _footnote(figure, f"{note} {footnote}".lstrip())
+            _footnote(figure, f"{notes[name]} {footnote}".lstrip())
             _save(figure, folder / name, TITLES[name], provenance)
 
 
-def _interval_sentence(study: Study) -> str:
+def _interval_sentence(study: Study, unfinished: bool) -> str:
     if len(study.seeds) == 1:
         return "One seed: no intervals."
     percent = f"{100 * study.statistics.confidence:g}%"
-    return f"Bands and bars: {percent} bootstrap intervals over {len(study.seeds)} seeds."
+    up_to = "up to " if unfinished else ""
+    return f"Bands and bars: {percent} bootstrap intervals over {up_to}{len(study.seeds)} seeds."
 
 
 def _footnote(figure: Figure, text: str) -> None:
     """Say under the figure whose data it shows, because figures travel without their text."""
     width = int(figure.get_figwidth() * 24)
     lines = textwrap.fill(text, width, break_on_hyphens=False)
-    figure.supxlabel(lines, x=0.01, ha="left", fontsize=5.5, color="#555555")
+    # A source may have any sign in its name; a dollar is one too.
+    figure.supxlabel(lines, x=0.01, ha="left", fontsize=5.5, color="#555555", parse_math=False)
 
 
 def _save(figure: Figure, path: Path, title: str, provenance: Mapping[str, Any]) -> None:

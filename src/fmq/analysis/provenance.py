@@ -21,7 +21,8 @@ def collect_provenance(study: Study, datasets: Sequence[Path]) -> dict[str, Any]
     """What an output of `study` rests on; the same inputs give the same answer.
 
     Args:
-        datasets: manifest.json of every data set of the study.
+        datasets: manifest.json of every data set of the study; with its `allow_missing`, some may
+            not be there yet.
 
     Returns:
         JSON-ready: ``study`` (name, sha256 of the settings), ``commit`` (sha1 and whether tracked
@@ -35,10 +36,15 @@ def collect_provenance(study: Study, datasets: Sequence[Path]) -> dict[str, Any]
     return {
         "study": {"name": study.name, "sha256": hashlib.sha256(settings.encode()).hexdigest()},
         "commit": code_commit(),
-        "datasets": [_dataset(path) for path in datasets],
+        "datasets": [_dataset(path) for path in present_manifests(study, datasets)],
         "versions": package_versions(PACKAGES),
         "python": platform.python_version(),
     }
+
+
+def present_manifests(study: Study, paths: Sequence[Path]) -> list[Path]:
+    """`paths` or, of a study that may be unfinished, those that are there."""
+    return [path for path in paths if path.exists() or not study.allow_missing]
 
 
 def _dataset(path: Path) -> dict[str, Any]:

@@ -6,18 +6,10 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
+from fmq.analysis.escape import escape_latex, escape_markdown, plain
 from fmq.analysis.provenance import provenance_lines
 
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "±": r"$\pm$",
-    "→": r"$\to$",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-} | {sign: f"\\{sign}" for sign in "&%$#_{}"}
+MISSING = "–"
 
 # With reported results below its tasks a table may outgrow the page of LaTeX's article.
 _LINES_OF_A_PAGE = 45
@@ -31,7 +23,8 @@ class Table(NamedTuple):
         label: for LaTeX's \\ref.
         caption: plain text.
         names: how each task is called, in the order of the lines.
-        entries: a row per task, label and stage, with value, deviation, low, high and best.
+        entries: a row per task, label and stage, with value (NaN: there is none), deviation, low,
+            high, best and `note`, a remark or nothing.
         reported: others' results, set apart below the task's own: for a task, label and `row`
             (the name of the line) at most one value, with deviation or with low and high.
     """
@@ -43,17 +36,14 @@ class Table(NamedTuple):
     reported: pd.DataFrame
 
 
-def escape_latex(text: str) -> str:
-    """`text` with every sign that LaTeX would act on made harmless."""
-    return "".join(_LATEX.get(sign, sign) for sign in text)
-
-
 def _number(value: float) -> str:
     return f"{value:.0f}"
 
 
 def _value(entry: Any) -> str:
-    """Value and deviation, as far as there is one."""
+    """Value and deviation, as far as there are such."""
+    if math.isnan(entry.value):
+        return MISSING
     if math.isnan(entry.deviation):
         return _number(entry.value)
     return f"{_number(entry.value)} ± {_number(entry.deviation)}"
@@ -109,7 +99,7 @@ def latex(table: Table, provenance: Mapping[str, Any]) -> str:
         body += _latex_lines(table, task, offline, online)
         for name, entries in _reported_lines(table, task):
             body += _latex_reported(table, task, name, entries)
-    comments = [f"% {line}" for line in provenance_lines(provenance)]
+    comments = [f"% {plain(line)}" for line in provenance_lines(provenance)]
     caption = escape_latex(table.caption)
     tall = not table.reported.empty and len(body) > _LINES_OF_A_PAGE
     return "\n".join(
@@ -138,7 +128,8 @@ def latex(table: Table, provenance: Mapping[str, Any]) -> str:
 def _size(table: Table) -> list[str]:
     """The larger of two sizes if the lines fit into a text of 12 cm with it, else the smaller."""
     parts = [name.partition(" ")[0] for name in table.names.values()]
-    widths = table.entries.assign(width=[len(_value(e)) for e in table.entries.itertuples()])
+    lengths = [len(_value(entry) + str(entry.note)) for entry in table.entries.itertuples()]
+    widths = table.entries.assign(width=lengths)
     cells = widths.groupby("label")["width"].max() + len("→ ")
     heads = {label: max(map(len, _two_lines(label))) for label in cells.index}
     columns = sum(max(width, heads[label]) for label, width in cells.items())
@@ -169,7 +160,7 @@ def _latex_lines(table: Table, task: str, offline: list[Any], online: list[Any])
     if not _is_aggregate(table, task):
         return [_latex_row(first, before), _latex_row(second, after)]
     lines = [_latex_row(first, before), _latex_row("", after)]
-    if _interval(online[0]):
+    if any(_interval(entry) for entry in offline + online):
         small = [
             [rf"{{\scriptsize {_interval(entry)}}}" for entry in part] for part in (offline, online)
         ]
@@ -189,8 +180,11 @@ def _latex_reported(table: Table, task: str, name: str, entries: list[Any]) -> l
 
 
 def _latex_value(entry: Any) -> str:
-    """Value and deviation in math, with the sign set tight."""
-    return "$" + _value(entry).replace(" ± ", r"{\pm}") + "$"
+    """Value and deviation in math, with the sign set tight, and a remark small behind them."""
+    if math.isnan(entry.value):
+        return "--"
+    note = rf"\,{{\tiny {escape_latex(entry.note)}}}" if entry.note else ""
+    return "$" + _value(entry).replace(" ± ", r"{\pm}") + "$" + note
 
 
 def _latex_online(entry: Any) -> str:
@@ -200,19 +194,23 @@ def _latex_online(entry: Any) -> str:
 
 def markdown(table: Table, provenance: Mapping[str, Any]) -> str:
     """A pipe table with its caption above and its provenance below."""
-    labels = _labels(table)
+    labels = [escape_markdown(label) for label in _labels(table)]
     lines = [f"| task | {' | '.join(labels)} |", f"| --- |{' ---: |' * len(labels)}"]
     for task, offline, online in _lines(table):
         cells = [_markdown_cell(*pair) for pair in zip(offline, online, strict=True)]
-        lines.append(f"| {table.names[task]} | {' | '.join(cells)} |")
+        lines.append(f"| {escape_markdown(table.names[task])} | {' | '.join(cells)} |")
         for name, entries in _reported_lines(table, task):
             cells = [f"*{_value_with_interval(entry)}*" if entry else "" for entry in entries]
-            lines.append(f"| *{name}* | {' | '.join(cells)} |")
-    footer = [f"- {line}" for line in provenance_lines(provenance)]
-    return "\n".join([table.caption, "", *lines, "", "Provenance:", "", *footer, ""])
+            lines.append(f"| *{escape_markdown(name)}* | {' | '.join(cells)} |")
+    footer = [f"- {escape_markdown(line)}" for line in provenance_lines(provenance)]
+    caption = escape_markdown(table.caption)
+    return "\n".join([caption, "", *lines, "", "Provenance:", "", *footer, ""])
 
 
 def _markdown_cell(offline: Any, online: Any) -> str:
     """Both stages, the clearly best in bold."""
-    before, after = _value_with_interval(offline), _value_with_interval(online)
+    before, after = (
+        _value_with_interval(entry) + (f" ({escape_markdown(entry.note)})" if entry.note else "")
+        for entry in (offline, online)
+    )
     return f"{before} → {f'**{after}**' if online.best else after}"

@@ -1,47 +1,41 @@
 """Episodes into scores: one row per task, method, sampler, seed and evaluation."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
 from fmq.analysis.csvw import Column, read_table, write_table
-from fmq.analysis.provenance import collect_provenance
+from fmq.analysis.evaluations import (
+    SAMPLER,
+    SEED,
+    STAGE,
+    STAGES,
+    STEP,
+    TASK,
+    EvaluationFile,
+    evaluation_files,
+    read_evaluations,
+)
+from fmq.analysis.identity import identity_problems
+from fmq.analysis.problems import BEYOND, MISSING, UNEQUAL, Problem, refuse
+from fmq.analysis.provenance import collect_provenance, present_manifests
 from fmq.errors import UserError
-from fmq.methods import METHODS
+from fmq.runs import make_run
 from fmq.settings import Study
 
-STAGES = ("offline", "online")
-
-_TASK = Column("string", "name of the task")
-_METHOD = Column("string", "key of the method under comparison")
-_SAMPLER = Column("string", "how the policy turned noise into actions")
-_SEED = Column("integer", "seed of the run", minimum=0)
-_STAGE = Column("string", "offline or online training", allowed=STAGES)
-_STEP = Column("integer", "gradient steps offline, environment steps online", minimum=0)
-
-EVALUATION = {
-    "task": _TASK,
-    "run": Column("string", "folder of the run that was evaluated"),
-    "sampler": _SAMPLER,
-    "seed": _SEED,
-    "stage": _STAGE,
-    "step": _STEP,
-    "episode": Column("integer", "number of the episode", minimum=0),
-    "success": Column("integer", "1 if the goal was reached, else 0", minimum=0, maximum=1),
-    "return": Column("number", "undiscounted sum of rewards"),
-    "length": Column("integer", "environment steps", minimum=1),
-}
-EVALUATION_KEY = ("task", "run", "sampler", "seed", "stage", "step", "episode")
+logger = logging.getLogger(__name__)
 
 SCORES = {
-    "task": _TASK,
-    "method": _METHOD,
-    "sampler": _SAMPLER,
-    "seed": _SEED,
-    "stage": _STAGE,
-    "step": _STEP,
+    "task": TASK,
+    "method": Column("string", "key of the method under comparison"),
+    "sampler": SAMPLER,
+    "seed": SEED,
+    "stage": STAGE,
+    "step": STEP,
     "success": Column("number", "fraction of successful episodes", minimum=0, maximum=1),
     "return": Column("number", "mean undiscounted sum of rewards"),
     "length": Column("number", "mean environment steps of an episode", minimum=1),
@@ -55,146 +49,118 @@ def comparison_rows(study: Study) -> list[tuple[str, str]]:
     return [(method, name) for method in study.methods for name in study.samplers_of(method)]
 
 
-def read_evaluation(path: Path) -> pd.DataFrame:
-    """Read one evaluation file, a row per episode with the columns `EVALUATION`.
-
-    Raises:
-        UserError: the file is missing, a cell is not what its column holds, an episode is twice.
-    """
-    return read_table(path, EVALUATION, EVALUATION_KEY)
-
-
 def read_scores(path: Path) -> pd.DataFrame:
     """Read what `write_scores` wrote, with the columns `SCORES`; `UserError` if it is not that."""
     return read_table(path, SCORES, SCORES_KEY)
 
 
-def collect_scores(study: Study, runs: Path) -> pd.DataFrame:
+class Cell(NamedTuple):
+    """One run as one row of the comparison shows it: what its scores are called by."""
+
+    task: str
+    method: str
+    sampler: str
+    seed: int
+    stage: str
+
+
+def _cells(study: Study, runs: Path) -> Iterator[tuple[Cell, list[EvaluationFile]]]:
+    """Every cell of the study, in the order of the settings, and the files behind it."""
+    for task, (method, sampler), seed, stage in product(
+        study.tasks, comparison_rows(study), study.seeds, STAGES
+    ):
+        name = study.offline_run(method) if stage == "offline" else f"finetune-{method}"
+        files = evaluation_files(runs, make_run(study, task, seed, name), sampler)
+        yield Cell(task, method, sampler, seed, stage), files
+
+
+def collect_scores(study: Study, runs: Path, manifests: Sequence[Path] = ()) -> pd.DataFrame:
     """Mean success, return and length of every evaluation that the study calls for.
 
     An offline run serves every method that starts from it, and its rows are repeated for each.
 
     Args:
         runs: folder with `TASK/seedN/RUN/evaluations.csv` (evaluations in training) and
-            `TASK/seedN/evaluate-RUN-SAMPLER.csv` (of the last step).
+            `TASK/seedN/evaluate-RUN-SAMPLER.csv` (of the last step), each with its records.
+        manifests: manifest.json of the data sets that the runs have to have learned from.
 
     Returns:
         columns `SCORES`, ordered by task, method, sampler and seed as in the settings, then by
         stage and step.
 
     Raises:
-        UserError: a file is missing, incomplete, or of another task, seed, run or sampler.
+        UserError: lists the files that are missing (unless the study allows that), incomplete, of
+            another task, seed, run or sampler, of other settings or of other data.
     """
-    parts = [
-        _evaluation_means(study, runs, task, method, sampler, seed, stage)
-        for task in study.tasks
-        for method, sampler in comparison_rows(study)
-        for seed in study.seeds
-        for stage in STAGES
-    ]
+    cells = list(_cells(study, runs))
+    files = {file.path: file for _, behind in cells for file in behind}
+    frames, problems = read_evaluations(files.values())
+    there = [file for path, file in files.items() if path.exists()]
+    problems += identity_problems(there, present_manifests(study, manifests))
+    shortened = [Problem(kind, item.removeprefix(f"{runs}/")) for kind, item in problems]
+    refuse(runs, shortened, "make these again", study.allow_missing)
+    if not frames:
+        raise UserError(f"{runs}: no evaluation of the study is there yet")
+    if len(frames) < len(files):
+        logger.warning(
+            "%d of %d files of episodes are missing", len(files) - len(frames), len(files)
+        )
+    parts = []
+    for cell, behind in cells:
+        episodes = [frames[file.path] for file in behind if file.path in frames]
+        if episodes:
+            means = _means(pd.concat(episodes))
+            parts.append(means.assign(**cell._asdict(), episodes=study.evaluation.episodes))
     return pd.concat(parts, ignore_index=True)[list(SCORES)]
 
 
-def _evaluation_means(
-    study: Study, runs: Path, task: str, method: str, sampler: str, seed: int, stage: str
-) -> pd.DataFrame:
-    """The evaluations of one run under one sampler, averaged over episodes."""
-    run = study.offline_run(method) if stage == "offline" else f"finetune-{method}"
-    folder = runs / task / f"seed{seed}"
-    last = _last_step(study, stage)
-    files = {folder / f"evaluate-{run}-{sampler}.csv": [last]}
-    # In training a policy is evaluated with the sampler that it acts with, and with no other.
-    if sampler == METHODS[method].sampler:
-        files[folder / run / "evaluations.csv"] = _training_steps(study, method, stage)
-    expected = {"task": task, "run": run, "sampler": sampler, "seed": seed, "stage": stage}
-    episodes = []
-    for path, steps in files.items():
-        frame = read_evaluation(path)
-        _check_belongs(path, frame, expected)
-        _check_complete(path, frame, steps, study.evaluation.episodes)
-        episodes.append(frame)
-    means = (
-        pd.concat(episodes)
-        .groupby("step")
-        .agg(**{name: (name, "mean") for name in ("success", "return", "length")})
-        .reset_index()
-    )
-    return means.assign(
-        task=task,
-        method=method,
-        sampler=sampler,
-        seed=seed,
-        stage=stage,
-        episodes=study.evaluation.episodes,
-    )
+def _means(episodes: pd.DataFrame) -> pd.DataFrame:
+    """Success, return and length per step, averaged over episodes."""
+    means = {name: (name, "mean") for name in ("success", "return", "length")}
+    return episodes.groupby("step").agg(**means).reset_index()
 
 
-def _last_step(study: Study, stage: str) -> int:
-    return study.offline.steps if stage == "offline" else study.online.steps
-
-
-def _training_steps(study: Study, method: str, stage: str) -> list[int]:
-    """Steps of the evaluations during a run; those of the warm-up belong to another run."""
-    settings = study.offline if stage == "offline" else study.online
-    distilled = stage == "offline" and METHODS[method].offline == "distill"
-    first = study.offline.warmup_steps if distilled else 0
-    every = settings.evaluate_every
-    return list(range((first // every + 1) * every, settings.steps, every))
-
-
-def _check_belongs(path: Path, frame: pd.DataFrame, expected: dict[str, object]) -> None:
-    """Refuse a file whose rows are about something else than its place says."""
-    for name, value in expected.items():
-        other = frame.loc[frame[name] != value, name]
-        if len(other):
-            raise UserError(f"{path}: column {name} says {other.iloc[0]}, expected {value}")
-
-
-def _check_complete(path: Path, frame: pd.DataFrame, steps: list[int], episodes: int) -> None:
-    """Refuse a file with missing or unexpected evaluations, or with some longer than others."""
-    counts = frame["step"].value_counts().sort_index()
-    if list(counts.index) != steps:
-        found, wanted = (", ".join(map(str, some)) or "none" for some in (counts.index, steps))
-        raise UserError(f"{path}: expected evaluations at steps {wanted}; found {found}")
-    wrong = counts[counts != episodes]
-    if len(wrong):
-        raise UserError(
-            f"{path}: {wrong.iloc[0]} episodes at step {wrong.index[0]}, expected {episodes}"
-        )
-
-
-def final_scores(scores: pd.DataFrame, stage: str) -> pd.DataFrame:
+def final_scores(study: Study, scores: pd.DataFrame, stage: str) -> pd.DataFrame:
     """The rows of the last step of `stage`: one per task, method, sampler and seed.
 
-    Never the best step: a score counts for the checkpoint that the budget bought.
+    Never the best step: a score counts for the checkpoint that the budget bought. Nor the last one
+    that is there: what is missing stays missing.
     """
-    rows = scores[scores["stage"] == stage]
-    return rows[rows["step"] == rows["step"].max()].reset_index(drop=True)
+    last = study.offline.steps if stage == "offline" else study.online.steps
+    rows = scores[(scores["stage"] == stage) & (scores["step"] == last)]
+    return rows.reset_index(drop=True)
+
+
+def expected_scores(study: Study) -> set[tuple[object, ...]]:
+    """The keys, `SCORES_KEY`, of all scores of a finished study."""
+    cells = _cells(study, Path())
+    return {(*cell, step) for cell, files in cells for file in files for step in file.steps}
+
+
+def found_scores(scores: pd.DataFrame) -> set[tuple[object, ...]]:
+    """The keys, `SCORES_KEY`, of the scores that are there."""
+    return set(scores[list(SCORES_KEY)].itertuples(index=False, name=None))
 
 
 def check_scores(study: Study, scores: pd.DataFrame, path: Path) -> None:
-    """Refuse scores of other tasks, methods, seeds, budgets or episodes than the study's."""
-    rows = comparison_rows(study)
-    wanted = {(t, m, s, n) for t, (m, s), n in product(study.tasks, rows, study.seeds)}
-    for stage in STAGES:
-        final = final_scores(scores, stage)
-        found = set(final[["task", "method", "sampler", "seed"]].itertuples(index=False, name=None))
-        if found != wanted:
-            odd = sorted(found ^ wanted)[0]
-            verb = "lacks" if odd in wanted else "has, beyond the study,"
-            raise UserError(f"{path}: {verb} the final {stage} score of {' '.join(map(str, odd))}")
-        step = final["step"].max()
-        if step != _last_step(study, stage):
-            raise UserError(
-                f"{path}: the last {stage} step is {step}, in the settings it is "
-                f"{_last_step(study, stage)}"
-            )
-    other = scores.loc[scores["episodes"] != study.evaluation.episodes, "episodes"]
-    if len(other):
-        raise UserError(
-            f"{path}: evaluations of {other.iloc[0]} episodes, in the settings it is "
-            f"{study.evaluation.episodes}"
-        )
+    """Refuse scores of other tasks, methods, seeds, budgets or episodes than the study's.
+
+    Raises:
+        UserError: lists them; scores that are missing only where the study does not allow it.
+    """
+    wanted, found = expected_scores(study), found_scores(scores)
+    problems = [Problem(MISSING, _score_name(key)) for key in sorted(wanted - found)]
+    problems += [Problem(BEYOND, _score_name(key)) for key in sorted(found - wanted)]
+    other = scores[scores["episodes"] != study.evaluation.episodes]
+    for *key, episodes in other[[*SCORES_KEY, "episodes"]].itertuples(index=False, name=None):
+        told = f"{episodes} episodes, expected {study.evaluation.episodes}"
+        problems.append(Problem(UNEQUAL, f"{_score_name(tuple(key))}: {told}"))
+    refuse(path, problems, "run `fmq scores` again", study.allow_missing)
+
+
+def _score_name(key: tuple[object, ...]) -> str:
+    """A row of the scores in words."""
+    return "{} {} {} seed {} {} step {}".format(*key)
 
 
 def load_scores(study: Study, path: Path) -> pd.DataFrame:
@@ -206,4 +172,5 @@ def load_scores(study: Study, path: Path) -> pd.DataFrame:
 
 def write_scores(study: Study, runs: Path, output: Path, manifests: Sequence[Path] = ()) -> None:
     """Collect the scores below `runs` into the tidy file `output`."""
-    write_table(output, collect_scores(study, runs), SCORES, collect_provenance(study, manifests))
+    scores = collect_scores(study, runs, manifests)
+    write_table(output, scores, SCORES, collect_provenance(study, manifests))

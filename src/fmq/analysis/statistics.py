@@ -4,6 +4,11 @@ Precipice" (arXiv 2108.13264), through the authors' package rliable.
 Scores are success rates of the last step, arranged runs x tasks. Intervals are percentile
 intervals of the stratified bootstrap, which resamples runs within each task. With a single run
 there is nothing to resample: `low` and `high` are then empty.
+
+An unfinished study (`allow_missing`) has gaps. A task's mean is then over the seeds that are there.
+What goes over tasks (aggregates, profiles, improvement) takes, row by row, the seeds that have
+every task: else easy tasks could count more often than hard ones. With fewer than two of them there
+is no such estimate. `runs` says how many seeds are behind each.
 """
 
 import logging
@@ -13,20 +18,24 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from rliable import metrics
 from rliable.library import get_interval_estimates
 
-from fmq.analysis.csvw import write_table
+from fmq.analysis.csvw import Columns, write_table
 from fmq.analysis.estimates import AGGREGATES, IMPROVEMENT, PROFILES, TASK_MEANS
+from fmq.analysis.matrices import (
+    Matrix,
+    complete_runs,
+    runs_by_tasks,
+    score_matrix,
+    without_gaps,
+)
 from fmq.analysis.provenance import collect_provenance
 from fmq.analysis.scores import STAGES, comparison_rows, final_scores, load_scores
 from fmq.seeding import derive_seed, global_numpy_seed
 from fmq.settings import Study
 
 logger = logging.getLogger(__name__)
-
-Matrix = NDArray[np.float64]
 
 METRICS: dict[str, Callable[[Matrix], float]] = {
     "iqm": metrics.aggregate_iqm,
@@ -43,37 +52,6 @@ class Estimate(NamedTuple):
     value: Matrix
     low: Matrix
     high: Matrix
-
-
-def score_matrix(
-    final: pd.DataFrame, method: str, sampler: str, measure: str = "success"
-) -> pd.DataFrame:
-    """The final scores of one row of the comparison, arranged runs x tasks.
-
-    Returns:
-        (R, T), indexed by ``seed``, with columns by ``task`` in their order of appearance.
-
-    Raises:
-        ValueError: a run lacks a task.
-    """
-    rows = final[(final["method"] == method) & (final["sampler"] == sampler)]
-    matrix = rows.pivot(index="seed", columns="task", values=measure)
-    if matrix.empty or matrix.isna().any(axis=None):
-        raise ValueError(f"{method} with {sampler} lacks a final score of some seed or task")
-    return matrix[rows["task"].unique()]
-
-
-def runs_by_tasks(matrix: pd.DataFrame) -> Matrix:
-    """The values of `matrix`, (R, T); `ValueError` if its axes are not runs x tasks.
-
-    rliable cannot tell a transposed matrix, and with one the interval silently collapses.
-    """
-    if (matrix.index.name, matrix.columns.name) != ("seed", "task"):
-        raise ValueError(
-            "expected rows by seed and columns by task, found "
-            f"{matrix.index.name} and {matrix.columns.name}"
-        )
-    return matrix.to_numpy(dtype=np.float64)
 
 
 def bootstrap(study: Study, function: Callable[..., Matrix], *matrices: pd.DataFrame) -> Estimate:
@@ -129,28 +107,29 @@ def probability_of_improvement(ours: Matrix, theirs: Matrix) -> Matrix:
 
 def aggregates(study: Study, final: pd.DataFrame) -> pd.DataFrame:
     """IQM, mean, median and optimality gap of success over runs and tasks, per row."""
-    parts = []
-    for method, sampler in comparison_rows(study):
-        matrix = score_matrix(final, method, sampler)
-        parts.append(
-            _described(bootstrap(study, _aggregate, matrix), matrix).assign(
-                method=method, sampler=sampler, metric=list(METRICS)
-            )
-        )
-    return pd.concat(parts)
+    return _over_tasks(study, final, _aggregate, AGGREGATES, metric=list(METRICS))
 
 
 def profiles(study: Study, final: pd.DataFrame) -> pd.DataFrame:
     """Performance profiles: the fraction of runs whose success is above a threshold, per row."""
+    return _over_tasks(study, final, _profile, PROFILES, threshold=THRESHOLDS.round(2))
+
+
+def _over_tasks(
+    study: Study,
+    final: pd.DataFrame,
+    function: Callable[[Matrix], Matrix],
+    columns: Columns,
+    **names: Sequence[str] | Matrix,
+) -> pd.DataFrame:
+    """`function` of the complete runs of every row that has enough of them."""
     parts = []
     for method, sampler in comparison_rows(study):
-        matrix = score_matrix(final, method, sampler)
-        parts.append(
-            _described(bootstrap(study, _profile, matrix), matrix).assign(
-                method=method, sampler=sampler, threshold=THRESHOLDS.round(2)
-            )
-        )
-    return pd.concat(parts)
+        matrix = complete_runs(study, score_matrix(study, final, method, sampler))
+        if matrix is not None:
+            estimate = _described(bootstrap(study, function, matrix), matrix)
+            parts.append(estimate.assign(method=method, sampler=sampler, **names))
+    return _stacked(parts, columns)
 
 
 def task_means(study: Study, final: pd.DataFrame) -> pd.DataFrame:
@@ -158,46 +137,55 @@ def task_means(study: Study, final: pd.DataFrame) -> pd.DataFrame:
     parts = []
     for method, sampler in comparison_rows(study):
         for measure in ("success", "length"):
-            matrix = score_matrix(final, method, sampler, measure)
-            parts.append(
-                _described(bootstrap(study, _task_mean, matrix), matrix).assign(
-                    method=method,
-                    sampler=sampler,
-                    measure=measure,
-                    task=list(matrix.columns),
-                    deviation=matrix.std(ddof=1).to_numpy(),
+            whole = score_matrix(study, final, method, sampler, measure)
+            for matrix in without_gaps(whole):
+                parts.append(
+                    _described(bootstrap(study, _task_mean, matrix), matrix).assign(
+                        method=method,
+                        sampler=sampler,
+                        measure=measure,
+                        task=list(matrix.columns),
+                        deviation=matrix.std(ddof=1).to_numpy(),
+                        tasks=len(study.tasks),
+                    )
                 )
-            )
-    return pd.concat(parts)
+    return _stacked(parts, TASK_MEANS)
 
 
 def improvement(study: Study, final: pd.DataFrame, stage: str) -> pd.DataFrame:
     """Probability that FMQ (or else the first method) improves on each other row.
 
     Offline, rows that are one checkpoint under one sampler are the same numbers: only the first
-    of them counts.
+    of them counts. Where one of the two has fewer runs, `runs` is theirs.
     """
     method = "fmq" if "fmq" in study.methods else study.methods[0]
     sampler = study.samplers_of(method)[0]
-    ours = score_matrix(final, method, sampler)
+    ours = complete_runs(study, score_matrix(study, final, method, sampler))
     rows = {_evaluated(study, method, stage, sampler): (method, sampler)}
     for row in comparison_rows(study):
         rows.setdefault(_evaluated(study, row[0], stage, row[1]), row)
     parts = []
     for other, other_sampler in list(rows.values())[1:]:
-        theirs = score_matrix(final, other, other_sampler)
+        theirs = complete_runs(study, score_matrix(study, final, other, other_sampler))
+        if ours is None or theirs is None:
+            continue
         estimate = bootstrap(study, probability_of_improvement, ours, theirs)
         parts.append(
-            _described(estimate, ours).assign(
+            _described(estimate, min(ours, theirs, key=len)).assign(
                 method=method, sampler=sampler, other_method=other, other_sampler=other_sampler
             )
         )
-    return pd.concat(parts) if parts else pd.DataFrame(columns=list(IMPROVEMENT))
+    return _stacked(parts, IMPROVEMENT)
 
 
 def _evaluated(study: Study, method: str, stage: str, sampler: str) -> tuple[str, str]:
     """The run behind a score and the sampler it was evaluated with."""
     return (study.offline_run(method) if stage == "offline" else method), sampler
+
+
+def _stacked(parts: Sequence[pd.DataFrame], columns: Columns) -> pd.DataFrame:
+    """Estimates below each other; none is a table without rows."""
+    return pd.concat(parts) if parts else pd.DataFrame(columns=list(columns))
 
 
 def _described(estimate: Estimate, matrix: pd.DataFrame) -> pd.DataFrame:
@@ -214,7 +202,7 @@ def write_statistics(
     scores = load_scores(study, scores_path)
     if len(study.seeds) == 1:
         logger.warning("one seed: no intervals, because there are no runs to resample")
-    final = {stage: final_scores(scores, stage) for stage in STAGES}
+    final = {stage: final_scores(study, scores, stage) for stage in STAGES}
     tables = {
         "aggregates": (AGGREGATES, [aggregates(study, rows) for rows in final.values()]),
         "profiles": (PROFILES, [profiles(study, rows) for rows in final.values()]),

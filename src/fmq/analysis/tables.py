@@ -20,6 +20,7 @@ from fmq.analysis.published import (
 from fmq.analysis.render import Table, latex, markdown
 from fmq.analysis.scores import STAGES, comparison_rows, load_scores
 from fmq.analysis.style import short_task_names
+from fmq.analysis.unfinished import table_words
 from fmq.files import atomic_path
 from fmq.methods import row_label
 from fmq.settings import Study
@@ -40,6 +41,11 @@ _ENTRIES: Columns = {
     "low": Column("number", "lower end of the bootstrap interval over seeds", optional=True),
     "high": Column("number", "upper end of the bootstrap interval over seeds", optional=True),
     "best": Column("integer", "1 if the interval is clear of all others of the task", 0, 1),
+}
+# Of a study that may be unfinished.
+_SEEDS: Columns = {
+    "value": _ENTRIES["value"]._replace(optional=True),
+    "runs": Column("integer", "seeds behind the value; 0 without one", minimum=0, optional=True),
 }
 _OURS = "this study"
 _SOURCE: Columns = {
@@ -103,14 +109,22 @@ def _best(study: Study, part: pd.DataFrame, stage: str, larger: bool) -> list[in
     """Flags of the online entries; offline, several methods are one checkpoint."""
     if stage == "offline":
         return [0] * len(part)
-    return [int(flag) for flag in clear_best(part, len(study.seeds), larger)]
+    return [int(flag) for flag in clear_best(part, int(part["runs"].min()), larger)]
 
 
 def _ordered(study: Study, chosen: pd.DataFrame, scale: float) -> pd.DataFrame:
-    """One entry per row of the comparison, in its order, with numbers times `scale`."""
+    """One entry per row of the comparison, in its order, with numbers times `scale`.
+
+    An entry that has no estimate has NaN for its numbers and 0 for its runs.
+    """
     rows = comparison_rows(study)
     numbers = ["value", "deviation", "low", "high"]
-    ordered = (chosen.set_index(["method", "sampler"])[numbers].loc[rows] * scale).round(9)
+    names = ["method", "sampler"]
+    found = chosen.set_index(names).reindex(pd.MultiIndex.from_tuples(rows, names=names))
+    runs = found["runs"].fillna(0).astype("int64")
+    ordered = (found[numbers] * scale).round(9).assign(runs=runs)
+    fewer = runs.between(1, len(study.seeds) - 1)
+    ordered["note"] = [f"n={n}" if some else "" for n, some in zip(runs, fewer, strict=True)]
     return ordered.reset_index().assign(label=[row_label(*row) for row in rows])
 
 
@@ -122,7 +136,7 @@ def _reported_entries(study: Study) -> pd.DataFrame:
     entries = pd.concat([finals, iqm if len(finals) else iqm[:0]], ignore_index=True)
     numbers = ["value", "deviation", "low", "high"]
     entries[numbers] = (100 * entries[numbers]).round(9)
-    return entries.assign(stage="online", best=0)
+    return entries.assign(stage="online", best=0, note="")
 
 
 def _reported_words(study: Study, reported: pd.DataFrame) -> str:
@@ -157,24 +171,37 @@ def _interval_words(study: Study) -> str:
     )
 
 
-def _counts(study: Study) -> str:
+def _counts(study: Study, unfinished: bool) -> str:
     seeds, episodes = len(study.seeds), study.evaluation.episodes
     return (
-        f"{seeds} seed{'s' if seeds > 1 else ''}, {episodes} episode{'s' if episodes > 1 else ''} "
+        f"{'up to ' if unfinished else ''}{seeds} seed{'s' if seeds > 1 else ''}, "
+        f"{episodes} episode{'s' if episodes > 1 else ''} "
         "per evaluation, last checkpoint of each stage"
     )
 
 
-def _captions(study: Study, reported: pd.DataFrame) -> dict[str, str]:
+def _captions(
+    study: Study, main: pd.DataFrame, length: pd.DataFrame, reported: pd.DataFrame
+) -> dict[str, str]:
+    """Captions of the two tables with the entries `main` and `length`."""
     deviation = ", mean ± standard deviation over seeds" if len(study.seeds) > 1 else ""
     words = f" {_reported_words(study, reported)}".rstrip()
-    common = f"({_counts(study)}). {_interval_words(study)}"
+    missing = {
+        "main": table_words(study, main, IQM, RUNS_FOR_BOLD),
+        "length": table_words(study, length, "", RUNS_FOR_BOLD),
+    }
+    common = {
+        name: " ".join(
+            filter(None, (f"({_counts(study, bool(told))}).", _interval_words(study), told))
+        )
+        for name, told in missing.items()
+    }
     return {
-        "main": f"Success in percent, offline → online{deviation} {common} "
+        "main": f"Success in percent, offline → online{deviation} {common['main']} "
         f"{IQM}: interquartile mean over tasks and seeds. "
         f"Methods that start from one offline checkpoint share its entry.{words}",
         "length": "Mean episode length in environment steps (fewer is better), offline → online"
-        f"{deviation} {common} A failed episode counts with its full length.",
+        f"{deviation} {common['length']} A failed episode counts with its full length.",
     }
 
 
@@ -197,16 +224,17 @@ def write_tables(
     main = pd.concat([_task_entries(study, means, "success", 100.0), iqm])
     length = _task_entries(study, means, "length", 1.0)
     reported = _reported_entries(study)
-    captions = _captions(study, reported)
+    captions = _captions(study, main, length, reported)
     names = short_task_names(study.tasks) | {IQM: IQM}
     provenance = collect_provenance(study, manifests)
     source = f"{data_sentence(provenance)} {study_sentence(provenance)}"
     for name, entries, others in (("main", main, reported), ("length", length, reported[:0])):
         table = Table(f"tab:{name}", f"{captions[name]} {source}", names, entries, others)
-        columns = _ENTRIES
+        columns = {**_ENTRIES, **(_SEEDS if study.allow_missing else {})}
         if study.published and name == "main":
-            columns = {**_ENTRIES, **_SOURCE}
+            columns |= _SOURCE
             entries = pd.concat([entries.assign(source=_OURS), others])
+            entries["runs"] = entries["runs"].astype("Int64")
         write_table(folder / f"{name}.csv", entries, columns, provenance)
         for suffix, render in ((".tex", latex), (".md", markdown)):
             with atomic_path(folder / f"{name}{suffix}") as temporary:

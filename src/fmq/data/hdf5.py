@@ -5,6 +5,7 @@ link may lead through one of those. A downloaded file could so read any file of 
 nothing but plain members is accepted.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,10 @@ import h5py
 import numpy as np
 
 from fmq.errors import UserError
+from fmq.messages import one_line
+
+_UNPACKED = (2**28, 100)
+"""Bytes that any file may unpack to, and how often its own size; real data shrink to a half."""
 
 
 @contextmanager
@@ -29,11 +34,13 @@ def open_file(path: Path) -> Iterator[h5py.File]:
             pass
         with h5py.File(path, "r") as file:
             yield file
+    except UserError:
+        raise
     except OSError as error:
         if error.errno:
-            raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+            raise UserError(f"{path}: cannot be read: {one_line(str(error.strerror))}") from None
         raise _damaged(path) from None
-    except (RuntimeError, KeyError, ValueError):
+    except Exception:  # on bytes that are none of its own, h5py raises any kind
         raise _damaged(path) from None
 
 
@@ -49,11 +56,17 @@ def read_group(parent: h5py.Group, name: str) -> h5py.Group:
     return member
 
 
-def read_array(parent: h5py.Group, name: str) -> np.ndarray:
+def read_array(
+    parent: h5py.Group, name: str, shape: tuple[int | None, ...] | None = None
+) -> np.ndarray:
     """All numbers of the data set `name` of `parent`.
 
+    Args:
+        shape: that it has to have, None for a length that is not known; any shape if not given.
+
     Raises:
-        UserError: it is missing, a link, kept in another file, or no array of numbers.
+        UserError: it is missing, a link, kept in another file, no array of numbers, of another
+            shape, or would unpack to more than data do.
     """
     member = _member(parent, name)
     if not isinstance(member, h5py.Dataset) or member.dtype.kind not in "fiub":
@@ -63,7 +76,34 @@ def read_array(parent: h5py.Group, name: str) -> np.ndarray:
             f"{_where(parent, name)} keeps its numbers in another file; "
             "take a file that holds all of its own data"
         )
+    if shape is not None and not _fits(member.shape, shape):
+        raise UserError(
+            f"{_where(parent, name)} has shape {member.shape}, but {shape} is needed (num_samples, "
+            "at least 1, by the task's width); take the file of this task"
+        )
+    # What was announced and never written, HDF5 makes up.
+    check_size(parent.file, math.prod(member.shape) * member.dtype.itemsize)
     return member[()]
+
+
+def _fits(shape: tuple[int, ...] | None, wanted: tuple[int | None, ...]) -> bool:
+    """Whether a data set has this shape; one without any numbers has None."""
+    return (
+        shape is not None
+        and len(shape) == len(wanted)
+        and shape[0] > 0
+        and all(one in (None, length) for length, one in zip(shape, wanted, strict=True))
+    )
+
+
+def check_size(file: h5py.File, size: int) -> None:
+    """Raise `UserError` if `size` bytes are more than a file like this one can hold as data."""
+    spare, factor = _UNPACKED
+    if size > spare + factor * Path(file.filename).stat().st_size:
+        raise UserError(
+            f"{file.filename}: unpacks to {size:,} bytes, over {factor} times its size, so it is "
+            "no data set; make or download it again"
+        )
 
 
 def read_attribute(parent: h5py.Group, name: str) -> Any:
@@ -89,4 +129,4 @@ def _member(parent: h5py.Group, name: str) -> Any:
 
 
 def _where(parent: h5py.Group, name: str) -> str:
-    return f"{parent.file.filename}: {parent.name.rstrip('/')}/{name}"
+    return f"{parent.file.filename}: {one_line(parent.name.rstrip('/'))}/{name}"

@@ -5,6 +5,7 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,15 @@ from fmq.errors import UserError
 from fmq.files import atomic_path
 
 FILE_NAME = "manifest.json"
+
+SHA256 = re.compile(r"[0-9a-f]{64}")
+"""The digest of a file, in lower-case hexadecimal."""
+
+_BARE_NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,199}", re.ASCII)
+"""A manifest must not point out of its folder."""
+
+_LONGEST = 1000
+"""Characters of a name or a source."""
 
 
 def file_sha256(path: Path) -> str:
@@ -36,21 +46,29 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """The content of ``folder/manifest.json``; `UserError` if there is none or it is broken."""
     path = folder / FILE_NAME
     try:
-        manifest = json.loads(path.read_text())
+        manifest = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_unique)
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(
             f"{path}: not there, so the data set is incomplete; make it again"
         ) from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise UserError(f"{path}: not JSON; make the data set again") from None
     if not _is_manifest(manifest):
         raise UserError(
-            f"{path}: no data-set manifest (it needs name, source and files, each of these "
-            "with bytes and sha256); make the data set again"
+            f"{path}: no data-set manifest (it needs a name, a source and files, each of these "
+            "a bare name with its bytes and sha256); make the data set again"
         )
     return manifest
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; of two values for one key, JSON's reader would lose the first."""
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise ValueError("a key is given twice")
+    return values
 
 
 def _is_manifest(value: Any) -> bool:
@@ -59,14 +77,27 @@ def _is_manifest(value: Any) -> bool:
         return False
     files = value["files"]
     return (
-        isinstance(files, dict)
+        _is_line(value["name"])
+        and _is_line(value["source"])
+        and isinstance(files, dict)
         and bool(files)
-        # A bare file name: a manifest must not point out of its folder.
-        and all(Path(name).name == name for name in files)
-        and all(
-            isinstance(entry, dict) and {"bytes", "sha256"} <= entry.keys()
-            for entry in files.values()
-        )
+        and all(_BARE_NAME.fullmatch(name) for name in files)
+        and all(map(_is_entry, files.values()))
+    )
+
+
+def _is_line(value: Any) -> bool:
+    return isinstance(value, str) and value.isprintable() and 0 < len(value) <= _LONGEST
+
+
+def _is_entry(value: Any) -> bool:
+    """Whether it has the size and the digest of a file; True is no size."""
+    return (
+        isinstance(value, dict)
+        and type(value.get("bytes")) is int
+        and value["bytes"] >= 0
+        and isinstance(value.get("sha256"), str)
+        and SHA256.fullmatch(value["sha256"]) is not None
     )
 
 

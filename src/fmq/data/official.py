@@ -12,7 +12,7 @@ from typing import Any
 
 from fmq.data import ogbench, robomimic
 from fmq.data.download import download
-from fmq.data.manifest import file_sha256, write_manifest
+from fmq.data.manifest import SHA256, file_sha256, write_manifest
 from fmq.data.sources import RemoteFile, find_source, local_copies, record_path, remote_files
 from fmq.datasets import suite_of
 from fmq.errors import UserError
@@ -96,10 +96,13 @@ def _accepted(copy: Path, digest: str | None, check: Check) -> str | None:
 def _recorded(path: Path) -> str | None:
     """The digest of the first copy that was accepted."""
     try:
-        return record_path(path).read_text().split()[0]
+        digest = record_path(path).read_text(encoding="utf-8").split()[0]
+        if SHA256.fullmatch(digest) is None:
+            raise ValueError
+        return digest
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError, IndexError):
+    except (OSError, ValueError, IndexError):
         raise UserError(
             f"{record_path(path)}: not a line of sha256sum; delete it to accept the next copy"
         ) from None

@@ -1,7 +1,7 @@
 """Read an OGBench data set for one task: transitions with that task's rewards and masks."""
 
+import math
 import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,16 @@ _REQUIRED = ("observations", "actions", "terminals", "qpos")
 _OPTIONAL = ("qvel", "button_states", "rewards", "masks")
 _VECTORS = ("terminals", "rewards", "masks")
 """Arrays of one number per row; all others are tables."""
+_FLAGS = ("terminals", "masks")
+_LARGEST = np.finfo(np.float32).max
+
+_UNPACKED = (2**28, 100)
+"""Bytes that any file may unpack to, and how often its own size; real data shrink to a half."""
+
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 
 Arrays = dict[str, np.ndarray]
 
@@ -84,28 +94,63 @@ def _read(path: Path) -> Arrays:
     arrays: Arrays = {}
     name = ""
     try:
-        with path.open("rb") as file:
-            archive = np.load(file, allow_pickle=False)
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise zipfile.BadZipFile
+        with zipfile.ZipFile(path) as archive:
+            members = _members(path, archive)
             for name in (*_REQUIRED, *_OPTIONAL):
-                if name in archive:
-                    arrays[name] = archive[name]
+                if name in members:
+                    arrays[name] = _read_array(path, archive, name)
+    except UserError:
+        raise
     except OSError as error:
-        raise UserError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError) as error:
-        if name and "allow_pickle" in str(error):
-            raise UserError(
-                f"{path}: array {name!r} holds Python objects; allowed are numbers only"
-            ) from None
-        where = f" (array {name!r})" if name else ""
-        raise UserError(f"{path}: damaged, cut off or no npz file{where}; make it again") from None
+        if error.errno:
+            raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+        raise _damaged(path, name) from None
+    except Exception:  # on bytes that are none of theirs, zipfile and numpy raise any kind
+        raise _damaged(path, name) from None
+    return arrays
+
+
+def _damaged(path: Path, name: str) -> UserError:
+    where = f" (array {name!r})" if name else ""
+    return UserError(f"{path}: damaged, cut off or no npz file{where}; make it again")
+
+
+def _members(path: Path, archive: zipfile.ZipFile) -> set[str]:
+    """Names of the file's arrays; `UserError` if one lacks, or they would unpack to a bomb."""
+    total = sum(member.file_size for member in archive.infolist())
+    spare, factor = _UNPACKED
+    if total > spare + factor * path.stat().st_size:
+        raise UserError(
+            f"{path}: unpacks to {total:,} bytes, over {factor} times its size, so it is no data "
+            "set; make it again"
+        )
+    names = [member.filename.removesuffix(".npy") for member in archive.infolist()]
+    if len(set(names)) < len(names):
+        raise zipfile.BadZipFile("two arrays of one name")
     for name in _REQUIRED:
-        if name not in arrays:
+        if name not in names:
             raise UserError(
                 f"{path}: has no array {name!r}; an OGBench file needs {', '.join(_REQUIRED)}"
             )
-    return arrays
+    return set(names)
+
+
+def _read_array(path: Path, archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    """An array that fills its member: memory is taken, and the checksum told, for no other."""
+    member = archive.getinfo(f"{name}.npy")
+    with archive.open(member) as file:
+        read_header = _HEADERS[np.lib.format.read_magic(file)]
+        shape, _, kind = read_header(file)
+        if kind.hasobject:
+            raise UserError(
+                f"{path}: array {name!r} holds Python objects; allowed are numbers only"
+            )
+        if min(shape, default=0) < 0 or file.tell() + math.prod(shape) * kind.itemsize != (
+            member.file_size
+        ):
+            raise ValueError("announces another size than it has")
+    with archive.open(member) as file:
+        return np.lib.format.read_array(file, allow_pickle=False)
 
 
 def _check_rows(path: Path, arrays: Arrays) -> None:
@@ -137,15 +182,19 @@ def _check_rows(path: Path, arrays: Arrays) -> None:
 
 
 def _check_numbers(path: Path, arrays: Arrays) -> None:
+    """Finite as float32, as which they are used, and flags that are 0 or 1."""
     for name, array in arrays.items():
         # The extremes tell at once, without a table of flags: both are NaN if any value is.
-        if (
-            array.dtype.kind != "f"
-            or not array.size
-            or np.isfinite([array.min(), array.max()]).all()
-        ):
+        extremes = [array.min(), array.max()] if array.size else []
+        if name in _FLAGS and not np.isin(array, (0, 1)).all():
+            row = int(np.argmin(np.isin(array, (0, 1))))
+            raise UserError(
+                f"{path}: array {name!r} has {array[row]} in row {row}, allowed are 0 and 1; "
+                "make the file again"
+            )
+        if array.dtype.kind != "f" or all(abs(value) <= _LARGEST for value in extremes):
             continue
-        row = int(np.argwhere(~np.isfinite(array))[0, 0])
+        row = int(np.argwhere(~(np.abs(array) <= _LARGEST))[0, 0])
         raise UserError(
             f"{path}: array {name!r} has a value that is not finite in row {row}; "
             "make the file again"

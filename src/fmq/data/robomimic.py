@@ -1,12 +1,13 @@
 """Read a RoboMimic data set for its task: demonstrations cut at their first success."""
 
+import math
 import re
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from fmq.data.hdf5 import open_file, read_array, read_attribute, read_group
+from fmq.data.hdf5 import check_size, open_file, read_array, read_attribute, read_group
 from fmq.data.transitions import Transitions
 from fmq.datasets import simulator_of
 from fmq.envs.robomimic import (
@@ -17,6 +18,7 @@ from fmq.envs.robomimic import (
     read_env_args,
 )
 from fmq.errors import UserError
+from fmq.messages import one_line
 from fmq.tasks import Task
 
 COMPARED_ROWS = 10
@@ -111,25 +113,24 @@ def _read_demonstrations(path: Path, environment: str) -> dict[str, Arrays]:
     read_env_args(path, environment)
     with open_file(path) as file:
         data = read_group(file, "data")
-        demonstrations = {
-            name: _read_demonstration(read_group(data, name), environment)
-            for name in _demonstration_names(path, data)
+        groups = {name: read_group(data, name) for name in _demonstration_names(path, data)}
+        rows = sum(map(_steps, groups.values()))
+        width = sum(math.prod(shape) for shape in _shapes(environment, 1).values())
+        check_size(file, rows * width * np.dtype(np.float32).itemsize)
+        return {
+            name: _read_demonstration(path, group, environment) for name, group in groups.items()
         }
-        lengths = {name: _steps(data[name]) for name in demonstrations}
-    for name, arrays in demonstrations.items():
-        _check(f"{path}: /data/{name}", arrays, _shapes(environment, lengths[name]))
-    return demonstrations
 
 
 def _demonstration_names(path: Path, data: h5py.Group) -> list[str]:
     """``demo_0``, ``demo_1``, ... by number: HDF5 itself puts ``demo_10`` before ``demo_2``."""
     numbers = {}
     for name in data:
-        match = re.fullmatch(r"demo_(\d+)", name, re.ASCII)
+        match = re.fullmatch(r"demo_(\d{1,9})", name, re.ASCII)
         if match is None:
             raise UserError(
-                f"{path}: /data/{name} is no demonstration, allowed are demo_0, demo_1 and so on; "
-                "take RoboMimic's own file"
+                f"{path}: /data/{one_line(name)} is no demonstration, allowed are demo_0, demo_1 "
+                "and so on; take RoboMimic's own file"
             )
         numbers[name] = int(match[1])
     if not numbers:
@@ -137,15 +138,23 @@ def _demonstration_names(path: Path, data: h5py.Group) -> list[str]:
     return sorted(numbers, key=numbers.__getitem__)
 
 
-def _read_demonstration(group: h5py.Group, environment: str) -> Arrays:
-    """Float32 ``actions``, ``rewards``, and ``obs/KEY`` and ``next_obs/KEY`` of an observation."""
-    arrays = {name: read_array(group, name) for name in ("actions", "rewards")}
+def _read_demonstration(path: Path, group: h5py.Group, environment: str) -> Arrays:
+    """Float32 ``actions``, ``rewards``, and ``obs/KEY`` and ``next_obs/KEY`` of an observation.
+
+    Raises:
+        UserError: one of them is missing, of another shape, or has a number that it cannot have.
+    """
+    shapes = _shapes(environment, _steps(group))
+    arrays = {name: read_array(group, name, shapes[name]) for name in ("actions", "rewards")}
     for part in ("obs", "next_obs"):
         observations = read_group(group, part)
         for key in observation_widths(environment):
-            arrays[f"{part}/{key}"] = read_array(observations, key)
+            name = f"{part}/{key}"
+            arrays[name] = read_array(observations, key, shapes[name])
     with np.errstate(over="ignore"):  # too large for float32 is infinite, and refused as such
-        return {name: array.astype(np.float32) for name, array in arrays.items()}
+        arrays = {name: array.astype(np.float32) for name, array in arrays.items()}
+    _check(f"{path}: {group.name}", arrays)
+    return arrays
 
 
 def _steps(group: h5py.Group) -> int:
@@ -162,21 +171,22 @@ def _shapes(environment: str, steps: int) -> dict[str, tuple[int, ...]]:
     return {"actions": (steps, ACTION_WIDTH), "rewards": (steps,), **shapes}
 
 
-def _check(where: str, arrays: Arrays, shapes: dict[str, tuple[int, ...]]) -> None:
-    """One row of everything per step, of the right width, and finite."""
-    for name, shape in shapes.items():
-        array = arrays[name]
-        if not shape[0] or array.shape != shape:
-            raise UserError(
-                f"{where}/{name} has shape {array.shape}, but {shape} is needed (num_samples, at "
-                "least 1, by the task's width); take the file of this task"
-            )
+def _check(where: str, arrays: Arrays) -> None:
+    """Every number finite, and every reward between 0 and 1, which is a success."""
+    for name, array in arrays.items():
         if not np.isfinite(array).all():
             row = int(np.argwhere(~np.isfinite(array))[0, 0])
             raise UserError(
                 f"{where}/{name} has a value that is not finite in row {row}; "
                 "make or download the file again"
             )
+    rewards = arrays["rewards"]
+    wrong = np.flatnonzero((rewards < 0) | (rewards > 1))
+    if len(wrong):
+        raise UserError(
+            f"{where}/rewards has {rewards[wrong[0]]} in row {wrong[0]}, allowed is 0 to 1; "
+            "take RoboMimic's own file"
+        )
 
 
 def check_against_simulator(path: Path, task: Task) -> None:
@@ -193,11 +203,10 @@ def check_against_simulator(path: Path, task: Task) -> None:
         data = read_group(file, "data")
         name = _demonstration_names(path, data)[0]
         group = read_group(data, name)
-        states = read_array(group, "states")[:COMPARED_ROWS]
+        stored = _read_demonstration(path, group, task.environment)
+        states = read_array(group, "states", (None, None))[:COMPARED_ROWS]
         model = read_attribute(group, "model_file")
-        stored = _read_demonstration(group, task.environment)
     where = f"{path}: /data/{name}"
-    _check(where, stored, _shapes(task.environment, len(stored["actions"])))
     simulator = make_simulator(read_env_args(path, task.environment))
     keys = observation_widths(task.environment)
     try:

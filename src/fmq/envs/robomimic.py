@@ -18,6 +18,7 @@ from fmq.data.hdf5 import open_file, read_attribute, read_group
 from fmq.datasets import training_file
 from fmq.envs.environment import Transition
 from fmq.errors import UserError
+from fmq.messages import one_line, shown
 from fmq.tasks import Task
 
 ACTION_WIDTH = 7
@@ -103,14 +104,14 @@ def read_env_args(path: Path, environment: str) -> dict[str, Any]:
     try:
         env_args = json.loads(text)
         name, _ = env_args["env_name"], env_args["env_kwargs"].items()
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise UserError(
             f"{path}: attribute env_args of /data is no JSON with env_name and env_kwargs; "
             "take RoboMimic's own file"
         ) from None
     if name != environment:
         raise UserError(
-            f"{path}: made in robosuite's {name!r}, but the task needs {environment!r}; "
+            f"{path}: made in robosuite's {shown(name)}, but the task needs {environment!r}; "
             "take the file of this task"
         )
     check_version(path, env_args)
@@ -126,10 +127,11 @@ def check_version(path: Path, env_args: dict[str, Any]) -> None:
         UserError: `env_version` is missing, unreadable, or below 1.5.
     """
     version = env_args.get("env_version")
-    match = re.match(r"(\d+)\.(\d+)", str(version))
+    match = re.match(r"(\d{1,9})\.(\d{1,9})", str(version), re.ASCII)
     if match is None or (int(match[1]), int(match[2])) < _OLDEST:
+        told = one_line(str(version), 80) if version else "of no known version"
         raise UserError(
-            f"{path}: made with robosuite {version or 'of no known version'}, allowed is 1.5 or "
+            f"{path}: made with robosuite {told}, allowed is 1.5 or "
             "newer (the order of the `object` vector changed); take RoboMimic's v1.5 file"
         )
 

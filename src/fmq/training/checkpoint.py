@@ -1,29 +1,19 @@
 """Checkpoints: written whole or not at all, read without executing anything."""
 
 import io
-import pickle
-import struct
 import warnings
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import torch
+from torch import Tensor
 
 from fmq.errors import UserError
 from fmq.files import atomic_path
-
-# What torch's reader raises on bytes that are no checkpoint.
-DAMAGE = (
-    RuntimeError,
-    EOFError,
-    OSError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    LookupError,
-    struct.error,
-    pickle.UnpicklingError,
-)
+from fmq.messages import one_line
 
 
 def save_checkpoint(path: Path, settings: str, learner: dict[str, Any]) -> None:
@@ -45,21 +35,113 @@ def load_checkpoint(path: Path, settings: str, device: torch.device) -> dict[str
     """The learner's state that `save_checkpoint` wrote.
 
     Raises:
-        UserError: the file is missing or damaged, or the run had other settings than `settings`.
+        UserError: the file is missing or damaged, holds anything but finite tensors and plain
+            values, or the run had other settings than `settings`.
     """
     try:
-        with warnings.catch_warnings(action="ignore"):  # the error below says what matters
-            state = torch.load(path, map_location=device, weights_only=True)
+        with path.open("rb") as file:
+            _check_archive(file)
+            file.seek(0)
+            with warnings.catch_warnings(action="ignore"):  # the error below says what matters
+                state = torch.load(file, map_location=device, weights_only=True)
+            size = file.seek(0, io.SEEK_END)
     except FileNotFoundError:
         raise UserError(f"{path}: no such checkpoint; run the stage that writes it first") from None
-    except DAMAGE as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    except Exception as error:  # on bytes that are none of its own, torch raises any kind
+        reason = one_line((str(error).splitlines() or [type(error).__name__])[0], 200)
         raise UserError(f"{path}: not a checkpoint, or damaged: {reason}; remake it") from None
-    if not isinstance(state, dict) or not state.keys() >= {"settings", "learner"}:
+    if not _is_checkpoint(state):
         raise UserError(f"{path}: not a checkpoint of fmq; remake it")
     if state["settings"] != settings:
         raise UserError(
-            f"{path}: made with other settings ({state['settings']}, not {settings}); "
-            "repeat that run, or give the settings it was made with"
+            f"{path}: made with other settings ({one_line(state['settings'], 80)}, not "
+            f"{settings}); repeat that run, or give the settings it was made with"
         )
+    fault = _content_fault(state["learner"], size) or _normalizer_fault(state["learner"])
+    if fault is not None:
+        raise UserError(f"{path}: holds {fault}; remake it")
     return state["learner"]
+
+
+def _check_archive(file: BinaryIO) -> None:
+    """Verify the checksums, as torch itself does not, of an archive like those that torch writes.
+
+    Raises:
+        zipfile.BadZipFile: it is damaged or packed, so that a small file could fill the memory.
+    """
+    with zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+        if any(member.compress_type != zipfile.ZIP_STORED for member in members):
+            raise zipfile.BadZipFile("its members are packed")
+        if len({member.filename for member in members}) < len(members):
+            raise zipfile.BadZipFile("a member is there twice")
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise zipfile.BadZipFile(f"{damaged} has another checksum")
+
+
+def _is_checkpoint(state: Any) -> bool:
+    """Whether it has the form that `save_checkpoint` writes."""
+    return (
+        isinstance(state, dict)
+        and isinstance(state.get("settings"), str)
+        and isinstance(state.get("learner"), dict)
+    )
+
+
+def _content_fault(learner: dict[str, Any], size: int) -> str | None:
+    """What in a state of plain values is not plain, or a tensor that is not finite, in words.
+
+    Args:
+        size: of the file: a tensor with more bytes repeats what is there.
+    """
+    rest: list[Any] = [learner]
+    seen: set[int] = set()
+    while rest:
+        value = rest.pop()
+        if isinstance(value, dict | list | tuple):
+            if id(value) in seen:
+                continue
+            seen.add(id(value))
+            rest += [*value.keys(), *value.values()] if isinstance(value, dict) else value
+        elif isinstance(value, Tensor):
+            if value.layout != torch.strided or value.is_meta or value.is_quantized:
+                return "a tensor of another kind than fmq writes"
+            if value.nbytes > size:
+                return "a tensor that is larger than the file"
+            if not bool(torch.isfinite(value).all()):
+                return "numbers that are not finite"
+        elif not isinstance(value, str | int | float | None):
+            return f"a value of the type {type(value).__name__}"
+    return None
+
+
+def _normalizer_fault(learner: dict[str, Any]) -> str | None:
+    """What is wrong with a policy's statistics of observations: no network has to fit them."""
+    if "normalizer" not in learner:
+        return None
+    statistics = learner["normalizer"]
+    if not isinstance(statistics, dict) or set(statistics) != {"mean", "deviation"}:
+        return "no mean and deviation of observations"
+    mean, deviation = statistics["mean"], statistics["deviation"]
+    if not all(isinstance(one, Tensor) and one.is_floating_point() for one in (mean, deviation)):
+        return "statistics of observations that are no numbers"
+    if mean.ndim != 1 or mean.shape != deviation.shape or not bool((deviation > 0).all()):
+        return "statistics of observations of another shape, or a deviation that is not positive"
+    return None
+
+
+@contextmanager
+def refuse_misfit(path: Path) -> Iterator[None]:
+    """Around code that takes over the state of a checkpoint: refuse what has another form.
+
+    Raises:
+        UserError: the block failed on a name, a type or a shape; `path` is told as the culprit.
+    """
+    try:
+        yield
+    except (RuntimeError, ValueError, TypeError, AttributeError, LookupError) as error:
+        reason = one_line(" ".join(str(error).split()), 200)
+        raise UserError(
+            f"{path}: does not fit the run ({type(error).__name__}: {reason}); remake it"
+        ) from None

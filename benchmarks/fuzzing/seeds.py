@@ -1,0 +1,79 @@
+"""Valid files, small and made up, of the formats that `fuzz.py` damages."""
+
+import io
+import json
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import yaml
+
+from fmq.configuration import study_from_dict
+from fmq.envs.robomimic import observation_widths
+from fmq.settings import Study
+
+ROOT = Path(__file__).parents[2]
+TASK = "pointmaze-medium-navigate-singletask-task1-v0"
+
+
+@cache
+def small_study() -> Study:
+    """The default study with one small task, for everything that belongs to a study."""
+    values = yaml.safe_load((ROOT / "config.yaml").read_text())
+    values |= {"tasks": [TASK], "seeds": [0, 1], "methods": ["fmq", "qc"], "samplers": []}
+    values["networks"] |= {"hidden_width": 8}
+    values["evaluation"] |= {"episodes": 3, "environments": 1}
+    return study_from_dict(values, "fuzz")
+
+
+def npz_file(episodes: int, rows: int, optional: bool) -> bytes:
+    """A point-maze data set; with `optional`, also rewards and masks, and not compressed."""
+    generator = np.random.default_rng(rows)
+    count = episodes * rows
+    arrays: dict[str, Any] = {
+        "observations": generator.uniform(0, 10, (count, 2)).astype(np.float32),
+        "actions": generator.uniform(-1, 1, (count, 2)).astype(np.float32),
+        "terminals": np.arange(count) % rows == rows - 1,
+        "qpos": generator.uniform(0, 10, (count, 2)),
+    }
+    if optional:
+        success = (generator.random(count) < 0.2).astype(np.float32)
+        arrays |= {"qvel": np.zeros((count, 2)), "rewards": success - 1, "masks": 1 - success}
+    buffer = io.BytesIO()
+    (np.savez if optional else np.savez_compressed)(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def hdf5_file(lengths: tuple[int, ...], libver: str) -> bytes:
+    """Demonstrations of Lift, every second one solved; `libver` is the layout's version."""
+    generator = np.random.default_rng(len(lengths))
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w", libver=libver) as file:
+        data = file.create_group("data")
+        for number, steps in enumerate(lengths):
+            group = data.create_group(f"demo_{number}")
+            rewards = np.zeros(steps)
+            rewards[-1] = number % 2
+            arrays = {"actions": generator.uniform(-1, 1, (steps, 7)), "rewards": rewards}
+            arrays |= {"dones": rewards.astype(int), "states": generator.normal(size=(steps, 32))}
+            for part in ("obs", "next_obs"):
+                for key, width in observation_widths("Lift").items():
+                    arrays[f"{part}/{key}"] = generator.normal(size=(steps, width))
+            for name, array in arrays.items():
+                group.create_dataset(name, data=array, track_times=False)
+            group.attrs["num_samples"] = steps
+            group.attrs["model_file"] = "<mujoco/>"
+        data.attrs["total"] = sum(lengths)
+        arguments = {"env_name": "Lift", "env_version": "1.5.2", "type": 1, "env_kwargs": {}}
+        data.attrs["env_args"] = json.dumps(arguments, indent=4)
+        file.create_dataset("mask/train", data=np.array(["demo_0"], "S"), track_times=False)
+    return buffer.getvalue()
+
+
+def csv_file(columns: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> bytes:
+    """A table of plain cells."""
+    lines = [",".join(columns), *(",".join(map(str, row)) for row in rows)]
+    return ("\n".join(lines) + "\n").encode()

@@ -1,0 +1,225 @@
+"""What `fuzz.py` feeds: valid files of every format, their readers, and judges of what they accept.
+
+A judge reads the file again without fmq, and tells what is wrong with a value that was accepted.
+"""
+
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
+from unittest.mock import patch
+
+import gymnasium
+import ogbench as _ogbench  # noqa: F401  registers the simulators
+import torch
+
+from fmq.analysis.estimates import TASK_MEANS, read_estimates
+from fmq.analysis.evaluations import EVALUATION, STAGES, read_evaluation
+from fmq.analysis.scores import SCORES, comparison_rows, expected_scores, load_scores
+from fmq.configuration import load_study
+from fmq.data import ogbench, robomimic
+from fmq.data.manifest import check_dataset, file_sha256, read_manifest
+from fmq.data.normalization import Normalizer
+from fmq.data.official import _recorded
+from fmq.evaluation import load_policy
+from fmq.paths import run_folder
+from fmq.runs import Run, make_run, settings_hash
+from fmq.tasks import TaskSettings, parse_task
+from fmq.training.checkpoint import refuse_misfit, save_checkpoint
+from fmq.training.learner import Learner
+from fuzzing import judge_arrays, judge_texts
+from fuzzing.checkpoint import damage_checkpoint
+from fuzzing.hdf5 import damage_hdf5
+from fuzzing.npz import damage_npz, npz_bomb
+from fuzzing.raw import damage_bytes
+from fuzzing.seeds import ROOT, TASK, csv_file, hdf5_file, npz_file, small_study
+from fuzzing.tables import damage_table
+from fuzzing.trees import Damage, damage_json, damage_json_text, damage_yaml, damage_yaml_text
+
+MAZE = parse_task(TASK, TaskSettings())
+LIFT = parse_task("lift-mh-low_dim", TaskSettings())
+
+
+class Target(NamedTuple):
+    """A reader and what it is fed.
+
+    Attributes:
+        file: path of the input, relative to the working folder.
+        seeds: valid contents.
+        damages: ways to change one that know the format; bytes are damaged besides.
+        read: from the path to what the reader returns.
+        judge: from the path, what was returned and whether only bytes were damaged to what is
+            wrong with it, or None.
+    """
+
+    file: str
+    seeds: list[bytes]
+    damages: tuple[Damage, ...]
+    read: Callable[[Path], Any]
+    judge: Callable[[Path, Any, bool], str | None]
+
+
+def make_input(target: Target, random: Random) -> tuple[bytes, bool]:
+    """A damaged file, and whether only its bytes were damaged."""
+    content = random.choice(target.seeds)
+    if random.random() < 0.45:
+        return damage_bytes(random, content, target.seeds), True
+    content = random.choice(target.damages)(random, content)
+    if random.random() < 0.1:
+        content = damage_bytes(random, content, target.seeds)
+    return content, False
+
+
+def _config(folder: Path) -> Target:
+    seed = (ROOT / "config.yaml").read_bytes()
+    damages = (damage_yaml, damage_yaml, damage_yaml_text)
+    return Target("config.yaml", [seed], damages, load_study, judge_texts.study)
+
+
+def _overlay(folder: Path) -> Target:
+    base = ROOT / "config.yaml"
+    seeds = [(ROOT / "config" / name).read_bytes() for name in ("smoke.yaml", "robomimic.yaml")]
+    damages = (damage_yaml, damage_yaml, damage_yaml_text)
+    read = partial(load_study, base)
+    return Target("overlay.yaml", seeds, damages, read, partial(judge_texts.study, base=base))
+
+
+def _settings(folder: Path) -> Target:
+    seeds = [load_study(ROOT / "config.yaml").model_dump_json(indent=2).encode()]
+    seeds.append(small_study().model_dump_json().encode())
+    damages = (damage_json, damage_json, damage_json_text)
+    return Target("settings.json", seeds, damages, load_study, judge_texts.study)
+
+
+def _npz(folder: Path) -> Target:
+    environment = gymnasium.make(MAZE.environment)
+    environment.close = lambda: None
+
+    def read(path: Path) -> Any:
+        # A simulator leaves a file and an open descriptor behind: one has to do for all inputs.
+        with patch("gymnasium.make", return_value=environment):
+            return ogbench.read_transitions(path, MAZE)
+
+    seeds = [npz_file(2, 6, False), npz_file(2, 6, True), npz_file(3, 40, False)]
+    damages = (*[damage_npz] * 400, npz_bomb)
+    judge = partial(judge_arrays.ogbench, seeds=seeds, environment=environment)
+    return Target("data.npz", seeds, damages, read, judge)
+
+
+def _hdf5(folder: Path) -> Target:
+    seeds = [hdf5_file((4, 6), "v110"), hdf5_file((5, 3), "earliest")]
+    (folder.parent / "other.hdf5").write_bytes(seeds[0])  # what links of a damaged file point to
+    read = partial(robomimic.read_transitions, task=LIFT)
+    return Target("data.hdf5", seeds, (damage_hdf5,), read, judge_arrays.robomimic)
+
+
+def _evaluation(folder: Path) -> Target:
+    rows = [
+        (TASK, "finetune-fmq", "best_of_n", 0, "online", step, episode, episode % 2, -9.5, 10)
+        for step in (100, 200)
+        for episode in range(4)
+    ]
+    seeds = [csv_file(EVALUATION, rows), csv_file(EVALUATION, rows[:3])]
+    return Target(
+        "evaluations.csv", seeds, (damage_table,), read_evaluation, judge_texts.evaluation_table
+    )
+
+
+def _scores(folder: Path) -> Target:
+    study = small_study()
+    episodes = study.evaluation.episodes
+    rows = [(*key, 0.5, -100.25, 200.0, episodes) for key in sorted(expected_scores(study))]
+    read = partial(load_scores, study)
+    return Target(
+        "scores.csv", [csv_file(SCORES, rows)], (damage_table,), read, judge_texts.scores_table
+    )
+
+
+def _statistics(folder: Path) -> Target:
+    study = small_study()
+    rows = [
+        (stage, TASK, *row, measure, 0.75, *(("", "") if row[0] == "qc" else (0.5, 1.0)), 0.1, 2, 1)
+        for stage in STAGES
+        for row in comparison_rows(study)
+        for measure in ("success", "length")
+    ]
+
+    def read(path: Path) -> Any:
+        return read_estimates(study, path.parent, "task_means")
+
+    seeds = [csv_file(TASK_MEANS, rows)]
+    return Target("task_means.csv", seeds, (damage_table,), read, judge_texts.statistics_table)
+
+
+def _manifest(folder: Path) -> Target:
+    data = folder / f"{MAZE.dataset}.npz"
+    data.write_bytes(b"content")
+    entry = {"bytes": 7, "sha256": file_sha256(data), "rows": 3}
+    whole = {"name": MAZE.dataset, "source": "made up", "files": {data.name: entry}, "versions": {}}
+
+    def read(path: Path) -> Any:
+        return read_manifest(path.parent), check_dataset(path.parent, MAZE.dataset)
+
+    seeds = [json.dumps(whole, indent=2, sort_keys=True).encode(), json.dumps(whole).encode()]
+    damages = (damage_json, damage_json, damage_json_text)
+    return Target("manifest.json", seeds, damages, read, judge_texts.manifest)
+
+
+def _digest(folder: Path) -> Target:
+    digest = file_sha256(ROOT / "config.yaml")
+    seeds = [f"{digest}  data.npz\n".encode(), f"{digest[::-1]}  other\n".encode()]
+
+    def damage(random: Random, content: bytes) -> bytes:
+        odd = (content.upper(), content[:20], b"\xff" + content, b" " + content, b"\x1b[2J  a\n")
+        return random.choice((*odd, content.replace(b"a", b"g"), content * 3, b"0x" + content))
+
+    def read(path: Path) -> Any:
+        return _recorded(path.with_suffix(""))
+
+    return Target("data.npz.sha256", seeds, (damage,), read, judge_texts.digest)
+
+
+def _run() -> Run:
+    return make_run(small_study(), TASK, 0, "distill-esd")
+
+
+def _checkpoint(folder: Path) -> Target:
+    run = _run()
+    learner = Learner(
+        run.study, run.task.settings, Normalizer(torch.zeros(2), torch.ones(2)), 2, 0, 0
+    )
+    scratch = folder.parent / "seed.pt"
+    seeds = []
+    for number in range(2):
+        with torch.no_grad():
+            for parameter in learner.actor.parameters():
+                parameter += number
+        save_checkpoint(scratch, settings_hash(run.settings()), learner.state())
+        seeds.append(scratch.read_bytes())
+    path = run_folder(Path(), run.task.name, run.seed, run.name) / "checkpoint.pt"
+    (folder / path).parent.mkdir(parents=True, exist_ok=True)
+
+    def read(path: Path) -> Any:
+        with refuse_misfit(path):
+            return load_policy(run, "best_of_n", folder, torch.device("cpu"))
+
+    judge = partial(judge_arrays.checkpoint, seeds=seeds)
+    return Target(str(path), seeds, (damage_checkpoint,), read, judge)
+
+
+TARGETS: dict[str, Callable[[Path], Target]] = {
+    "config": _config,
+    "overlay": _overlay,
+    "settings": _settings,
+    "npz": _npz,
+    "hdf5": _hdf5,
+    "evaluation": _evaluation,
+    "scores": _scores,
+    "statistics": _statistics,
+    "manifest": _manifest,
+    "digest": _digest,
+    "checkpoint": _checkpoint,
+}
+"""By the reader's name: makes the target, given the working folder of its inputs."""

@@ -1,0 +1,293 @@
+"""`allow_missing`: what is shown of an unfinished study, and that it says so."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+import pytest
+
+from fmq import workflow
+from fmq.analysis.estimates import read_estimates
+from fmq.analysis.figures import write_figures
+from fmq.analysis.matrices import score_matrix
+from fmq.analysis.scores import collect_scores, final_scores, load_scores, write_scores
+from fmq.analysis.statistics import (
+    aggregates,
+    bootstrap,
+    improvement,
+    profiles,
+    task_means,
+    write_statistics,
+)
+from fmq.analysis.tables import write_tables
+from fmq.errors import UserError
+from fmq.settings import Study
+
+TASK2, TASK4 = (f"pointmaze-medium-navigate-singletask-task{n}-v0" for n in (2, 4))
+
+
+class Made(NamedTuple):
+    """An unfinished study, its runs, and the folder with what became of them."""
+
+    study: Study
+    runs: Path
+    folder: Path
+
+
+def analyse(study: Study, runs: Path, folder: Path, manifests: Sequence[Path]) -> None:
+    """What `fmq scores`, `statistics` and `tables` write."""
+    scores, statistics = folder / "scores.csv", folder / "statistics"
+    write_scores(study, runs, scores, manifests)
+    write_statistics(study, scores, statistics, manifests)
+    write_tables(study, scores, statistics, manifests, folder / "tables")
+
+
+def final_matrix(study: Study, runs: Path, method: str, sampler: str) -> pd.DataFrame:
+    """Online success, runs x tasks."""
+    final = final_scores(study, collect_scores(study, runs), "online")
+    return score_matrix(study, final, method, sampler)
+
+
+@pytest.fixture(scope="module")
+def unfinished(study_maker: Callable[..., Study]) -> Study:
+    return study_maker(allow_missing=True)
+
+
+@pytest.fixture(scope="module")
+def made(
+    unfinished: Study, runs: Path, manifest: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Made:
+    """FMQ lacks a run, MVP all runs of a task, the control's last evaluations are still to come."""
+    folder = tmp_path_factory.mktemp("unfinished")
+    copy = shutil.copytree(runs, folder / "runs")
+    for task, seed, name in (
+        (TASK4, 2, "finetune-fmq"),
+        *((TASK4, seed, "finetune-mvp") for seed in (0, 1, 2)),
+    ):
+        shutil.rmtree(copy / task / f"seed{seed}" / name)
+        for path in (copy / task / f"seed{seed}").glob(f"evaluate-{name}-[bq]*"):
+            path.unlink()
+    for path in copy.glob(f"{TASK2}/seed[12]/evaluate-finetune-mvp-no-new-data-*"):
+        path.unlink()
+    analyse(unfinished, copy, folder, [manifest])
+    return Made(unfinished, copy, folder)
+
+
+def test_without_the_setting_it_is_refused_at_every_stage(
+    study: Study, made: Made, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=r"14 missing: .*`allow_missing: true` shows what is there"):
+        write_scores(study, made.runs, tmp_path / "scores.csv")
+    scores = made.folder / "scores.csv"
+    with pytest.raises(UserError, match="missing"):
+        write_statistics(study, scores, tmp_path)
+    with pytest.raises(UserError, match="missing"):
+        write_tables(study, scores, made.folder / "statistics", [], tmp_path)
+    with pytest.raises(UserError, match="run `fmq statistics` again"):
+        read_estimates(study, made.folder / "statistics", "aggregates")
+
+
+def test_of_a_finished_study_the_setting_changes_no_number(
+    unfinished: Study, study: Study, runs: Path
+) -> None:
+    scores = collect_scores(unfinished, runs)
+    pd.testing.assert_frame_equal(scores, collect_scores(study, runs))
+    for stage in ("offline", "online"):
+        final = final_scores(study, scores, stage)
+        for function in (aggregates, profiles, task_means):
+            pd.testing.assert_frame_equal(function(unfinished, final), function(study, final))
+        both = (improvement(one, final, stage) for one in (unfinished, study))
+        pd.testing.assert_frame_equal(*both)
+
+
+def test_the_final_score_is_never_an_earlier_one(made: Made) -> None:
+    scores = load_scores(made.study, made.folder / "scores.csv")
+    control = scores[(scores["method"] == "mvp-no-new-data") & (scores["task"] == TASK2)]
+    assert set(control.query("seed == 1 and stage == 'online'")["step"]) == {2000, 4000, 6000}
+    final = final_scores(made.study, scores, "online")
+    assert set(final["step"]) == {8000}
+    control = final[(final["method"] == "mvp-no-new-data") & (final["task"] == TASK2)]
+    assert list(control["seed"]) == [0]
+
+
+def test_a_mean_is_over_the_seeds_that_are_there(made: Made) -> None:
+    means = read_estimates(made.study, made.folder / "statistics", "task_means")
+    online = means[(means["stage"] == "online") & (means["measure"] == "success")]
+    found = online.set_index(["task", "method", "sampler"])
+    matrix = final_matrix(made.study, made.runs, "fmq", "best_of_n")
+    for task, runs in ((TASK2, 3), (TASK4, 2)):
+        row = found.loc[(task, "fmq", "best_of_n")]
+        assert row["runs"] == runs
+        assert row["value"] == pytest.approx(matrix[task].mean())
+        assert row["deviation"] == pytest.approx(matrix[task].std(ddof=1))
+        assert row["low"] <= row["value"] <= row["high"]
+    single = found.loc[(TASK2, "mvp-no-new-data", "best_of_n")]
+    assert single["runs"] == 1
+    assert single[["deviation", "low", "high"]].isna().all()
+    assert (TASK4, "mvp", "best_of_n") not in found.index
+
+
+def test_aggregates_are_over_seeds_that_have_every_task(made: Made) -> None:
+    found = read_estimates(made.study, made.folder / "statistics", "aggregates")
+    assert set(found[found["stage"] == "offline"]["runs"]) == {3}
+    iqm = found[(found["metric"] == "iqm") & (found["stage"] == "online")]
+    online = iqm.set_index(["method", "sampler"])
+    assert online.loc[("fmq", "best_of_n"), "runs"] == 2
+    assert online.loc[("qc", "best_of_n_euler"), "runs"] == 3
+    # No seed of MVP has both tasks, and one of the control.
+    assert {method for method, _ in online.index} == {"fmq", "qc"}
+    matrix = final_matrix(made.study, made.runs, "fmq", "best_of_n")
+    mean = found.query(
+        "stage == 'online' and method == 'fmq' and sampler == 'best_of_n' and metric == 'mean'"
+    )["value"].item()
+    assert mean == pytest.approx(matrix.loc[[0, 1]].to_numpy().mean())
+    compared = read_estimates(made.study, made.folder / "statistics", "improvement")
+    online = compared[compared["stage"] == "online"]
+    assert dict(zip(online["other_method"], online["runs"], strict=True)) == {"fmq": 2, "qc": 2}
+
+
+def test_tables_tell_n_dash_and_what_they_mean(made: Made) -> None:
+    lines = (made.folder / "tables" / "main.md").read_text().splitlines()
+    rows = {line.split(" | ")[0][2:]: line[2:-2].split(" | ") for line in lines if line[:2] == "| "}
+    columns = rows["task"]
+    cells = {name: dict(zip(columns, row, strict=True)) for name, row in rows.items()}
+    last = {
+        name: {k: v.rpartition(" → ")[2] for k, v in row.items()} for name, row in cells.items()
+    }
+    assert last["pointmaze-medium task4"]["FMQ"].endswith(" (n=2)")
+    assert last["pointmaze-medium task4"]["MVP"] == "–"
+    assert last["pointmaze-medium task2"]["MVP, no new data"].endswith(" (n=1)")
+    assert "n=" not in last["pointmaze-medium task2"]["FMQ"]
+    assert last["IQM"]["FMQ"].endswith("] (n=2)")
+    assert (last["IQM"]["MVP"], last["IQM"]["MVP, no new data"]) == ("–", "–")
+    assert not re.search(r"\bnan\b", "".join(lines))
+    assert "**" not in "".join(lines)
+    assert "(up to 3 seeds, 20 episodes per evaluation" in lines[0]
+    assert "n tells the seeds of an entry that has fewer than 3; a dash has none" in lines[0]
+    assert "IQM: over those seeds alone that have every task" in lines[0]
+    tex = (made.folder / "tables" / "main.tex").read_text()
+    assert tex.count(r"{\tiny n=2}") == "".join(lines).count("(n=2)")
+    assert r"$\to$\,-- &" in tex
+    assert not re.search(r"\bnan\b", tex)
+
+
+def test_csv_has_the_runs_behind_each_value(made: Made) -> None:
+    table = pd.read_csv(made.folder / "tables" / "main.csv")
+    assert (table["value"].isna() == (table["runs"] == 0)).all()
+    assert set(table["runs"]) == {0, 1, 2, 3}
+    assert not table["best"].any()
+    complete = table.query("stage == 'offline'")
+    assert set(complete["runs"]) == {3}
+
+
+def test_bold_needs_enough_seeds_in_the_whole_line(made: Made, runs: Path, tmp_path: Path) -> None:
+    """In QC's absence nothing shows that FMQ is the best."""
+    few = {"samplers": [], "methods": ["fmq", "qc"], "tasks": [TASK2]}
+    study = made.study.model_copy(update=few)
+    copy = shutil.copytree(runs, tmp_path / "runs")
+    bold = []
+    for gone in ("", f"{TASK2}/seed1/evaluate-finetune-qc-best_of_n_euler.csv"):
+        (copy / gone).unlink() if gone else None
+        analyse(study, copy, tmp_path, [])
+        table = pd.read_csv(tmp_path / "tables" / "main.csv").query("task != 'IQM'")
+        bold.append(table["best"].sum())
+    assert bold == [1, 0]
+
+
+def test_figures_say_what_is_missing(
+    made: Made, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = []
+    monkeypatch.setattr("fmq.analysis.figures._footnote", lambda _, text: notes.append(text))
+    inputs = (made.study, made.folder / "scores.csv", made.folder / "statistics", [manifest])
+    write_figures(*inputs, tmp_path)
+    curves, *others = notes
+    assert "points are means over 1 to 3 of 3 seeds" in curves
+    assert all("a row is over those seeds alone that have every task, here" in n for n in others)
+    assert all("intervals over up to 3 seeds" in note for note in notes)
+    assert len(list(tmp_path.glob("*.pdf"))) == 4
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX here")
+def test_latex_of_gaps_compiles(made: Made, tmp_path: Path) -> None:
+    inputs = "".join(rf"\input{{{made.folder}/tables/{name}.tex}}" for name in ("main", "length"))
+    (tmp_path / "paper.tex").write_text(
+        rf"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}{inputs}\end{{document}}"
+    )
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "Overfull" not in done.stdout
+
+
+def test_offline_training_alone_makes_tables(
+    unfinished: Study, runs: Path, manifest: Path, tmp_path: Path
+) -> None:
+    """And a data set that no run has needed yet may be missing with its runs."""
+    copy = shutil.copytree(runs, tmp_path / "runs")
+    for path in copy.glob("*/seed*/*finetune*"):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    manifests = [manifest, tmp_path / "nowhere" / "manifest.json"]
+    analyse(unfinished, copy, tmp_path, manifests)
+    inputs = (unfinished, tmp_path / "scores.csv", tmp_path / "statistics", manifests)
+    write_figures(*inputs, tmp_path / "figures")
+    table = pd.read_csv(tmp_path / "tables" / "main.csv")
+    assert table[table["stage"] == "online"]["value"].isna().all()
+    assert table[table["stage"] == "offline"]["value"].notna().all()
+    assert read_estimates(unfinished, tmp_path / "statistics", "aggregates").shape[0]
+
+
+def test_nothing_at_all_is_refused(unfinished: Study, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no evaluation of the study is there yet"):
+        collect_scores(unfinished, tmp_path)
+
+
+def test_a_study_of_one_seed_is_over_that_seed(
+    study_maker: Callable[..., Study],
+    runs_writer: Callable[[Study, Path], None],
+    tmp_path: Path,
+) -> None:
+    study = study_maker(seeds=[4], allow_missing=True)
+    runs_writer(study, tmp_path / "runs")
+    analyse(study, tmp_path / "runs", tmp_path, [])
+    found = read_estimates(study, tmp_path / "statistics", "aggregates")
+    assert set(found["runs"]) == {1}
+    assert "Unfinished" not in (tmp_path / "tables" / "main.md").read_text()
+
+
+def test_tasks_with_the_same_seeds_are_resampled_together(unfinished: Study) -> None:
+    """As a matrix without gaps is, so that a gap elsewhere changes no interval."""
+    final = pd.DataFrame(
+        [
+            {"method": "qc", "sampler": "best_of_n_euler", "task": task, "seed": seed, "success": s}
+            for task in (TASK2, TASK4)
+            for seed, s in enumerate((0.1, 0.6, 0.8))
+        ]
+    )
+    study = unfinished.model_copy(update={"methods": ["qc"], "samplers": []})
+    whole = score_matrix(study, final, "qc", "best_of_n_euler")
+    gap = score_matrix(study, final.iloc[:-1], "qc", "best_of_n_euler")
+    means = task_means(study, final.iloc[:-1].assign(length=1.0)).query("measure == 'success'")
+    assert gap.isna().sum().sum() == 1
+    alone = bootstrap(study, lambda scores: scores.mean(axis=0), whole[[TASK2]])
+    assert means.set_index("task").loc[TASK2, "low"] == pytest.approx(alone.low[0])
+    assert list(means["runs"]) == [3, 2]
+
+
+def test_the_workflow_takes_what_is_there(
+    unfinished: Study, study: Study, made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workflow, "RESULTS", made.folder)
+    wanted, found = workflow.evaluation_files(study), workflow.evaluation_files(unfinished)
+    assert set(found) < set(wanted)
+    assert {file for file in wanted if not Path(file).exists()} == set(wanted) - set(found)
+    # Episodes whose record is lost have to be made again.
+    copy = shutil.copytree(made.runs, tmp_path / "runs")
+    lost = copy / TASK2 / "seed0" / "evaluate-finetune-qc-best_of_n_euler.json"
+    lost.unlink()
+    monkeypatch.setattr(workflow, "RESULTS", tmp_path)
+    assert str(lost) in workflow.evaluation_files(unfinished)

@@ -1,0 +1,279 @@
+"""What fuzzing found, one small case each."""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from fmq.analysis.csvw import Column, read_table
+from fmq.configuration import load_study, study_from_dict
+from fmq.data import ogbench, robomimic
+from fmq.data.manifest import read_manifest
+from fmq.errors import UserError
+from fmq.tasks import TaskSettings, parse_task
+from fmq.training.checkpoint import load_checkpoint, refuse_misfit, save_checkpoint
+
+MAZE = parse_task("pointmaze-medium-navigate-singletask-task1-v0", TaskSettings())
+LIFT = parse_task("lift-mh-low_dim", TaskSettings())
+
+
+def refusal(function, *arguments):
+    """The one line that a person sees."""
+    with pytest.raises(UserError) as caught:
+        function(*arguments)
+    message = str(caught.value)
+    assert message.isprintable()
+    assert len(message) < 1500
+    return message
+
+
+BOMB = "a0: &a0 [1]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 60))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (BOMB + "name: *a59", r"line 2: aliases"),
+        ("seeds: &loop [*loop]", "aliases"),
+        ("seed: 1\nseed: 2", "line 1: seed is given twice"),
+        ("seed: " + "[" * 3000, "nested too deeply"),
+        ("seed: 2001-99-99", "line 1: could not determine a constructor"),
+        ("seed: 0b_", "not YAML"),
+        ("seed: 9" + "9" * 5000, "not YAML"),
+        ("seed: !!bool x", "not YAML"),
+        ("seeds: !!set {1, 2}", "could not determine a constructor"),
+        ("name: !!python/object/apply:os.system [touch x]", "could not determine a constructor"),
+        ('"a\\nb": 1', "unknown key"),
+    ],
+)
+def test_yaml_traps(root, tmp_path, text, reason):
+    path = tmp_path / "study.yaml"
+    path.write_text(text)
+    assert reason in refusal(load_study, root / "config.yaml", path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value", "reason"),
+    [
+        ("training", "learning_rate", float("inf"), "finite"),
+        ("training", "learning_rate", float("nan"), "training.learning_rate"),
+        ("training", "learning_rate", "1e999", "finite"),
+        ("training", "batch_size", True, "batch_size has to be no true or false, got True"),
+        ("task_defaults", "sparse_reward", 1, "sparse_reward has to be true or false, got 1"),
+        ("online", "steps", 10**30, "steps has to be at most 9223372036854775807"),
+        (None, "seeds", [16**6000], "got a huge number"),
+        (None, "seeds", [0, 10**30], "seeds has to be at most"),
+        (None, "seeds", [True], "seeds has to be no true or false"),
+        (None, "data_dir", "a\nb", "data_dir has to be printable"),
+        (None, "methods", ["x" * 10**6], "unknown"),
+    ],
+)
+def test_values_that_are_no_settings(root, section, key, value, reason):
+    values = yaml.safe_load((root / "config.yaml").read_text())
+    (values[section] if section else values)[key] = value
+    assert reason in refusal(study_from_dict, values, "here")
+
+
+def test_a_number_may_be_written_as_text(root):
+    values = yaml.safe_load((root / "config.yaml").read_text())
+    values["training"]["learning_rate"] = yaml.safe_load("1e-3")
+    assert study_from_dict(values, "here").training.learning_rate == 0.001
+
+
+def maze_arrays():
+    return {
+        "observations": np.ones((6, 2), np.float32),
+        "actions": np.ones((6, 2), np.float32),
+        "terminals": np.arange(6) % 3 == 2,
+        "qpos": np.ones((6, 2)),
+    }
+
+
+LABELS = {"rewards": np.zeros(6), "masks": np.ones(6)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"terminals": [0, 0, 2, 0, 0, 1]}, "'terminals' has 2 in row 2, allowed are 0 and 1"),
+        (LABELS | {"masks": np.full(6, 0.5)}, "'masks' has 0.5 in row 0, allowed are 0 and 1"),
+        ({"observations": np.full((6, 2), 1e39)}, "not finite in row 0"),
+    ],
+)
+def test_npz_numbers(tmp_path, changes, reason):
+    np.savez(tmp_path / "data.npz", **(maze_arrays() | changes))
+    assert reason in refusal(ogbench.read_transitions, tmp_path / "data.npz", MAZE)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content.replace(b"(6, 2)", b"(5, 2)"),
+        lambda content: content.replace(b"(6, 2), }      ", b"(99999999, 2), }"),
+        lambda content: content.replace(b"'<f4', ", b"((((((("),
+    ],
+)
+def test_npz_headers_that_lie(tmp_path, change):
+    path = tmp_path / "data.npz"
+    content = {}
+    for name, array in maze_arrays().items():
+        buffer = io.BytesIO()
+        np.save(buffer, array)
+        content[name] = buffer.getvalue()
+    content["observations"] = change(content["observations"])
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, one in content.items():
+            archive.writestr(f"{name}.npy", one)
+    assert "(array 'observations')" in refusal(ogbench.read_transitions, path, MAZE)
+
+
+def test_an_npz_that_would_fill_the_memory(tmp_path):
+    zeros = np.zeros((2**18, 200), np.float64)
+    np.savez_compressed(tmp_path / "data.npz", **(maze_arrays() | {"observations": zeros}))
+    reason = refusal(ogbench.read_transitions, tmp_path / "data.npz", MAZE)
+    assert "over 100 times its size" in reason
+
+
+def demonstrations(path, rewards, rows=None):
+    """A file of one demonstration; with `rows`, that many are announced and none written."""
+    steps = rows or len(rewards)
+    widths = {"robot0_eef_pos": 3, "robot0_eef_quat": 4, "robot0_gripper_qpos": 2, "object": 10}
+    shapes = {
+        f"{part}/{key}": (steps, width)
+        for part in ("obs", "next_obs")
+        for key, width in widths.items()
+    }
+    with h5py.File(path, "w") as file:
+        group = file.create_group("data/demo_0")
+        group.attrs["num_samples"] = steps
+        arguments = {"env_name": "Lift", "env_version": "1.5.1", "env_kwargs": {}}
+        file["data"].attrs["env_args"] = json.dumps(arguments)
+        for name, shape in (shapes | {"actions": (steps, 7), "rewards": (steps,)}).items():
+            group.create_dataset(name, shape, "f8", chunks=True)
+        if rows is None:
+            group["rewards"][...] = rewards
+    return path
+
+
+def test_rewards_of_demonstrations_are_0_to_1(tmp_path):
+    path = demonstrations(tmp_path / "data.hdf5", [0, 5])
+    reason = refusal(robomimic.read_transitions, path, LIFT)
+    assert "/data/demo_0/rewards has 5.0 in row 1, allowed is 0 to 1" in reason
+
+
+def test_rows_that_were_announced_and_never_written(tmp_path):
+    path = demonstrations(tmp_path / "data.hdf5", [], rows=10**8)
+    assert "over 100 times its size" in refusal(robomimic.read_transitions, path, LIFT)
+
+
+COLUMNS = {
+    "name": Column("string", "a name"),
+    "count": Column("integer", "a count", minimum=0),
+    "value": Column("number", "a value"),
+}
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("a,1,2", "cut off in line 2"),
+        ("a,1_0,2\n", "column count"),
+        ("a, 1,2\n", "column count"),
+        ("a,٣,2\n", "column count"),
+        ("a,18446744073709551616,2\n", "column count"),
+        ("a," + "9" * 500 + ",2\n", "column count"),
+        ('a,"1"2,2\n', "not a CSV file"),
+        ('"a\nb",1,2\n', "column name"),
+        ("a\x1bb,1,2\n", "column name"),
+    ],
+)
+def test_cells(tmp_path, row, reason):
+    path = tmp_path / "table.csv"
+    path.write_text(f"name,count,value\n{row}")
+    assert reason in refusal(read_table, path, COLUMNS, ("name",))
+
+
+@pytest.mark.parametrize("header", ['"a\nb",count,value', "name,\u2028,value", "x" * 10**5])
+def test_headers_of_several_lines(tmp_path, header):
+    path = tmp_path / "table.csv"
+    path.write_text(f"{header}\n")
+    refusal(read_table, path, COLUMNS, ("name",))
+
+
+ENTRY = {"bytes": 1, "sha256": "0" * 64}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"files": {"..": ENTRY}},
+        {"files": {"a" * 300: ENTRY}},
+        {"files": {"f": ENTRY | {"bytes": True}}},
+        {"files": {"f": ENTRY | {"bytes": 1.5}}},
+        {"files": {"f": ENTRY | {"sha256": "0x"}}},
+        {"name": "a\nb"},
+        {"source": None},
+    ],
+)
+def test_manifests(tmp_path, change):
+    whole = {"name": "a", "source": "b", "files": {"f": ENTRY}}
+    (tmp_path / "manifest.json").write_text(json.dumps(whole))
+    assert read_manifest(tmp_path) == whole
+    (tmp_path / "manifest.json").write_text(json.dumps(whole | change))
+    assert "no data-set manifest" in refusal(read_manifest, tmp_path)
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"name": "a", "name": "b"}'])
+def test_manifests_that_are_no_plain_json(tmp_path, text):
+    (tmp_path / "manifest.json").write_text(text)
+    assert "not JSON" in refusal(read_manifest, tmp_path)
+
+
+def load(path: Path):
+    return load_checkpoint(path, "hash", torch.device("cpu"))
+
+
+@pytest.mark.parametrize(
+    ("learner", "reason"),
+    [
+        ({"weight": torch.tensor([1.0, torch.nan])}, "numbers that are not finite"),
+        ({"weight": torch.zeros(1).expand(10**12)}, "larger than the file"),
+        ({"weight": torch.zeros(10**12, device="meta")}, "another kind"),
+        ({"weight": {1, 2}}, "a value of the type set"),
+        ({"normalizer": {"mean": "ab", "deviation": "cd"}}, "no numbers"),
+        ({"normalizer": {"mean": torch.zeros(2), "deviation": torch.zeros(2)}}, "not positive"),
+        ([1], "not a checkpoint of fmq"),
+    ],
+)
+def test_checkpoints(tmp_path, learner, reason):
+    save_checkpoint(tmp_path / "checkpoint.pt", "hash", learner)
+    assert reason in refusal(load, tmp_path / "checkpoint.pt")
+
+
+def test_a_changed_weight_is_found(tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    save_checkpoint(path, "hash", {"weight": torch.full((100,), 0.123)})
+    weight = np.float32(0.123).tobytes()
+    path.write_bytes(path.read_bytes().replace(weight, np.float32(0.125).tobytes(), 1))
+    assert "checksum" in refusal(load, path)
+
+
+def test_settings_of_a_checkpoint_that_are_no_text(tmp_path):
+    save_checkpoint(tmp_path / "checkpoint.pt", torch.zeros(3), {})
+    assert "not a checkpoint of fmq" in refusal(load, tmp_path / "checkpoint.pt")
+
+
+def test_a_state_that_does_not_fit_is_told_with_its_file(tmp_path):
+    def take_over():
+        with refuse_misfit(tmp_path / "checkpoint.pt"):
+            torch.nn.Linear(2, 3).load_state_dict({"weight": torch.zeros(1)})
+
+    reason = refusal(take_over)
+    assert reason.startswith(f"{tmp_path / 'checkpoint.pt'}: does not fit the run")
