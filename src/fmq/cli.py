@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from fmq import paths
-from fmq.errors import UserError
+from fmq.errors import Preempted, UserError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,6 +27,7 @@ Overlays = Annotated[
     list[Path], typer.Argument(help="config.yaml first, then what is laid over it.")
 ]
 RESULTS = Path("results")
+STOPPED = 75  # exit code of a run that was asked to stop, and goes on when started again
 CONFIG = [Path("config.yaml")]
 
 
@@ -214,3 +215,6 @@ def main() -> None:
     except UserError as error:
         print(f"fmq: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+    except Preempted:
+        print("fmq: stopped as asked; the same command goes on from here", file=sys.stderr)
+        raise SystemExit(STOPPED) from None

@@ -23,6 +23,11 @@ def run_folder(results: Path, task: str, seed: int, run: str) -> Path:
     return seed_folder(results, task, seed) / run
 
 
+def scratch_folder(results: Path, task: str, seed: int, run: str, digest: str) -> Path:
+    """Progress of a run that is not done; `digest` is the hash of its settings."""
+    return results / "scratch" / task / f"seed{seed}" / f"{run}-{digest}"
+
+
 def evaluation_file(results: Path, task: str, seed: int, run: str, sampler: str) -> Path:
     """Episodes of a run's final checkpoint under a sampler."""
     return seed_folder(results, task, seed) / f"evaluate-{run}-{sampler}.csv"

@@ -64,7 +64,7 @@ def test_two_runs_are_identical_to_the_byte(study: Study, results: Path, tmp_pat
             second = tmp_path / first.relative_to(results)
             assert first.read_bytes() == second.read_bytes(), first
             compared += 1
-    assert compared == 7 + 7 + 1
+    assert compared == 7 + 7 + 2
 
 
 def test_seeds_differ(study: Study, results: Path, tmp_path: Path) -> None:

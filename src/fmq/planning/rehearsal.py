@@ -19,9 +19,9 @@ from fmq.planning.stopwatch import CPU, elapsed, seconds_per_call
 from fmq.policy import make_sampler
 from fmq.runs import Run
 from fmq.training.checkpoint import save_checkpoint
+from fmq.training.collector import Collector
 from fmq.training.learner import Learner
 from fmq.training.offline import ACTOR_LOSS
-from fmq.training.online import Collector
 from fmq.training.workbench import Workbench
 
 TRANSITIONS = 20_000
@@ -73,7 +73,8 @@ class Rehearsal(Workbench):
         }
         if not _interacts(self.run):
             return seconds_per_call(calls, budget, self.device)
-        collector, chunk = Collector(self), self.run.task.settings.chunk_length
+        collector = Collector(self, log=Path("transitions.bin"))  # never asked to write it
+        chunk = self.run.task.settings.chunk_length
 
         def collect() -> None:
             for _ in range(chunk):  # with one policy call

@@ -14,6 +14,7 @@ from fmq.settings import Study
 from fmq.tasks import TaskSettings
 from fmq.training.actor_losses import ActorInputs, ActorLoss
 from fmq.training.adam import Adam
+from fmq.training.divergence import refuse_divergence
 
 
 class Objective(NamedTuple):
@@ -68,7 +69,10 @@ class Learner:
         Args:
             batch: chunks with raw observations.
             step: gradient step, counted from the start of offline training.
-            measure: also compute and return metrics, which costs a synchronisation.
+            measure: also compute and return metrics.
+
+        Raises:
+            Divergence: a loss or the gradient is not finite; nothing was changed.
         """
         batch = batch._replace(
             observations=self.normalizer(batch.observations),
@@ -89,14 +93,18 @@ class Learner:
         )
         self.optimizer.zero_grad()
         (value_loss + actor_loss).backward()
+        gradient_norm = torch.nn.utils.get_total_norm(self.optimizer.gradients())
+        # Before the step: parameters that are good stay so.
+        refuse_divergence(critic_loss=value_loss, actor_loss=actor_loss, gradient=gradient_norm)
         measured: dict[str, float] = {}
         if measure:
             metrics |= {
                 "critic_loss": value_loss,
                 "actor_loss": actor_loss,
                 "q_mean": values.mean(),
+                "q_min": values.min(),
                 "q_max": values.max(),
-                "gradient_norm": torch.nn.utils.get_total_norm(self.optimizer.gradients()),
+                "gradient_norm": gradient_norm,
             }
             measured = {name: float(value.detach()) for name, value in metrics.items()}
         self.optimizer.step()

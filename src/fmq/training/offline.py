@@ -5,25 +5,34 @@ from pathlib import Path
 
 from fmq.progress import progress
 from fmq.runs import Run
+from fmq.training.scratch import open_scratch
 from fmq.training.workbench import Workbench
 
 ACTOR_LOSS = {"pretrain": "diagonal", "distill": "flow_map"}
 
 
 def train_offline(run: Run, results: Path) -> None:
-    """Run `pretrain-BUDGET` or `distill-KIND` from its first gradient step to its last.
+    """Run `pretrain-BUDGET` or `distill-KIND` to its last gradient step, from where it stopped.
 
     Steps count from the start of pre-training, so that distillation goes on where the warm-up
     stopped. The last checkpoint is left to `fmq evaluate`.
     """
-    bench = Workbench(run, results)
-    settings = run.study.offline
+    with open_scratch(run, results) as scratch:
+        bench = Workbench(run, results, scratch)
+        kept = scratch.load(bench.device)
+        if kept is not None:
+            bench.restore(kept)
+        _train(bench)
+        bench.finish()
+
+
+def _train(bench: Workbench) -> None:
+    run, settings = bench.run, bench.run.study.offline
     objective = bench.objective(ACTOR_LOSS[run.stage])
-    first = run.parent.last_step if run.parent else 0
     log_every = run.study.training.log_every
     clock, updates = time.monotonic(), 0
-    with progress(str(run), run.last_step - first, "updates") as heartbeat:
-        for step in range(first + 1, run.last_step + 1):
+    with progress(str(run), run.last_step - bench.step, "updates") as heartbeat:
+        for step in range(bench.step + 1, run.last_step + 1):
             measure = step % log_every == 0 or step == run.last_step
             measured = bench.update(step, objective, measure)
             updates += 1
@@ -36,4 +45,5 @@ def train_offline(run: Run, results: Path) -> None:
                 paused = time.monotonic()
                 heartbeat.remark(f"success {bench.evaluate(step):.0%} at {step}")
                 clock += time.monotonic() - paused
-    bench.finish()
+            bench.step = step
+            bench.scratch.keep(bench.state)

@@ -1,84 +1,55 @@
 """Online fine-tuning: act in the simulator, learn from everything seen so far."""
 
 import time
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import torch
-
-from fmq.envs.environment import make_environment
 from fmq.methods import METHODS
 from fmq.progress import progress
 from fmq.runs import Run
+from fmq.training.collector import Collector
+from fmq.training.scratch import open_scratch
 from fmq.training.workbench import Workbench
 
 
-class Collector:
-    """Steps one simulator with the policy in training and appends what it sees.
-
-    A chunk is executed open loop and dropped at the episode's end; the policy is called only when
-    the queue is empty.
-    """
-
-    def __init__(self, bench: Workbench) -> None:
-        self.bench = bench
-        self.environment = make_environment(bench.run.task, bench.data)
-        self.policy = bench.policy("acting noise")
-        self.queue: deque[np.ndarray] = deque()
-        self.episodes = 0
-        self.last_success = float("nan")
-        self._reset()
-
-    def _reset(self) -> None:
-        start = self.bench.run.derive_seed("online start", self.episodes)
-        self.observation = self.environment.reset(start)
-        self.episodes += 1
-
-    def step(self) -> None:
-        """One environment step, and one transition in the buffer."""
-        if not self.queue:
-            self.queue.extend(self.policy.act(self.observation[None])[0])
-        action = self.queue.popleft()
-        result = self.environment.step(action)
-        ended = result.terminated or result.truncated
-        self.bench.buffer.append(
-            torch.as_tensor(self.observation),
-            torch.as_tensor(action),
-            reward=result.reward,
-            mask=1.0 - result.terminated,
-            terminal=ended,
-            next_observation=torch.as_tensor(result.observation),
-        )
-        self.observation = result.observation
-        if ended:
-            self.last_success = float(result.success)
-            self.queue.clear()
-            self._reset()
-
-
 def finetune(run: Run, results: Path) -> None:
-    """Run `finetune-METHOD` for its budget of environment steps.
+    """Run `finetune-METHOD` for its budget of environment steps, from where it stopped.
 
     A method without interaction makes the same updates at the same steps on the offline data
     alone. The last checkpoint is left to `fmq evaluate`.
     """
-    bench = Workbench(run, results)
-    bench.learner.anchor()
-    method, settings = METHODS[run.kind], run.study.online
-    objective = bench.objective(method.actor_loss)
-    collector = Collector(bench) if method.interacts else None
-    gradient_step = run.study.offline.steps
+    with open_scratch(run, results) as scratch:
+        bench = Workbench(run, results, scratch)
+        bench.learner.anchor()
+        interacts = METHODS[run.kind].interacts
+        collector = Collector(bench, scratch.folder / "transitions.bin") if interacts else None
+        kept = scratch.load(bench.device)
+        if kept is not None:
+            bench.restore(kept)
+        if collector is not None:
+            collector.restore(kept["collector"] if kept else None)
+        _train(bench, collector)
+        bench.finish()
+
+
+def _train(bench: Workbench, collector: Collector | None) -> None:
+    run, settings = bench.run, bench.run.study.online
+    objective = bench.objective(METHODS[run.kind].actor_loss)
     clock = Stopwatch()
-    with progress(str(run), settings.steps, "steps") as heartbeat:
-        for step in range(1, settings.steps + 1):
+
+    def state() -> dict[str, Any]:
+        return bench.state() | {"collector": collector.state() if collector else None}
+
+    with progress(str(run), settings.steps - bench.step, "steps") as heartbeat:
+        for step in range(bench.step + 1, settings.steps + 1):
             if collector is not None:
                 with clock.measure("environment"):
                     collector.step()
             if step > settings.start_training and step % settings.update_every == 0:
-                gradient_step += 1
+                gradient_step = _gradient_step(run, step)
                 measure = gradient_step % run.study.training.log_every == 0
                 with clock.measure("update"):
                     measured = bench.update(gradient_step, objective, measure)
@@ -88,7 +59,18 @@ def finetune(run: Run, results: Path) -> None:
             heartbeat.advance()
             if step % settings.evaluate_every == 0 and step < settings.steps:
                 heartbeat.remark(f"success {bench.evaluate(step):.0%} at {step}")
-    bench.finish()
+            bench.step = step
+            bench.scratch.keep(state)
+
+
+def _gradient_step(run: Run, step: int) -> int:
+    """Gradient steps up to and with environment step `step`, offline ones included."""
+    online = run.study.online
+    return (
+        run.study.offline.steps
+        + step // online.update_every
+        - (online.start_training // online.update_every)
+    )
 
 
 def _online_metrics(

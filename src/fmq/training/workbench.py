@@ -24,7 +24,9 @@ from fmq.runs import Run, settings_hash
 from fmq.training.actor_losses import ACTOR_LOSSES
 from fmq.training.checkpoint import save_checkpoint
 from fmq.training.device import claim_device
+from fmq.training.divergence import Divergence, value_range
 from fmq.training.learner import Learner, Objective
+from fmq.training.scratch import Scratch
 
 PACKAGES = ("fmq", "torch", "numpy", "gymnasium", "mujoco", "ogbench", "robosuite")
 
@@ -32,12 +34,12 @@ PACKAGES = ("fmq", "torch", "numpy", "gymnasium", "mujoco", "ogbench", "robosuit
 class Workbench:
     """Data, learner and evaluator of one run, and the rows that it will write."""
 
-    def __init__(self, run: Run, results: Path) -> None:
-        self.run, self.results = run, results
+    def __init__(self, run: Run, results: Path, scratch: Scratch) -> None:
+        self.run, self.results, self.scratch = run, results, scratch
+        self.step = run.parent.last_step if run.stage == "distill" and run.parent else 0
         self.folder = paths.run_folder(results, run.task.name, run.seed, run.name)
         self.claim = claim_device(run.study)
         self.device = self.claim.device
-        self.started = time.time()
         self._load_data()
         self.learner = Learner(
             run.study,
@@ -57,6 +59,7 @@ class Workbench:
         self.measuring = self._generator("measurement")
         self.metrics: list[dict[str, float]] = []
         self.evaluations: list[dict[str, Any]] = []
+        self.seconds = {"wall": -time.time(), "cpu": 0.0}  # of the processes so far
 
     def _load_data(self) -> None:
         task, study = self.run.task, self.run.study
@@ -74,6 +77,7 @@ class Workbench:
         self.normalizer = fit_normalizer(
             tensors["observations"], study.networks.normalize_observations
         )
+        self.range = value_range(tensors["rewards"], task.settings.discount)
         self.buffer = SequenceBuffer(
             **tensors,
             capacity=study.online.capacity if self.run.stage == "finetune" else 0,
@@ -101,9 +105,24 @@ class Workbench:
         )
 
     def update(self, step: int, objective: Objective, measure: bool) -> dict[str, float]:
-        """Sample a batch and make one update; with `measure`, its metrics."""
+        """Sample a batch and make one update; with `measure`, its metrics.
+
+        Raises:
+            UserError: training diverged. The batch is kept beside the last good progress.
+        """
         batch = self.buffer.sample(self.run.study.training.batch_size, self.batches)
-        return self.learner.update(batch, step, objective, measure)
+        try:
+            measured = self.learner.update(batch, step, objective, measure)
+            if measured:
+                self.range.refuse(measured["q_min"], measured["q_max"])
+        except Divergence as error:
+            kept = self.scratch.folder / "diverged.pt"
+            save_checkpoint(kept, self.scratch.settings, batch._asdict())
+            raise UserError(
+                f"{self.run}: {error} at gradient step {step}; its batch is in {kept}; "
+                "lower learning_rate or target_rate"
+            ) from None
+        return measured
 
     def drift(self) -> float:
         """Drift of the policy from the offline policy on a batch of its own."""
@@ -116,6 +135,54 @@ class Workbench:
         rows = self.evaluator.episodes(act, self.run.sampler, step)
         self.evaluations += rows
         return success_rate(rows)
+
+    def state(self) -> dict[str, Any]:
+        """All that changes from step to step, for `Scratch.keep`."""
+        return {
+            "step": self.step,
+            "learner": self.learner.state(),
+            "generators": {
+                name: generator.get_state().cpu() for name, generator in self._generators().items()
+            },
+            "metrics": self.metrics,
+            "evaluations": self.evaluations,
+            "dataset": self._digests(),
+            "seconds": {
+                "wall": self.seconds["wall"] + time.time(),
+                "cpu": self.seconds["cpu"] + time.process_time(),
+            },
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` returned.
+
+        Raises:
+            UserError: the data set is not the one that the run began with.
+        """
+        if state["dataset"] != self._digests():
+            raise UserError(
+                f"{self.data}: not the files that {self.run} began with; put those back, or delete "
+                f"{self.results / 'scratch' / self.run.task.name} to begin anew"
+            )
+        self.step = state["step"]
+        self.learner.load_state(state["learner"])
+        for name, generator in self._generators().items():
+            generator.set_state(state["generators"][name].cpu())
+        self.metrics, self.evaluations = state["metrics"], state["evaluations"]
+        self.seconds = {
+            "wall": state["seconds"]["wall"] - time.time(),
+            "cpu": state["seconds"]["cpu"] - time.process_time(),
+        }
+
+    def _generators(self) -> dict[str, torch.Generator]:
+        return {
+            "training noise": self.learner.generator,
+            "batches": self.batches,
+            "measurement": self.measuring,
+        }
+
+    def _digests(self) -> dict[str, str]:
+        return {name: entry["sha256"] for name, entry in self.manifest["files"].items()}
 
     def finish(self) -> None:
         """Write everything the run leaves behind, the checkpoint last."""
@@ -138,9 +205,9 @@ class Workbench:
             "python": platform.python_version(),
             "host": socket.gethostname(),
             "device": str(self.device),
-            "dataset": {name: entry["sha256"] for name, entry in self.manifest["files"].items()},
-            "wall_seconds": round(time.time() - self.started, 1),
-            "cpu_seconds": round(time.process_time(), 1),
+            "dataset": self._digests(),
+            "wall_seconds": round(self.seconds["wall"] + time.time(), 1),
+            "cpu_seconds": round(self.seconds["cpu"] + time.process_time(), 1),
         }
 
 

@@ -1,0 +1,135 @@
+"""Acting online: one simulator stepped by the policy in training, every transition kept."""
+
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from fmq.envs.environment import make_environment
+from fmq.errors import UserError
+from fmq.training.transition_log import TransitionLog
+from fmq.training.workbench import Workbench
+
+
+class Collector:
+    """Steps one simulator and appends what it sees to the buffer.
+
+    A chunk is executed open loop and dropped at the episode's end; the policy is called only when
+    the queue is empty.
+    """
+
+    def __init__(self, bench: Workbench, log: Path) -> None:
+        """Start the first episode; `log` is the file of transitions, for `restore`."""
+        self.bench = bench
+        self.environment = make_environment(bench.run.task, bench.data)
+        self.policy = bench.policy("acting noise")
+        self.queue: deque[np.ndarray] = deque()
+        self.episodes = 0
+        self.last_success = float("nan")
+        self._reset()
+        self._check_sizes()
+        self.log = TransitionLog(log, len(self.observation), bench.buffer.actions.shape[-1])
+
+    def _reset(self) -> None:
+        start = self.bench.run.derive_seed("online start", self.episodes)
+        self.observation = self.environment.reset(start)
+        self.episodes += 1
+
+    def _check_sizes(self) -> None:
+        in_data = self.bench.buffer.observations.shape[-1]
+        if len(self.observation) != in_data:
+            raise UserError(
+                f"{self.bench.run.task.environment}: an observation has {len(self.observation)} "
+                f"numbers, but {in_data} in {self.bench.data}; take this simulator's data set"
+            )
+
+    def step(self) -> None:
+        """One environment step, and one transition in the buffer."""
+        if not self.queue:
+            self.queue.extend(self.policy.act(self.observation[None])[0])
+        action = self.queue.popleft()
+        result = self.environment.step(action)
+        ended = result.terminated or result.truncated
+        transition = (
+            self.observation,
+            action,
+            np.float32(result.reward),
+            np.float32(1.0 - result.terminated),
+            ended,
+            result.observation,
+        )
+        self.log.add(*transition)
+        self._append(*transition)
+        self.observation = result.observation
+        if ended:
+            self.last_success = float(result.success)
+            self.queue.clear()
+            self._reset()
+
+    def _append(
+        self,
+        observation: np.ndarray,
+        action: np.ndarray,
+        reward: np.float32,
+        mask: np.float32,
+        terminal: bool,
+        next_observation: np.ndarray,
+    ) -> None:
+        self.bench.buffer.append(
+            torch.as_tensor(observation),
+            torch.as_tensor(action),
+            reward=float(reward),
+            mask=float(mask),
+            terminal=bool(terminal),
+            next_observation=torch.as_tensor(next_observation),
+        )
+
+    def state(self) -> dict[str, Any]:
+        """What `restore` needs; the transitions themselves are appended to the log."""
+        return {
+            "rows": self.log.flush(),
+            "queue": [torch.as_tensor(action) for action in self.queue],
+            "episodes": self.episodes,
+            "last_success": self.last_success,
+            "noise": self.policy.generator.get_state().cpu(),
+        }
+
+    def restore(self, state: dict[str, Any] | None) -> None:
+        """Go on from what `state` returned: fill the buffer, and bring the simulator back.
+
+        Simulators repeat themselves to the bit from the seed of a start, so the actions of the
+        episode that was under way lead to the state in which it was left. With None, begin.
+
+        Raises:
+            UserError: the simulator does not repeat itself, or the log is damaged.
+        """
+        transitions = self.log.restore(state["rows"] if state else 0)
+        if state is None:
+            return
+        if len(transitions) != state["rows"]:
+            raise UserError(
+                f"{self.log.path}: {len(transitions)} transitions of {state['rows']}; delete its "
+                "folder to begin the run anew"
+            )
+        for transition in transitions:
+            self._append(*transition)
+        self.episodes = state["episodes"] - 1
+        self.last_success = state["last_success"]
+        self.policy.generator.set_state(state["noise"].cpu())
+        self.queue = deque(action.cpu().numpy() for action in state["queue"])
+        self._replay(transitions)
+
+    def _replay(self, transitions: np.ndarray) -> None:
+        """Bring the simulator to where the last transitions, of an unfinished episode, lead."""
+        ends = np.flatnonzero(transitions["terminal"])
+        opened = transitions[ends[-1] + 1 if len(ends) else 0 :]
+        self._reset()
+        for transition in opened:
+            self.observation = self.environment.step(transition["action"]).observation
+        if len(opened) and not np.array_equal(self.observation, opened[-1]["next_observation"]):
+            raise UserError(
+                f"{self.bench.run}: the simulator does not repeat the interrupted episode, as on "
+                f"another kind of machine; delete {self.log.path.parent} to begin the run anew"
+            )
