@@ -109,7 +109,8 @@ def _table(path: Path, found: Any, key: tuple[str, ...]) -> str | None:
 
 
 def _in_bounds(name: str, cell: str, value: Any) -> bool:
-    if not (math.isfinite(value) and float(cell) == value):
+    exact = cell == str(value) if isinstance(value, int) and len(cell) > 15 else True
+    if not (math.isfinite(value) and float(cell) == value and exact):
         return False
     if name in ("seed", "step", "episode", "deviation"):
         return bool(value >= 0)

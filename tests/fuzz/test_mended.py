@@ -200,6 +200,12 @@ def test_cells(tmp_path, row, reason):
     assert reason in refusal(read_table, path, COLUMNS, ("name",))
 
 
+def test_the_largest_seed_of_the_settings_has_a_place_in_tables(tmp_path):
+    (tmp_path / "table.csv").write_text(f"name,count,value\na,{2**63 - 1},2\n")
+    read = read_table(tmp_path / "table.csv", COLUMNS, ("name",))
+    assert list(read["count"]) == [2**63 - 1]
+
+
 @pytest.mark.parametrize("header", ['"a\nb",count,value', "name,\u2028,value", "x" * 10**5])
 def test_headers_of_several_lines(tmp_path, header):
     path = tmp_path / "table.csv"

@@ -18,9 +18,10 @@ import pandas as pd
 from fmq.errors import UserError
 from fmq.files import atomic_path
 from fmq.messages import one_line, shown
+from fmq.section import LARGEST
 
 _PLAIN = {
-    "integer": re.compile(r"-?\d{1,18}", re.ASCII),  # of what fits into 64 bits
+    "integer": re.compile(r"-?\d{1,19}", re.ASCII),
     "number": re.compile(r"-?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII),
 }
 """How numbers are written; Python itself would also read `1_000`, ` 1` and digits of any script."""
@@ -106,6 +107,8 @@ def _parse(path: Path, line: int, name: str, text: str, column: Column) -> Cell:
         if _PLAIN[column.datatype].fullmatch(text) is None:
             raise ValueError
         value = int(text) if column.datatype == "integer" else float(text)
+        if isinstance(value, int) and abs(value) > LARGEST:
+            raise ValueError
         if not (math.isfinite(value) and column.minimum <= value <= column.maximum):
             raise ValueError
         return value
