@@ -272,3 +272,10 @@ def test_a_folder_that_cannot_be_written_is_named_at_once(study: Study, results:
     with pytest.raises(UserError, match=r"scratch/.*: cannot be written") as error:
         train(study, "finetune-fmq", results)
     assert "\n" not in str(error.value)
+
+
+def test_a_log_that_is_too_short_is_not_filled_up(tmp_path: Path) -> None:
+    log = TransitionLog(tmp_path / "log.bin", 2, 1)
+    log.add(np.ones(2), np.ones(1), 1.0, 1.0, False, np.ones(2))
+    log.flush()
+    assert len(TransitionLog(tmp_path / "log.bin", 2, 1).restore(5)) == 1

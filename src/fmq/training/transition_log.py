@@ -42,10 +42,12 @@ class TransitionLog:
         """The first `rows` transitions, (rows,) of `kind`.
 
         What follows them was written after progress was kept for the last time, and is cut off: the
-        run will see it again.
+        run will see it again. A shorter file is read as it is, for the caller to refuse.
         """
         self.rows = rows
         if not self.path.exists():
             return np.empty(0, self.kind)
-        os.truncate(self.path, rows * self.kind.itemsize)
+        # Truncating to more than there is would make transitions up, out of zeros.
+        if self.path.stat().st_size > rows * self.kind.itemsize:
+            os.truncate(self.path, rows * self.kind.itemsize)
         return np.fromfile(self.path, self.kind)
