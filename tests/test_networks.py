@@ -114,13 +114,13 @@ def test_critics_normalise_after_the_activation() -> None:
     """Every critic's last hidden layer has mean 0 and variance 1 over its units."""
     obs, actions, *_ = inputs(4)
     for member in critics().critics:
-        hidden = []
-        member.layers[-1].register_forward_pre_hook(lambda _, args, seen=hidden: seen.append(*args))
-        member(torch.cat([obs, actions], -1))
-        torch.testing.assert_close(hidden[0].mean(-1), torch.zeros(4), rtol=0, atol=1e-5)
-        torch.testing.assert_close(
-            hidden[0].var(-1, correction=0), torch.ones(4), rtol=1e-3, atol=0
-        )
+        last = nn.Linear(SHAPE["hidden_width"], SHAPE["hidden_width"])
+        nn.init.eye_(last.weight)
+        nn.init.zeros_(last.bias)
+        member.layers[-1] = last
+        hidden = member(torch.cat([obs, actions], -1))
+        torch.testing.assert_close(hidden.mean(-1), torch.zeros(4), rtol=0, atol=1e-5)
+        torch.testing.assert_close(hidden.var(-1, correction=0), torch.ones(4), rtol=1e-3, atol=0)
 
 
 def test_the_two_critics_differ() -> None:

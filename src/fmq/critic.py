@@ -1,7 +1,7 @@
 """The chunked critic: Bellman target, loss and moving-average target network."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 
 def aggregate(values: Tensor, how: str) -> Tensor:
@@ -34,6 +34,6 @@ def critic_loss(values: Tensor, target: Tensor, valid: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def update_target(target: nn.Module, online: nn.Module, rate: float) -> None:
-    """Exponential moving average: target <- target + rate (online - target)."""
-    torch._foreach_lerp_(list(target.parameters()), list(online.parameters()), rate)
+def update_target(target: Tensor, online: Tensor, rate: float) -> None:
+    """Moving average of weights, in place: target <- target + rate (online - target)."""
+    target.lerp_(online, rate)

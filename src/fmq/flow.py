@@ -2,8 +2,8 @@
 
 Symbols as in the paper: noise a_0 ~ N(0, I), data chunk a_1, flow times 0 <= r <= t <= 1,
 interpolant a_r = (1 - r) a_0 + r a_1, average velocity u_{r,t}. Chunks are flattened, (..., H*A);
-times have shape (..., 1). `velocity` is any function u(observations, actions, r, t), so that the
-losses serve a network and a toy field alike.
+times have shape (..., 1), or (1,) where all rows share them. `velocity` is any function
+u(observations, actions, r, t), so that the losses serve a network and a toy field alike.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ def flow_map(
 
 def one_step(velocity: Velocity, observations: Tensor, noise: Tensor) -> Tensor:
     """One-step policy clip(X_{0,1}(a_0 | s), -1, 1): one network evaluation per action."""
-    zero = torch.zeros_like(noise[..., :1])
+    zero = noise.new_zeros(1)
     return flow_map(velocity, observations, noise, zero, zero + 1).clamp(-1, 1)
 
 
@@ -37,7 +37,7 @@ def euler(velocity: Velocity, observations: Tensor, noise: Tensor, steps: int) -
     """Integrate the diagonal velocity u_{t,t} from 0 to 1 in `steps` Euler steps, then clip."""
     actions = noise
     for step in range(steps):
-        time = torch.full_like(noise[..., :1], step / steps)
+        time = noise.new_full((1,), step / steps)
         actions = actions + velocity(observations, actions, time, time) / steps
     return actions.clamp(-1, 1)
 
@@ -114,11 +114,10 @@ def esd_loss(
     v = a_1 - a_0, and D is the derivative of u in (r, t, a_r) along (1, 0, v).
     """
     a_r, v = interpolate(noise, actions, r), actions - noise
-    with torch.no_grad():
-        tangents = (v, torch.ones_like(r), torch.zeros_like(t))
-        _, derivative = velocity_jvp(velocity, observations, (a_r, r, t), tangents)
-        target = v + (t - r) * derivative
-    return masked_error(velocity(observations, a_r, r, t) - target, valid)
+    tangents = (v, torch.ones_like(r), torch.zeros_like(t))
+    u, derivative = velocity_jvp(velocity, observations, (a_r, r, t), tangents)
+    target = v + (t - r) * derivative.detach()
+    return masked_error(u - target, valid)
 
 
 def lsd_loss(

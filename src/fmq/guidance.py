@@ -49,6 +49,20 @@ def value_and_gradient(
     return values.detach(), gradient
 
 
+def values_and_first_gradient(
+    critic: CriticFunction, observations: Tensor, actions: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Critic values (2, ...) at `actions`, and the action gradient (..., H*A) of the first critic.
+
+    Critics that answer one by one (`members`) are asked so: the second one needs no backward pass.
+    """
+    with torch.enable_grad():
+        actions = actions.detach().requires_grad_(True)
+        first, second = getattr(critic, "members", critic)(observations, actions)
+        (gradient,) = torch.autograd.grad(first.sum(), actions)
+    return torch.stack([first, second]).detach(), gradient
+
+
 def adaptive_radius(values: Tensor, eta: float, beta: float) -> Tensor:
     """eta_eff = eta / (1 + beta d), shape (batch,): a smaller step where the critics disagree.
 
@@ -81,7 +95,7 @@ def fmq_target(
     with torch.no_grad():
         u_off = offline_velocity(observations, a_r, r, torch.ones_like(r))
         a_1 = (a_r + (1 - r) * u_off).clamp(-1, 1)
-    values, gradient = value_and_gradient(critic, observations, a_1, lambda values: values[0])
+    values, gradient = values_and_first_gradient(critic, observations, a_1)
     radius = adaptive_radius(values, eta, beta)
     return FMQTarget(u_off + radius.unsqueeze(-1) * normalized(gradient), u_off, radius)
 

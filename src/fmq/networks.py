@@ -7,19 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-ACTIVATIONS = {
-    "gelu": lambda x: functional.gelu(x, approximate="tanh"),  # as flax's default
-    "silu": functional.silu,
-}
-LAYER_NORM_EPSILON = 1e-6  # flax's default
+from fmq import perceptron
+
 CRITICS = 2
-
-
-# Elementwise, so that the backward kernel applied to a tangent is the derivative along it.
-TANGENTS = {
-    "gelu": lambda x, tangent: torch.ops.aten.gelu_backward(tangent, x, approximate="tanh"),
-    "silu": lambda x, tangent: torch.ops.aten.silu_backward(tangent, x),
-}
+MANY_ROWS = 256  # from which on it pays to take out of the first layer what is the same for all
 
 
 def fourier_features(time: Tensor, size: int) -> Tensor:
@@ -80,21 +71,28 @@ class VelocityNetwork(nn.Module):
         """`action_size` is H * A, a flattened chunk; `time_features` 0 feeds r and t raw."""
         super().__init__()
         self.time_features = time_features
-        self.activation = ACTIVATIONS[activation]
-        self.tangent = TANGENTS[activation]
+        self.activation = activation
         inputs = observation_size + action_size + 2 * (time_features or 1)
         self.layers = linear_layers(
             [inputs, *[hidden_width] * hidden_layers, action_size], generator
         )
 
     def forward(self, observations: Tensor, actions: Tensor, r: Tensor, t: Tensor) -> Tensor:
-        """Velocities of shape (..., H*A) from (..., O), (..., H*A), (..., 1) and (..., 1)."""
-        if self.time_features:
-            r, t = (fourier_features(time, self.time_features) for time in (r, t))
-        x = torch.cat([observations, actions, r, t], -1)
-        for layer in self.layers[:-1]:
-            x = self.activation(layer(x))
-        return self.layers[-1](x)
+        """Velocities of shape (..., H*A) from (..., O), (..., H*A), (..., 1) and (..., 1).
+
+        Times of shape (1,) are those of all rows.
+        """
+        layers = pairs(self.layers)
+        inputs = [observations, actions, self._features(r), self._features(t)]
+        if r.ndim == 1 < actions.ndim:
+            rows = actions.shape[:-1]
+            if rows.numel() < MANY_ROWS:
+                inputs[2:] = [times.expand(*rows, -1) for times in inputs[2:]]
+            else:
+                layers[0] = absorb(layers[0], torch.cat(inputs[2:]))
+                inputs = inputs[:2]
+        x = torch.cat(inputs, -1)
+        return run(x, layers, [], self.activation)
 
     def jvp(
         self,
@@ -105,20 +103,32 @@ class VelocityNetwork(nn.Module):
         """Velocity and its derivative in (actions, r, t) along `tangents`, both (..., H*A).
 
         The same numbers as `torch.func.jvp`, which takes four times as long here because it runs
-        linear layers through Python.
+        linear layers through Python. No gradient flows through the derivative.
         """
         actions, r, t = primals
-        d_actions, d_r, d_t = tangents
-        if self.time_features:
-            d_r, d_t = (fourier_tangent(*pair, self.time_features) for pair in ((r, d_r), (t, d_t)))
-            r, t = (fourier_features(time, self.time_features) for time in (r, t))
-        x = torch.cat([observations, actions, r, t], -1)
-        dx = torch.cat([torch.zeros_like(observations), d_actions, d_r, d_t], -1)
-        for layer in self.layers[:-1]:
-            z, dz = layer(x), dx @ layer.weight.T  # type: ignore[operator]
-            x, dx = self.activation(z), self.tangent(z, dz)
-        last = self.layers[-1]
-        return last(x), dx @ last.weight.T  # type: ignore[operator]
+        x = torch.cat([observations, actions, self._features(r), self._features(t)], -1)
+        hidden, (last, bias) = pairs(self.layers)[:-1], pairs(self.layers)[-1]
+        before = []  # the activations' inputs
+        for layer in hidden:
+            before.append(functional.linear(x, *layer))
+            x = perceptron.ACTIVATIONS[self.activation](before[-1])
+        with torch.no_grad():
+            features = [self._features(*pair) for pair in zip((r, t), tangents[1:], strict=True)]
+            dx = torch.cat([tangents[0], *features], -1)
+            tangent = perceptron.TANGENTS[self.activation]
+            for (weight, _), z in zip(hidden, before, strict=True):
+                # Observations stand still: the first layer has fewer inputs that move.
+                dx = tangent(z, functional.linear(dx, weight[:, -dx.shape[-1] :]))
+            derivative = functional.linear(dx, last)
+        return functional.linear(x, last, bias), derivative
+
+    def _features(self, time: Tensor, tangent: Tensor | None = None) -> Tensor:
+        """Of a time, or their derivative along its tangent."""
+        if not self.time_features:
+            return time if tangent is None else tangent
+        if tangent is None:
+            return fourier_features(time, self.time_features)
+        return fourier_tangent(time, tangent, self.time_features)
 
 
 class Critic(nn.Module):
@@ -135,17 +145,14 @@ class Critic(nn.Module):
         generator: torch.Generator,
     ) -> None:
         super().__init__()
-        self.activation = ACTIVATIONS[activation]
+        self.activation = activation
         widths = [hidden_width] * hidden_layers
         self.layers = linear_layers([observation_size + action_size, *widths, 1], generator)
-        self.norms = nn.ModuleList(nn.LayerNorm(width, eps=LAYER_NORM_EPSILON) for width in widths)
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for width in widths)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Values of shape (...) from [s, a] of shape (..., O + H*A)."""
-        x = inputs
-        for layer, norm in zip(self.layers[:-1], self.norms, strict=True):
-            x = norm(self.activation(layer(x)))
-        return self.layers[-1](x).squeeze(-1)
+        return run(inputs, pairs(self.layers), pairs(self.norms), self.activation).squeeze(-1)
 
 
 class CriticEnsemble(nn.Module):
@@ -161,5 +168,27 @@ class CriticEnsemble(nn.Module):
 
     def forward(self, observations: Tensor, actions: Tensor) -> Tensor:
         """Values of shape (2, ...) from observations (..., O) and chunks (..., H*A)."""
+        return torch.stack(self.members(observations, actions))
+
+    def members(self, observations: Tensor, actions: Tensor) -> list[Tensor]:
+        """The values of each critic by itself, (...)."""
         inputs = torch.cat([observations, actions], -1)
-        return torch.stack([critic(inputs) for critic in self.critics])
+        return [critic(inputs) for critic in self.critics]
+
+
+def absorb(layer: tuple[Tensor, Tensor], last: Tensor) -> tuple[Tensor, Tensor]:
+    """A linear layer without its last inputs, whose values are `last`: its bias absorbs them."""
+    weight, bias = layer
+    rest = weight.shape[1] - len(last)
+    return weight[:, :rest].contiguous(), torch.addmv(bias, weight[:, rest:], last)
+
+
+def pairs(modules: nn.ModuleList) -> list[tuple[Tensor, Tensor]]:
+    """Weight and bias of each module."""
+    return [(module.weight, module.bias) for module in modules]  # type: ignore[misc]
+
+
+def run(x: Tensor, layers: perceptron.Pairs, norms: perceptron.Pairs, activation: str) -> Tensor:
+    """Through a multilayer perceptron, the fast way where no gradient is wanted."""
+    function = perceptron.forward if torch.is_grad_enabled() else perceptron.infer
+    return function(x, layers, norms, activation)

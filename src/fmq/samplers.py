@@ -90,7 +90,7 @@ def complete(
     velocity: Velocity, observations: Tensor, actions: Tensor, time: float, completion: str
 ) -> Tensor:
     """Carry chunks from flow time `time` to 1 in one step, clipped to [-1, 1]."""
-    start = torch.full_like(actions[..., :1], time)
+    start = actions.new_full((1,), time)
     if completion == "flow_map":
         return flow_map(velocity, observations, actions, start, torch.ones_like(start)).clamp(-1, 1)
     return (actions + (1 - time) * velocity(observations, actions, start, start)).clamp(-1, 1)

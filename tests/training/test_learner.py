@@ -13,6 +13,7 @@ from fmq.policy import make_sampler
 from fmq.settings import Study
 from fmq.tasks import TaskSettings
 from fmq.training.actor_losses import ACTOR_LOSSES
+from fmq.training.adam import Adam, flatten
 from fmq.training.checkpoint import load_checkpoint, save_checkpoint
 from fmq.training.learner import Learner, Objective
 
@@ -219,3 +220,40 @@ def test_training_goes_on_from_a_checkpoint_as_if_never_interrupted(tmp_path: Pa
     second.generator.set_state(first.generator.get_state())
     assert train(first, "fmq") == train(second, "fmq")
     assert torch.equal(everything(first), everything(second))
+
+
+def test_all_weights_are_views_of_one_vector() -> None:
+    network = nn.Linear(3, 2)
+    before = weights(network)
+    vector = flatten(network.parameters())
+    assert torch.equal(vector, before)
+    vector += 1
+    assert torch.equal(weights(network), before + 1)
+
+
+def test_adam_is_torchs() -> None:
+    start, gradients = torch.randn(2, 7).unbind(), torch.randn(5, 7)
+    ours, theirs = start[0].clone(), nn.Parameter(start[0].clone())
+    optimizer, expected = Adam(ours, 0.1), torch.optim.Adam([theirs], lr=0.1)
+    for gradient in gradients:
+        optimizer.step(gradient)
+        theirs.grad = gradient.clone()
+        expected.step()
+    torch.testing.assert_close(ours, theirs.detach())
+
+
+def test_rounded_selection_only_picks_other_chunks() -> None:
+    """Its chunks are those of float32 up to rounding, and everything else stays in float32."""
+    training = STUDY.training.model_copy(update={"selection": "bfloat16"})
+    learner = make_learner(STUDY.model_copy(update={"training": training}))
+    train(learner, updates=3)
+    assert everything(learner).dtype == torch.float32
+    aim = objective("flow_map", learner)._replace(
+        sampler=make_sampler("one_step", STUDY.sampling, HORIZON * ACTION, "min")
+    )
+    observations = random_batch().observations
+    with torch.no_grad():
+        rounded = learner.propose(observations, aim.sampler)
+        exact = aim.sampler(learner.actor, learner.critic, observations, learner.generator)
+    assert rounded.dtype == torch.float32
+    assert not torch.equal(rounded, exact)

@@ -1,4 +1,4 @@
-"""Adam, as torch's own fused kernel without torch's optimiser class.
+"""Adam on one vector of parameters, as torch's own fused kernel without torch's optimiser class.
 
 The class imports torch's compiler at its first use, 1.2 s of every short training process, and its
 hooks take as long as the kernel on small networks. The arithmetic is `torch.optim.adam.adam`.
@@ -12,35 +12,39 @@ from torch import Tensor, nn
 from torch.optim.adam import adam
 
 
+def flatten(parameters: Iterable[nn.Parameter]) -> Tensor:
+    """A vector of all parameters, which become views of it: what is done to it is done to them.
+
+    One kernel then serves what would take one for every layer's weight and bias.
+    """
+    parameters = list(parameters)
+    vector = torch.cat([p.detach().flatten() for p in parameters])
+    parts = vector.split([p.numel() for p in parameters])
+    for parameter, part in zip(parameters, parts, strict=True):
+        parameter.data = part.view_as(parameter)
+    return vector
+
+
 class Adam:
     """Adam with betas 0.9 and 0.999 and epsilon 1e-8, torch's and optax's defaults."""
 
-    def __init__(self, parameters: Iterable[nn.Parameter], learning_rate: float) -> None:
-        self.parameters: list[Tensor] = list(parameters)
+    def __init__(self, weights: Tensor, learning_rate: float) -> None:
+        self.weights = weights
         self.learning_rate = learning_rate
-        self.averages = [torch.zeros_like(p) for p in self.parameters]
-        self.squares = [torch.zeros_like(p) for p in self.parameters]
-        self.steps = [torch.zeros((), device=p.device) for p in self.parameters]
-
-    def gradients(self) -> list[Tensor]:
-        """Gradients of all parameters; each has one after a backward pass."""
-        return [p.grad for p in self.parameters if p.grad is not None]
-
-    def zero_grad(self) -> None:
-        """Forget the gradients."""
-        for parameter in self.parameters:
-            parameter.grad = None
+        self.average = torch.zeros_like(weights)
+        self.square = torch.zeros_like(weights)
+        self.steps = torch.zeros((), device=weights.device)
 
     @torch.no_grad()
-    def step(self) -> None:
-        """One update of all parameters, in place."""
+    def step(self, gradient: Tensor) -> None:
+        """One update of the weights, in place, by a gradient of their shape."""
         adam(
-            self.parameters,
-            self.gradients(),
-            self.averages,
-            self.squares,
+            [self.weights],
+            [gradient],
+            [self.average],
+            [self.square],
             [],
-            self.steps,
+            [self.steps],
             fused=True,
             amsgrad=False,
             beta1=0.9,
@@ -52,12 +56,11 @@ class Adam:
         )
 
     def state(self) -> dict[str, Any]:
-        """Moments and step counts, for a checkpoint."""
-        return {"averages": self.averages, "squares": self.squares, "steps": self.steps}
+        """Moments and step count, for a checkpoint."""
+        return {"average": self.average, "square": self.square, "steps": self.steps}
 
     @torch.no_grad()
     def load_state(self, state: dict[str, Any]) -> None:
         """Copy what `state` returned."""
-        for name, values in self.state().items():
-            for mine, theirs in zip(values, state[name], strict=True):
-                mine.copy_(theirs)
+        for name, mine in self.state().items():
+            mine.copy_(state[name])

@@ -13,7 +13,7 @@ from fmq.policy import Sampler, make_networks
 from fmq.settings import Study
 from fmq.tasks import TaskSettings
 from fmq.training.actor_losses import ActorInputs, ActorLoss
-from fmq.training.adam import Adam
+from fmq.training.adam import Adam, flatten
 from fmq.training.divergence import refuse_divergence
 
 
@@ -57,8 +57,16 @@ class Learner:
         self.critic.to(device)
         self.target = frozen_copy(self.critic)
         self.offline_actor = frozen_copy(self.actor)
-        parameters = [*self.actor.parameters(), *self.critic.parameters()]
-        self.optimizer = Adam(parameters, study.training.learning_rate)
+        self.parameters = [*self.actor.parameters(), *self.critic.parameters()]
+        weights = flatten(self.parameters)
+        self.target_weights = flatten(self.target.parameters())
+        self.critic_weights = weights[-len(self.target_weights) :]
+        self.optimizer = Adam(weights, study.training.learning_rate)
+        if study.training.selection == "bfloat16":
+            self.rounded_actor = frozen_copy(self.actor).bfloat16()
+            self.rounded_critic = frozen_copy(self.critic).bfloat16()
+            rounded = [*self.rounded_actor.parameters(), *self.rounded_critic.parameters()]
+            self.rounded_weights = flatten(rounded)
         self.generator = torch.Generator(device).manual_seed(noise_seed)
 
     def update(
@@ -91,9 +99,9 @@ class Learner:
                 self.study,
             )
         )
-        self.optimizer.zero_grad()
-        (value_loss + actor_loss).backward()
-        gradient_norm = torch.nn.utils.get_total_norm(self.optimizer.gradients())
+        gradients = torch.autograd.grad(value_loss + actor_loss, self.parameters)
+        gradient = torch.cat([one.flatten() for one in gradients])
+        gradient_norm = torch.linalg.vector_norm(gradient)
         # Before the step: parameters that are good stay so.
         refuse_divergence(critic_loss=value_loss, actor_loss=actor_loss, gradient=gradient_norm)
         measured: dict[str, float] = {}
@@ -107,19 +115,28 @@ class Learner:
                 "gradient_norm": gradient_norm,
             }
             measured = {name: float(value.detach()) for name, value in metrics.items()}
-        self.optimizer.step()
-        update_target(self.target, self.critic, self.study.training.target_rate)
+        self.optimizer.step(gradient)
+        update_target(self.target_weights, self.critic_weights, self.study.training.target_rate)
         return measured
 
     @torch.no_grad()
     def bellman_target(self, batch: Batch, objective: Objective) -> Tensor:
         """Critic target of a batch of normalised chunks, shape (batch,)."""
         observations = batch.next_observations
-        actions = objective.sampler(self.actor, self.critic, observations, self.generator)
+        actions = self.propose(observations, objective.sampler)
         values = aggregate(self.target(observations, actions), objective.critic_target)
         return bellman_target(
             batch.rewards, batch.masks, values, self.task.discount, self.task.chunk_length
         )
+
+    def propose(self, observations: Tensor, sampler: Sampler) -> Tensor:
+        """The next chunks of the critic target, in the precision that the settings give them."""
+        if self.study.training.selection == "float32":
+            return sampler(self.actor, self.critic, observations, self.generator)
+        self.rounded_weights.copy_(self.optimizer.weights)
+        rounded = observations.to(self.rounded_weights.dtype)
+        actions = sampler(self.rounded_actor, self.rounded_critic, rounded, self.generator)
+        return actions.to(observations.dtype)
 
     @torch.no_grad()
     def drift(self, batch: Batch, generator: torch.Generator) -> float:

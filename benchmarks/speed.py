@@ -1,0 +1,121 @@
+r"""Time of an update and of an action, one JSON line per case: {"case", "ms_wall", "ms_cpu", "n"}.
+
+    python benchmarks/speed.py                      # the paper's sizes; the default study's:
+    python benchmarks/speed.py --obs 2 --act 2 --batch 128 --samples 4 --hidden 128 --layers 2 \
+        --plain
+
+`offline` and `fmq` are whole updates: noise, critic target, losses, gradients, Adam, targets.
+`one_step` is best-of-N from the one-step map at one observation, `euler` the same from ten Euler
+steps, `qgbs` the beam search 4/4/1. `sgemm` is a large product of matrices in float32, for scale.
+Figures are medians per call, of one thread. `benchmarks/compare.py` runs two such programs in turn.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import torch
+from torch import Tensor
+
+from fmq.configuration import load_study
+from fmq.data.normalization import Normalizer
+from fmq.data.sequences import Batch
+from fmq.policy import make_sampler
+from fmq.settings import Study
+from fmq.tasks import TaskSettings
+from fmq.training.actor_losses import ACTOR_LOSSES
+from fmq.training.learner import Learner, Objective
+
+ROOT = Path(__file__).parents[1]
+SIZES = {"obs": 46, "act": 5, "chunk": 5, "batch": 256, "samples": 32, "hidden": 512, "layers": 4}
+SAMPLERS = {"one_step": "best_of_n", "euler": "best_of_n_euler", "qgbs": "qgbs"}
+UPDATES = {"offline": ("flow_map", "mean"), "fmq": ("fmq", "min")}
+CURRICULUM_DONE = 100_000  # gradient steps after which the flow map's intervals are all of [0, 1]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name, size in SIZES.items():
+        parser.add_argument(f"--{name}", type=int, default=size)
+    parser.add_argument("--plain", action="store_true", help="SiLU and raw times")
+    parser.add_argument("--selection", default="float32", help="float32 or bfloat16")
+    parser.add_argument("--seconds", type=float, default=5, help="measuring time per case")
+    parser.add_argument("--cases", default="sgemm,offline,fmq,one_step,euler,qgbs")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    for case in arguments.cases.split(","):
+        print(json.dumps({"case": case, **measure(make_case(case, arguments), arguments.seconds)}))
+
+
+def make_case(case: str, sizes: argparse.Namespace) -> Callable[[], object]:
+    """One call of a case, on made-up data."""
+    if case == "sgemm":
+        matrix = torch.randn(2048, 2048)
+        return lambda: torch.ops.mkldnn._linear_pointwise(matrix, matrix, None, "none", [], "")
+    study = make_study(sizes)
+    normalizer = Normalizer(torch.zeros(sizes.obs), torch.ones(sizes.obs))
+    task = TaskSettings(chunk_length=sizes.chunk)
+    learner = Learner(study, task, normalizer, sizes.act, init_seed=0, noise_seed=0)
+    batch = make_batch(sizes)
+    if case in UPDATES:
+        actor_loss, how = UPDATES[case]
+        sampler = make_sampler("best_of_n", study.sampling, learner.action_size, how)
+        objective = Objective(ACTOR_LOSSES[actor_loss], sampler, how)
+        return lambda: learner.update(batch, CURRICULUM_DONE, objective)
+    sampler = make_sampler(SAMPLERS[case], study.sampling, learner.action_size, "min")
+    observation = batch.observations[:1]
+
+    def act() -> Tensor:
+        with torch.no_grad():
+            return sampler(learner.actor, learner.critic, observation, learner.generator)
+
+    return act
+
+
+def make_study(sizes: argparse.Namespace) -> Study:
+    """The paper's study with other sizes."""
+    study = load_study(ROOT / "config.yaml", ROOT / "config/paper.yaml")
+    plain = {"activation": "silu", "time_features": 0} if sizes.plain else {}
+    changes = {
+        "networks": {"hidden_width": sizes.hidden, "hidden_layers": sizes.layers, **plain},
+        "training": {"batch_size": sizes.batch, "selection": sizes.selection},
+        "sampling": {"samples": sizes.samples},
+    }
+    sections = {
+        name: getattr(study, name).model_copy(update=values) for name, values in changes.items()
+    }
+    return study.model_copy(update=sections)
+
+
+def make_batch(sizes: argparse.Namespace) -> Batch:
+    """Noise in the shape of a batch."""
+    generator = torch.Generator().manual_seed(0)
+    rows = sizes.batch
+    return Batch(
+        observations=torch.randn(rows, sizes.obs, generator=generator),
+        actions=torch.rand(rows, sizes.chunk * sizes.act, generator=generator) * 2 - 1,
+        rewards=-torch.rand(rows, generator=generator),
+        masks=torch.ones(rows),
+        valid=torch.ones(rows, sizes.chunk),
+        next_observations=torch.randn(rows, sizes.obs, generator=generator),
+    )
+
+
+def measure(call: Callable[[], object], seconds: float) -> dict[str, float]:
+    """Medians of wall and CPU time per call, in milliseconds, and the number of calls."""
+    for _ in range(3):
+        call()
+    wall, cpu, end = [], [], time.perf_counter() + seconds
+    while time.perf_counter() < end or len(wall) < 3:
+        before = time.perf_counter(), time.process_time()
+        call()
+        wall.append(time.perf_counter() - before[0])
+        cpu.append(time.process_time() - before[1])
+    return {"ms_wall": 1e3 * median(wall), "ms_cpu": 1e3 * median(cpu), "n": len(wall)}
+
+
+if __name__ == "__main__":
+    main()
