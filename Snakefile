@@ -41,7 +41,7 @@ localrules:
 onstart:
     try:
         study_workflow.begin(study)
-    except UserError as error:
+    except (UserError, OSError) as error:
         raise SystemExit(f"fmq: {error}")
 
 

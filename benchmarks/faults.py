@@ -7,7 +7,7 @@
 `stages` kills single `fmq` commands (SIGKILL, and SIGTERM one time in five) until the wanted number
 of kills has landed, starts each again with the same command, and compares checkpoint and
 evaluations with an undisturbed run to the byte. The others kill Snakemake with all its children
-and run `snakemake --cores 2 --rerun-incomplete`; they compare scores.csv, and count jobs that had
+and give the same command again; they compare scores.csv, and count jobs that had
 finished and were run again. Prints one JSON line per trial and one at the end; exit code 1 if
 anything differed or needed a hand.
 """
@@ -26,6 +26,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from fmq.cli import STOPPED
 from fmq.configuration import load_study
 
 ROOT = Path(__file__).parents[1]
@@ -53,6 +54,7 @@ STAGES = {
     "finetune-qc": ["finetune", TASK, "--seed", "0", "--method", "qc"],
 }
 COMPARED = ("checkpoint.pt", "evaluations.csv")
+PATIENCE = 60.0  # seconds in which a signal has to be heeded
 
 
 def environment() -> dict[str, str]:
@@ -75,14 +77,22 @@ def start(command: list[str], folder: Path, log: Path) -> subprocess.Popen[bytes
 
 
 def finish_or_kill(process: subprocess.Popen[bytes], seconds: float, number: int) -> bool:
-    """Kill the whole session after a time; whether the kill came before its own end."""
+    """Kill the whole session after a time; whether the kill came before its own end.
+
+    Raises:
+        SystemExit: it did not end as that signal should end it.
+    """
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, number)
-        process.wait()
-        return True
-    return False
+    else:
+        return False
+    code = process.wait(PATIENCE)
+    # A signal that comes before its handler, or with the work all done, ends it otherwise.
+    if code not in (-number, STOPPED, 0):
+        raise SystemExit(f"exit code {code} after {signal.Signals(number).name}")
+    return code != 0
 
 
 # Stages
@@ -194,7 +204,6 @@ def jobs_in(log: Path, finished: bool) -> set[str]:
 
 def disturb_workflows(kills: int, seed: int, options: list[str]) -> bool:
     """Kill a workflow once per trial and run it again; whether all scores are the undisturbed."""
-    resume = ["--cores", "2", "--rerun-incomplete"] if "--cores" in options else options
     with tempfile.TemporaryDirectory() as temporary:
         reference = copy_project(Path(temporary) / "reference")
         before = time.monotonic()
@@ -209,7 +218,7 @@ def disturb_workflows(kills: int, seed: int, options: list[str]) -> bool:
             moment = dice.uniform(0.05, 0.95) * seconds
             process = snakemake(folder, folder / "first.txt", *options)
             landed = finish_or_kill(process, moment, signal.SIGKILL)
-            left = snakemake(folder, folder / "second.txt", *resume).wait()
+            left = snakemake(folder, folder / "second.txt", *options).wait()
             same = left == 0 and (folder / "results" / "scores.csv").read_bytes() == scores
             done = jobs_in(folder / "first.txt", finished=True)
             repeated = sorted(done & jobs_in(folder / "second.txt", finished=False))

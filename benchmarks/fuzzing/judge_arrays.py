@@ -129,7 +129,7 @@ def checkpoint(path: Path, found: Any, whole: bool, seeds: list[bytes]) -> str |
     if not whole:
         return None
     for seed in seeds:
-        learner = torch.load(io.BytesIO(seed), weights_only=True)["learner"]
+        learner = torch.load(io.BytesIO(seed), weights_only=True)["content"]
         expected = {**learner["actor"], **learner["critic"]}
         if all(torch.equal(value, expected[name]) for name, value in states[0].items()):
             return None

@@ -27,7 +27,7 @@ from fmq.evaluation import load_policy
 from fmq.paths import run_folder
 from fmq.runs import Run, make_run, settings_hash
 from fmq.tasks import TaskSettings, parse_task
-from fmq.training.checkpoint import refuse_misfit, save_checkpoint
+from fmq.training.checkpoint import save_checkpoint
 from fmq.training.learner import Learner
 from fuzzing import judge_arrays, judge_texts
 from fuzzing.checkpoint import damage_checkpoint
@@ -202,8 +202,7 @@ def _checkpoint(folder: Path) -> Target:
     (folder / path).parent.mkdir(parents=True, exist_ok=True)
 
     def read(path: Path) -> Any:
-        with refuse_misfit(path):
-            return load_policy(run, "best_of_n", folder, torch.device("cpu"))
+        return load_policy(run, "best_of_n", folder, torch.device("cpu"))
 
     judge = partial(judge_arrays.checkpoint, seeds=seeds)
     return Target(str(path), seeds, (damage_checkpoint,), read, judge)

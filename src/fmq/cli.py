@@ -215,6 +215,14 @@ def main() -> None:
     except UserError as error:
         print(f"fmq: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        print(
+            f"fmq: {place}{error.strerror or error}; nothing half-written was left: mend that, and "
+            "give the command again",
+            file=sys.stderr,
+        )
+        raise SystemExit(2) from None
     except Preempted:
         print("fmq: stopped as asked; the same command goes on from here", file=sys.stderr)
         raise SystemExit(STOPPED) from None

@@ -19,7 +19,7 @@ from fmq.policy import Policy, make_networks, make_sampler
 from fmq.progress import progress
 from fmq.runs import Run, evaluation_settings, settings_hash
 from fmq.seeding import derive_seed
-from fmq.training.checkpoint import load_checkpoint
+from fmq.training.checkpoint import load_checkpoint, refuse_misfit
 from fmq.training.device import claim_device
 
 COLUMNS = (
@@ -80,10 +80,30 @@ def success_rate(rows: Sequence[dict[str, Any]]) -> float:
     return sum(row["success"] for row in rows) / len(rows)
 
 
+def checkpoint_file(run: Run, results: Path) -> Path:
+    """The learner's state at a run's end."""
+    return paths.run_folder(results, run.task.name, run.seed, run.name) / "checkpoint.pt"
+
+
 def load_learner(run: Run, results: Path, device: torch.device) -> dict[str, Any]:
     """State of a run's learner at its end; `UserError` if it is missing or of other settings."""
-    folder = paths.run_folder(results, run.task.name, run.seed, run.name)
-    return load_checkpoint(folder / "checkpoint.pt", settings_hash(run.settings()), device)
+    return load_checkpoint(checkpoint_file(run, results), settings_hash(run.settings()), device)
+
+
+def learned_from(run: Run, results: Path) -> dict[str, str]:
+    """The sha256 of each file of the data set that a finished run learned from.
+
+    Raises:
+        UserError: its folder does not tell.
+    """
+    path = checkpoint_file(run, results).with_name("provenance.json")
+    try:
+        return json.loads(path.read_text())["dataset"]
+    except (OSError, ValueError, KeyError):
+        raise UserError(
+            f"{path}: does not tell what the run learned from; bring the whole folder of the run "
+            "here, or run it again"
+        ) from None
 
 
 def load_policy(run: Run, sampler: str, results: Path, device: torch.device) -> Policy:
@@ -91,12 +111,13 @@ def load_policy(run: Run, sampler: str, results: Path, device: torch.device) -> 
     if run.sampler not in FLOW_MAP_SAMPLERS and sampler in FLOW_MAP_SAMPLERS:
         raise UserError(f"sampler {sampler!r} jumps along a flow map, and {run.name} has none")
     state = load_learner(run, results, device)
-    normalizer = Normalizer(**state["normalizer"])
-    actor, critic = make_networks(
-        len(normalizer.mean), state["action_size"], run.study.networks, torch.Generator()
-    )
-    actor.load_state_dict(state["actor"])
-    critic.load_state_dict(state["critic"])
+    with refuse_misfit(checkpoint_file(run, results)):
+        normalizer = Normalizer(**state["normalizer"])
+        actor, critic = make_networks(
+            len(normalizer.mean), state["action_size"], run.study.networks, torch.Generator()
+        )
+        actor.load_state_dict(state["actor"])
+        critic.load_state_dict(state["critic"])
     seed = run.derive_seed("evaluation noise", run.name, run.last_step)
     return Policy(
         actor.to(device),
@@ -122,22 +143,15 @@ def evaluate_checkpoint(run: Run, sampler: str, results: Path) -> None:
         beat.remark(f"success {success_rate(rows):.0%}")
         beat.advance(len(rows))
     path = paths.evaluation_file(results, run.task.name, run.seed, run.name, sampler)
-    # Older episodes go first, so that there are never any beside the record of others.
-    path.unlink(missing_ok=True)
-    with atomic_path(path.with_suffix(".json")) as temporary:
-        temporary.write_text(json.dumps(record, indent=2) + "\n")
-    write_evaluation(path, rows)
+    with atomic_path(path) as episodes:
+        write_evaluation(episodes, rows)
+        with atomic_path(path.with_suffix(".json")) as temporary:
+            temporary.write_text(json.dumps(record, indent=2) + "\n")
+            # When there is room for all: older episodes are never beside the record of others.
+            path.unlink(missing_ok=True)
 
 
 def _record(run: Run, sampler: str, results: Path) -> dict[str, Any]:
     """What an evaluation rests on: the data of the run, though there may be others by now."""
-    settings = evaluation_settings(run, sampler)
-    folder = paths.run_folder(results, run.task.name, run.seed, run.name)
-    try:
-        dataset = json.loads((folder / "provenance.json").read_text())["dataset"]
-    except (OSError, ValueError, KeyError):
-        raise UserError(
-            f"{folder / 'provenance.json'}: does not tell what the run learned from; bring the "
-            "whole folder of the run here, or run it again"
-        ) from None
+    settings, dataset = evaluation_settings(run, sampler), learned_from(run, results)
     return {"hash": settings_hash(settings), "settings": settings, "dataset": dataset}

@@ -1,9 +1,11 @@
 """Files that are either whole or not there."""
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 
@@ -24,6 +26,18 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Write readable JSON, whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(values, indent=2) + "\n")
+
+
+def sweep(folder: Path) -> None:
+    """Delete what killed writers left: to be called by the one owner of `folder`."""
+    for left in folder.glob(".*-" + "[0-9a-f]" * 32 + "*"):
+        left.unlink()
 
 
 def _flush(path: Path) -> None:

@@ -3,16 +3,19 @@
 import json
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from fmq.errors import UserError
-from fmq.files import atomic_path
+from fmq.files import write_json
 
 
-def take_lock(folder: Path, what: str) -> FileLock:
-    """Own `folder`, which is made if need be, until the lock is released or this process ends.
+@contextmanager
+def own(folder: Path, what: str) -> Iterator[None]:
+    """Own `folder`, which is made if need be, inside the block, or until this process ends.
 
     Args:
         what: the thing that has one owner, for the message.
@@ -21,19 +24,21 @@ def take_lock(folder: Path, what: str) -> FileLock:
         UserError: another process owns it; it is named.
     """
     owner = folder / "owner.json"
+    lock = FileLock(folder / "lock")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / "lock")
         lock.acquire(blocking=False)
-        with atomic_path(owner) as temporary:
-            temporary.write_text(json.dumps({"host": socket.gethostname(), "pid": os.getpid()}))
+        write_json(owner, {"host": socket.gethostname(), "pid": os.getpid()})
     except Timeout:
         raise UserError(
             f"{folder}: {_describe(owner)} works on this {what}; wait for it, or stop it first"
         ) from None
     except OSError as error:
         raise UserError(f"{folder}: cannot be written: {error.strerror or error}") from None
-    return lock
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _describe(owner: Path) -> str:

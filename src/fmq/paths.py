@@ -23,9 +23,9 @@ def run_folder(results: Path, task: str, seed: int, run: str) -> Path:
     return seed_folder(results, task, seed) / run
 
 
-def scratch_folder(results: Path, task: str, seed: int, run: str, digest: str) -> Path:
-    """Progress of a run that is not done; `digest` is the hash of its settings."""
-    return results / "scratch" / task / f"seed{seed}" / f"{run}-{digest}"
+def scratch_folder(results: Path, task: str, seed: int, run: str) -> Path:
+    """The lock of a run, and its progress until it is done."""
+    return results / "scratch" / task / f"seed{seed}" / run
 
 
 def evaluation_file(results: Path, task: str, seed: int, run: str, sampler: str) -> Path:

@@ -1,9 +1,9 @@
 """Multilayer perceptrons, forward: once for gradients, once for speed.
 
 Nearly all the time of training and acting goes through here, and most of it through `infer`: the
-32 proposals per state of a critic target need no gradient. There, on a CPU, wide layers are oneDNN's
-products with the activation in their last step, on weights brought into its order once for all
-tiles of rows. Figures: docs/performance.md.
+32 proposals per state of a critic target need no gradient. There, on a CPU, wide layers are
+products of oneDNN with the activation in their last step, on weights brought into its order once
+for all tiles of rows. Figures: docs/performance.md.
 """
 
 from collections.abc import Callable, Sequence

@@ -3,24 +3,23 @@
 Imports nothing heavier than the settings: a dry run loads no torch.
 """
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock
 
 from fmq import paths
 from fmq.configuration import study_from_dict
 from fmq.datasets import expected_rows
-from fmq.files import atomic_path
-from fmq.locks import take_lock
+from fmq.files import write_json
+from fmq.locks import own
 from fmq.runs import dataset_settings, evaluation_settings, make_run, settings_hash
 from fmq.settings import Study
 
 RESULTS = Path("results")
 GENERATOR_THREADS = 8
 
-_held: list[FileLock] = []
-"""A lock is given up with its last reference, and `onstart` keeps none."""
+_owned = ExitStack()
+"""What this process owns until its end: `onstart` has no block to own it in."""
 
 
 def read_config(config: dict[str, Any]) -> Study:
@@ -36,9 +35,8 @@ def begin(study: Study) -> None:
     Raises:
         UserError: another Snakemake fills the folder.
     """
-    _held.append(take_lock(RESULTS / "lock", "results folder"))
-    with atomic_path(paths.settings_file(RESULTS)) as temporary:
-        temporary.write_text(study.model_dump_json(indent=2) + "\n")
+    _owned.enter_context(own(RESULTS / "lock", "results folder"))
+    write_json(paths.settings_file(RESULTS), study.model_dump())
 
 
 def scored_runs(study: Study) -> dict[str, list[str]]:

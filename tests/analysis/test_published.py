@@ -73,9 +73,9 @@ def made(
 ) -> Made:
     study, folder = shows(), tmp_path_factory.mktemp("made")
     runs_writer(study, folder / "runs")
-    write_scores(study, folder / "runs", folder / "scores.csv")
     result = Made(study, folder / "scores.csv", folder / "shown", folder / "hidden")
     for one, place in ((study, result.shown), (hiding(study), result.hidden)):
+        write_scores(one, folder / "runs", result.scores)
         write_statistics(one, result.scores, place / "statistics")
         write_tables(one, result.scores, place / "statistics", [manifest], place / "tables")
     return result

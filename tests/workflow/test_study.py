@@ -150,6 +150,21 @@ def test_the_statistics_section_shapes_no_run(project: Project) -> None:
     assert "results/statistics/aggregates.csv" in planned
 
 
+def test_a_setting_that_changes_no_score_remakes_the_tables(project: Project) -> None:
+    """Their captions name the settings, and an interrupted run must not leave those of others."""
+    planned = project.planned("published: true")
+    for name in ("scores.csv", "statistics/aggregates.csv", "tables/main.tex"):
+        assert f"results/{name}" in planned
+    assert "results/figures/learning_curves.pdf" in planned
+    result = project.snakemake("--until", "scores", *project.overlay("published: true"))
+    assert result.returncode == 0, result.stderr
+    planned = project.planned("published: true")
+    assert "results/statistics/aggregates.csv" in planned
+    assert "results/tables/main.tex" in planned
+    result = project.snakemake(*project.overlay("{}"))
+    assert result.returncode == 0, result.stderr
+
+
 def test_a_dry_run_imports_no_torch(project: Project) -> None:
     program = (
         "import sys\n"

@@ -34,6 +34,8 @@ rule statistics:
         "results/logs/statistics.txt",
     conda:
         "../envs/fmq.yaml"
+    params:
+        settings=study_workflow.study_hash(study),
     shell:
         "fmq statistics 2> {log}"
 
@@ -52,6 +54,8 @@ rule tables:
         "results/logs/tables.txt",
     conda:
         "../envs/fmq.yaml"
+    params:
+        settings=study_workflow.study_hash(study),
     shell:
         "fmq tables 2> {log}"
 
@@ -70,5 +74,7 @@ rule figures:
         "results/logs/figures.txt",
     conda:
         "../envs/fmq.yaml"
+    params:
+        settings=study_workflow.study_hash(study),
     shell:
         "fmq figures 2> {log}"

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from fmq.analysis.curves import learning_curves
 from fmq.analysis.estimates import read_estimates
 from fmq.analysis.interval_figures import draw_aggregates, draw_improvement, draw_profiles
+from fmq.analysis.origin import check_statistics_origin
 from fmq.analysis.provenance import (
     collect_provenance,
     data_sentence,
@@ -49,6 +50,9 @@ def write_figures(
         name: read_estimates(study, statistics_folder, name)
         for name in ("aggregates", "profiles", "improvement")
     }
+    check_statistics_origin(
+        study, [statistics_folder / f"{name}.csv" for name in tables], scores_path
+    )
     provenance = collect_provenance(study, manifests)
     unfinished = bool(expected_scores(study) - found_scores(scores))
     sentences = (

@@ -32,14 +32,18 @@ def collect_provenance(study: Study, datasets: Sequence[Path]) -> dict[str, Any]
     Raises:
         UserError: a manifest is missing or is none.
     """
-    settings = canonical(study.model_dump())
     return {
-        "study": {"name": study.name, "sha256": hashlib.sha256(settings.encode()).hexdigest()},
+        "study": {"name": study.name, "sha256": settings_sha256(study)},
         "commit": code_commit(),
         "datasets": [_dataset(path) for path in present_manifests(study, datasets)],
         "versions": package_versions(PACKAGES),
         "python": platform.python_version(),
     }
+
+
+def settings_sha256(study: Study) -> str:
+    """Of all settings: any change makes another."""
+    return hashlib.sha256(canonical(study.model_dump()).encode()).hexdigest()
 
 
 def present_manifests(study: Study, paths: Sequence[Path]) -> list[Path]:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from fmq.analysis.csvw import Column, Columns, write_table
 from fmq.analysis.estimates import read_estimates
+from fmq.analysis.origin import check_statistics_origin
 from fmq.analysis.provenance import collect_provenance, data_sentence, study_sentence
 from fmq.analysis.published import (
     OWN,
@@ -220,6 +221,8 @@ def write_tables(
     load_scores(study, scores_path)
     means = read_estimates(study, statistics_folder, "task_means")
     aggregates = read_estimates(study, statistics_folder, "aggregates")
+    files = [statistics_folder / f"{name}.csv" for name in ("task_means", "aggregates")]
+    check_statistics_origin(study, files, scores_path)
     iqm = _iqm_entries(study, aggregates, 100.0)
     main = pd.concat([_task_entries(study, means, "success", 100.0), iqm])
     length = _task_entries(study, means, "length", 1.0)

@@ -1,5 +1,6 @@
 """What a simulator of a task is to the rest of the package, and how to get one."""
 
+import math
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -24,6 +25,15 @@ class Transition(NamedTuple):
     terminated: bool
     truncated: bool
     success: bool
+
+
+def fault_of(transition: Transition) -> str | None:
+    """What in a transition is not finite, in words: a simulator that became unstable."""
+    if not math.isfinite(transition.reward):
+        return f"a reward of {transition.reward}"
+    if not np.isfinite(transition.observation).all():
+        return "an observation that is not finite"
+    return None
 
 
 class Environment(Protocol):

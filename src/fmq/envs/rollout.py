@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fmq.envs.environment import Environment
+from fmq.envs.environment import Environment, fault_of
+from fmq.errors import UserError
 
 Act = Callable[[np.ndarray], np.ndarray]
 
@@ -66,6 +67,8 @@ def _execute(one: _Running, chunk: np.ndarray) -> _Running | tuple[Environment, 
     return_, length = one.return_, one.length
     for action in chunk:
         result = one.environment.step(action)
+        if fault := fault_of(result):
+            raise UserError(f"the simulator gave {fault} at step {length} of episode {one.number}")
         return_, length = return_ + result.reward, length + 1
         if result.terminated or result.truncated:
             return one.environment, one.number, Episode(result.success, return_, length)

@@ -16,23 +16,28 @@ from fmq.files import atomic_path
 from fmq.messages import one_line
 
 
-def save_checkpoint(path: Path, settings: str, learner: dict[str, Any]) -> None:
-    """Write a learner's state; the same state gives the same bytes.
+def save_checkpoint(path: Path, settings: str, content: dict[str, Any]) -> None:
+    """Write a learner's state, a run's progress or a batch; the same content gives the same bytes.
 
     Args:
         settings: hash of what shaped the run (`fmq.runs.settings_hash`).
-        learner: tensors and plain values.
+        content: tensors and plain values.
 
     torch names the archive after the file it writes to, so it writes to memory first.
     """
     memory = io.BytesIO()
-    torch.save({"settings": settings, "learner": learner}, memory)
+    torch.save({"settings": settings, "content": content}, memory)
     with atomic_path(path) as temporary:
         temporary.write_bytes(memory.getvalue())
 
 
-def load_checkpoint(path: Path, settings: str, device: torch.device) -> dict[str, Any]:
-    """The learner's state that `save_checkpoint` wrote.
+def load_checkpoint(
+    path: Path, settings: str, device: torch.device, remedy: str = "make it again"
+) -> dict[str, Any]:
+    """The content that `save_checkpoint` wrote.
+
+    Args:
+        remedy: what to do about a file that cannot be read.
 
     Raises:
         UserError: the file is missing or damaged, holds anything but finite tensors and plain
@@ -49,18 +54,19 @@ def load_checkpoint(path: Path, settings: str, device: torch.device) -> dict[str
         raise UserError(f"{path}: no such checkpoint; run the stage that writes it first") from None
     except Exception as error:  # on bytes that are none of its own, torch raises any kind
         reason = one_line((str(error).splitlines() or [type(error).__name__])[0], 200)
-        raise UserError(f"{path}: not a checkpoint, or damaged: {reason}; remake it") from None
+        raise UserError(f"{path}: not a checkpoint, or damaged: {reason}; {remedy}") from None
     if not _is_checkpoint(state):
-        raise UserError(f"{path}: not a checkpoint of fmq; remake it")
+        raise UserError(f"{path}: not a checkpoint of fmq; {remedy}")
     if state["settings"] != settings:
         raise UserError(
             f"{path}: made with other settings ({one_line(state['settings'], 80)}, not "
             f"{settings}); repeat that run, or give the settings it was made with"
         )
-    fault = _content_fault(state["learner"], size) or _normalizer_fault(state["learner"])
+    content = state["content"]
+    fault = _content_fault(content, size) or _normalizer_fault(content)
     if fault is not None:
-        raise UserError(f"{path}: holds {fault}; remake it")
-    return state["learner"]
+        raise UserError(f"{path}: holds {fault}; {remedy}")
+    return content
 
 
 def _check_archive(file: BinaryIO) -> None:
@@ -85,17 +91,17 @@ def _is_checkpoint(state: Any) -> bool:
     return (
         isinstance(state, dict)
         and isinstance(state.get("settings"), str)
-        and isinstance(state.get("learner"), dict)
+        and isinstance(state.get("content"), dict)
     )
 
 
-def _content_fault(learner: dict[str, Any], size: int) -> str | None:
+def _content_fault(content: dict[str, Any], size: int) -> str | None:
     """What in a state of plain values is not plain, or a tensor that is not finite, in words.
 
     Args:
         size: of the file: a tensor with more bytes repeats what is there.
     """
-    rest: list[Any] = [learner]
+    rest: list[Any] = [content]
     seen: set[int] = set()
     while rest:
         value = rest.pop()
@@ -116,11 +122,11 @@ def _content_fault(learner: dict[str, Any], size: int) -> str | None:
     return None
 
 
-def _normalizer_fault(learner: dict[str, Any]) -> str | None:
+def _normalizer_fault(content: dict[str, Any]) -> str | None:
     """What is wrong with a policy's statistics of observations: no network has to fit them."""
-    if "normalizer" not in learner:
+    if "normalizer" not in content:
         return None
-    statistics = learner["normalizer"]
+    statistics = content["normalizer"]
     if not isinstance(statistics, dict) or set(statistics) != {"mean", "deviation"}:
         return "no mean and deviation of observations"
     mean, deviation = statistics["mean"], statistics["deviation"]
@@ -143,5 +149,5 @@ def refuse_misfit(path: Path) -> Iterator[None]:
     except (RuntimeError, ValueError, TypeError, AttributeError, LookupError) as error:
         reason = one_line(" ".join(str(error).split()), 200)
         raise UserError(
-            f"{path}: does not fit the run ({type(error).__name__}: {reason}); remake it"
+            f"{path}: does not fit the run ({type(error).__name__}: {reason}); make it again"
         ) from None

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from fmq.envs.environment import make_environment
+from fmq.envs.environment import fault_of, make_environment
 from fmq.errors import UserError
 from fmq.training.transition_log import TransitionLog
 from fmq.training.workbench import Workbench
@@ -51,6 +51,12 @@ class Collector:
             self.queue.extend(self.policy.act(self.observation[None])[0])
         action = self.queue.popleft()
         result = self.environment.step(action)
+        if fault := fault_of(result):
+            raise UserError(
+                f"{self.bench.run.task.environment}: {fault} at environment step "
+                f"{self.bench.step + 1}, episode {self.episodes}; the run was left as it was kept "
+                "before"
+            )
         ended = result.terminated or result.truncated
         transition = (
             self.observation,

@@ -1,5 +1,6 @@
 """Training that went wrong: numbers that are not finite, values that rewards do not allow."""
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -10,13 +11,20 @@ class Divergence(Exception):
     """Training went wrong; the text says which quantity and what it was."""
 
 
-def refuse_divergence(**quantities: Tensor) -> None:
-    """Raise `Divergence` for the first quantity, a scalar each, that is not finite."""
-    values = torch.stack([value.detach() for value in quantities.values()]).tolist()
-    for name, value in zip(quantities, values, strict=True):
-        # A number minus itself is 0, unless it is infinite or none.
-        if value - value != 0:
+def refuse_divergence(possible: "ValueRange", values: Tensor, **quantities: Tensor) -> None:
+    """Raise `Divergence` for the first quantity, a scalar each, that is not finite, or a Q far off.
+
+    Args:
+        possible: what Q can be.
+        values: critic values of any shape.
+    """
+    q = values.detach().aminmax()
+    scalars = [*(value.detach() for value in quantities.values()), q.min, q.max]
+    *found, smallest, largest = torch.stack(scalars).tolist()  # one wait for a device
+    for name, value in zip(quantities, found, strict=True):
+        if not math.isfinite(value):
             raise Divergence(f"{name.replace('_', ' ')} is {value}")
+    possible.refuse(smallest, largest)
 
 
 class ValueRange(NamedTuple):
@@ -39,7 +47,10 @@ class ValueRange(NamedTuple):
                 )
 
 
-def value_range(rewards: Tensor, discount: float) -> ValueRange:
+ANYTHING = ValueRange(-math.inf, math.inf)
+
+
+def possible_values(rewards: Tensor, discount: float) -> ValueRange:
     """What a discounted sum of rewards can be, each one of `rewards`, (n,), or 0 after the end."""
     low, high = min(float(rewards.min()), 0.0), max(float(rewards.max()), 0.0)
     return ValueRange(low / (1 - discount), high / (1 - discount))

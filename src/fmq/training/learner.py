@@ -14,7 +14,7 @@ from fmq.settings import Study
 from fmq.tasks import TaskSettings
 from fmq.training.actor_losses import ActorInputs, ActorLoss
 from fmq.training.adam import Adam, flatten
-from fmq.training.divergence import refuse_divergence
+from fmq.training.divergence import ANYTHING, ValueRange, refuse_divergence
 
 
 class Objective(NamedTuple):
@@ -42,8 +42,13 @@ class Learner:
         action_dims: int,
         init_seed: int,
         noise_seed: int,
+        possible_values: ValueRange = ANYTHING,
     ) -> None:
-        """Fresh networks for observations as in `normalizer` and chunks of H * `action_dims`."""
+        """Fresh networks for observations as in `normalizer` and chunks of H * `action_dims`.
+
+        A Q far outside of `possible_values` is refused.
+        """
+        self.possible_values = possible_values
         self.study, self.task, self.normalizer = study, task, normalizer
         device = normalizer.mean.device
         self.action_size = task.chunk_length * action_dims
@@ -80,7 +85,8 @@ class Learner:
             measure: also compute and return metrics.
 
         Raises:
-            Divergence: a loss or the gradient is not finite; nothing was changed.
+            Divergence: a loss or the gradient is not finite, or a Q is impossible; nothing was
+                changed.
         """
         batch = batch._replace(
             observations=self.normalizer(batch.observations),
@@ -103,7 +109,13 @@ class Learner:
         gradient = torch.cat([one.flatten() for one in gradients])
         gradient_norm = torch.linalg.vector_norm(gradient)
         # Before the step: parameters that are good stay so.
-        refuse_divergence(critic_loss=value_loss, actor_loss=actor_loss, gradient=gradient_norm)
+        refuse_divergence(
+            self.possible_values,
+            values,
+            critic_loss=value_loss,
+            actor_loss=actor_loss,
+            gradient=gradient_norm,
+        )
         measured: dict[str, float] = {}
         if measure:
             metrics |= {

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from fmq.progress import progress
 from fmq.runs import Run
+from fmq.training.checkpoint import refuse_misfit
 from fmq.training.scratch import open_scratch
 from fmq.training.workbench import Workbench
 
@@ -21,7 +22,9 @@ def train_offline(run: Run, results: Path) -> None:
         bench = Workbench(run, results, scratch)
         kept = scratch.load(bench.device)
         if kept is not None:
-            bench.restore(kept)
+            with refuse_misfit(scratch.progress):
+                bench.restore(kept)
+        scratch.at_once = False
         _train(bench)
         bench.finish()
 
@@ -33,6 +36,10 @@ def _train(bench: Workbench) -> None:
     clock, updates = time.monotonic(), 0
     with progress(str(run), run.last_step - bench.step, "updates") as heartbeat:
         for step in range(bench.step + 1, run.last_step + 1):
+            if bench.evaluates_after(step - 1, settings.evaluate_every):
+                paused = time.monotonic()
+                heartbeat.remark(f"success {bench.evaluate(step - 1):.0%} at {step - 1}")
+                clock += time.monotonic() - paused
             measure = step % log_every == 0 or step == run.last_step
             measured = bench.update(step, objective, measure)
             updates += 1
@@ -41,9 +48,6 @@ def _train(bench: Workbench) -> None:
                 rate = updates / (time.monotonic() - clock)
                 bench.metrics.append({"step": step, **measured, "updates_per_second": rate})
                 clock, updates = time.monotonic(), 0
-            if step % settings.evaluate_every == 0 and step < run.last_step:
-                paused = time.monotonic()
-                heartbeat.remark(f"success {bench.evaluate(step):.0%} at {step}")
-                clock += time.monotonic() - paused
             bench.step = step
-            bench.scratch.keep(bench.state)
+            pause = bench.evaluates_after(step, settings.evaluate_every) or step == run.last_step
+            bench.scratch.keep(bench.state, now=pause)

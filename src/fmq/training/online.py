@@ -10,6 +10,7 @@ from typing import Any
 from fmq.methods import METHODS
 from fmq.progress import progress
 from fmq.runs import Run
+from fmq.training.checkpoint import refuse_misfit
 from fmq.training.collector import Collector
 from fmq.training.scratch import open_scratch
 from fmq.training.workbench import Workbench
@@ -27,10 +28,12 @@ def finetune(run: Run, results: Path) -> None:
         interacts = METHODS[run.kind].interacts
         collector = Collector(bench, scratch.folder / "transitions.bin") if interacts else None
         kept = scratch.load(bench.device)
-        if kept is not None:
-            bench.restore(kept)
-        if collector is not None:
-            collector.restore(kept["collector"] if kept else None)
+        with refuse_misfit(scratch.progress):
+            if kept is not None:
+                bench.restore(kept)
+            if collector is not None:
+                collector.restore(kept["collector"] if kept else None)
+        scratch.at_once = False
         _train(bench, collector)
         bench.finish()
 
@@ -45,6 +48,8 @@ def _train(bench: Workbench, collector: Collector | None) -> None:
 
     with progress(str(run), settings.steps - bench.step, "steps") as heartbeat:
         for step in range(bench.step + 1, settings.steps + 1):
+            if bench.evaluates_after(step - 1, settings.evaluate_every):
+                heartbeat.remark(f"success {bench.evaluate(step - 1):.0%} at {step - 1}")
             if collector is not None:
                 with clock.measure("environment"):
                     collector.step()
@@ -57,10 +62,9 @@ def _train(bench: Workbench, collector: Collector | None) -> None:
                     row = {"step": step, "gradient_step": gradient_step, **measured}
                     bench.metrics.append(row | _online_metrics(bench, collector, clock))
             heartbeat.advance()
-            if step % settings.evaluate_every == 0 and step < settings.steps:
-                heartbeat.remark(f"success {bench.evaluate(step):.0%} at {step}")
             bench.step = step
-            bench.scratch.keep(state)
+            pause = bench.evaluates_after(step, settings.evaluate_every) or step == settings.steps
+            bench.scratch.keep(state, now=pause)
 
 
 def _gradient_step(run: Run, step: int) -> int:

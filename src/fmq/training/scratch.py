@@ -1,8 +1,9 @@
 """Progress of an unfinished run, in a folder that is no output of the workflow.
 
 Snakemake deletes the outputs of a job that fails. What an interrupted run needs to go on, as if it
-had never stopped, is therefore kept in ``results/scratch/TASK/seedN/RUN-HASH/``: the settings' hash
-in its name keeps runs of different settings apart. The folder is deleted when the run is done.
+had never stopped, is therefore kept in ``results/scratch/TASK/seedN/RUN/HASH/``: the settings' hash
+keeps runs of different settings apart, which share outputs and so the lock. The folder of the hash
+is deleted when the run is done.
 """
 
 import shutil
@@ -17,13 +18,19 @@ import torch
 
 from fmq import paths
 from fmq.errors import Preempted, UserError
-from fmq.locks import take_lock
+from fmq.files import sweep
+from fmq.locks import own
 from fmq.runs import Run, settings_hash
 from fmq.training.checkpoint import load_checkpoint, save_checkpoint
 
 
 class Scratch:
-    """The scratch folder of a run, owned by this process."""
+    """The scratch folder of a run, owned by this process.
+
+    Attributes:
+        at_once: whether SIGTERM ends the process where it is: at the beginning, and in evaluations,
+            all that there is to lose is kept already.
+    """
 
     def __init__(self, folder: Path, settings: str, interval: float) -> None:
         """Use `open_scratch`, which also takes the lock.
@@ -35,23 +42,31 @@ class Scratch:
         self.folder, self.settings, self.interval = folder, settings, interval
         self.due = time.monotonic() + interval
         self.stopping = False
+        self.at_once = True
+
+    @property
+    def progress(self) -> Path:
+        """The file that `keep` writes."""
+        return self.folder / "progress.pt"
 
     def load(self, device: torch.device) -> dict[str, Any] | None:
         """What `keep` wrote last, or None at a run's beginning."""
-        path = self.folder / "progress.pt"
-        return load_checkpoint(path, self.settings, device) if path.exists() else None
+        if not self.progress.exists():
+            return None
+        remedy = f"delete {self.folder} to begin the run anew"
+        return load_checkpoint(self.progress, self.settings, device, remedy)
 
-    def keep(self, state: Callable[[], dict[str, Any]]) -> None:
-        """Keep what `state` returns, if it is time to or the process has to stop.
+    def keep(self, state: Callable[[], dict[str, Any]], now: bool = False) -> None:
+        """Keep what `state` returns, if it is time to, or `now`, or the process has to stop.
 
         Raises:
             Preempted: after keeping, if the process was asked to stop.
             UserError: it cannot be written; what was kept before is still there.
         """
-        if not self.stopping and time.monotonic() < self.due:
+        if not (now or self.stopping or time.monotonic() >= self.due):
             return
         try:
-            save_checkpoint(self.folder / "progress.pt", self.settings, state())
+            save_checkpoint(self.progress, self.settings, state())
         except OSError as error:
             raise UserError(
                 f"{self.folder}: progress cannot be kept: {error.strerror or error}; make room and "
@@ -64,24 +79,45 @@ class Scratch:
     def request_stop(self, *_: object) -> None:
         """Signal handler: stop at the next occasion."""
         self.stopping = True
+        if self.at_once:
+            raise Preempted
+
+    @contextmanager
+    def nothing_to_lose(self) -> Iterator[None]:
+        """Around work that is not worth being waited for: `keep` was called `now` before it."""
+        before, self.at_once = self.at_once, True
+        try:
+            if self.stopping:
+                raise Preempted
+            yield
+        finally:
+            self.at_once = before
+
+    def discard(self) -> None:
+        """Delete all progress; what is left when this is interrupted is no progress any more."""
+        self.progress.unlink(missing_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 @contextmanager
 def open_scratch(run: Run, results: Path) -> Iterator[Scratch]:
-    """Own a run's scratch folder inside the block; it is deleted if the block ends without error.
+    """Own a run's scratch folder inside the block; progress is deleted if it ends without error.
 
-    SIGTERM, by which clusters announce that a job has to make room, stops the run at its next step.
+    SIGTERM, by which clusters announce that a job has to make room, stops the run.
 
     Raises:
         UserError: another process works on this run.
     """
     digest = settings_hash(run.settings())
-    folder = paths.scratch_folder(results, run.task.name, run.seed, run.name, digest)
-    with take_lock(folder, "run"):
-        scratch = Scratch(folder, digest, run.study.checkpoint_seconds)
+    folder = paths.scratch_folder(results, run.task.name, run.seed, run.name)
+    with own(folder, "run"):
+        scratch = Scratch(folder / digest, digest, run.study.checkpoint_seconds)
+        for place in (scratch.folder, paths.run_folder(results, run.task.name, run.seed, run.name)):
+            sweep(place)
         before = signal.signal(signal.SIGTERM, scratch.request_stop)
         try:
+            scratch.folder.mkdir(exist_ok=True)
             yield scratch
-            shutil.rmtree(folder)
+            scratch.discard()
         finally:
             signal.signal(signal.SIGTERM, before)

@@ -1,7 +1,6 @@
 """What every training stage sets up and leaves behind."""
 
 import csv
-import json
 import platform
 import socket
 import time
@@ -15,16 +14,24 @@ from fmq.data.manifest import check_dataset
 from fmq.data.normalization import fit_normalizer
 from fmq.data.sequences import SequenceBuffer
 from fmq.data.transitions import load_transitions
+from fmq.datasets import training_file
 from fmq.errors import UserError
-from fmq.evaluation import Evaluator, load_learner, success_rate, write_evaluation
-from fmq.files import atomic_path
+from fmq.evaluation import (
+    Evaluator,
+    checkpoint_file,
+    learned_from,
+    load_learner,
+    success_rate,
+    write_evaluation,
+)
+from fmq.files import atomic_path, write_json
 from fmq.policy import Policy, make_sampler
 from fmq.provenance import code_commit, package_versions
 from fmq.runs import Run, settings_hash
 from fmq.training.actor_losses import ACTOR_LOSSES
-from fmq.training.checkpoint import save_checkpoint
+from fmq.training.checkpoint import refuse_misfit, save_checkpoint
 from fmq.training.device import claim_device
-from fmq.training.divergence import Divergence, value_range
+from fmq.training.divergence import Divergence, possible_values
 from fmq.training.learner import Learner, Objective
 from fmq.training.scratch import Scratch
 
@@ -36,7 +43,8 @@ class Workbench:
 
     def __init__(self, run: Run, results: Path, scratch: Scratch) -> None:
         self.run, self.results, self.scratch = run, results, scratch
-        self.step = run.parent.last_step if run.stage == "distill" and run.parent else 0
+        self.first = run.parent.last_step if run.stage == "distill" and run.parent else 0
+        self.step = self.first
         self.folder = paths.run_folder(results, run.task.name, run.seed, run.name)
         self.claim = claim_device(run.study)
         self.device = self.claim.device
@@ -48,9 +56,10 @@ class Workbench:
             self.buffer.actions.shape[-1],
             init_seed=run.derive_seed("networks"),
             noise_seed=run.derive_seed("training noise", run.name),
+            possible_values=possible_values(self.buffer.rewards, run.task.settings.discount),
         )
         if run.parent is not None:
-            self.learner.load_state(load_learner(run.parent, results, self.device))
+            self._start_from(run.parent)
         self.sampler = make_sampler(
             run.sampler, run.study.sampling, self.learner.action_size, run.critic_target
         )
@@ -60,6 +69,7 @@ class Workbench:
         self.metrics: list[dict[str, float]] = []
         self.evaluations: list[dict[str, Any]] = []
         self.seconds = {"wall": -time.time(), "cpu": 0.0}  # of the processes so far
+        self.code = [{"commit": code_commit(), "packages": package_versions(PACKAGES)}]
 
     def _load_data(self) -> None:
         task, study = self.run.task, self.run.study
@@ -77,13 +87,25 @@ class Workbench:
         self.normalizer = fit_normalizer(
             tensors["observations"], study.networks.normalize_observations
         )
-        self.range = value_range(tensors["rewards"], task.settings.discount)
         self.buffer = SequenceBuffer(
             **tensors,
             capacity=study.online.capacity if self.run.stage == "finetune" else 0,
             horizon=task.settings.chunk_length,
             discount=task.settings.discount,
         )
+
+    def _start_from(self, parent: Run) -> None:
+        state, path = (
+            load_learner(parent, self.results, self.device),
+            checkpoint_file(parent, self.results),
+        )
+        with refuse_misfit(path):
+            self.learner.load_state(state)
+        file = training_file(self.run.task.dataset)
+        if learned_from(parent, self.results).get(file) != self._digests().get(file):
+            raise UserError(
+                f"{path}: learned from another {file} than is in {self.data}; run it again"
+            )
 
     def _generator(self, purpose: str, *parts: int | str) -> torch.Generator:
         seed = self.run.derive_seed(purpose, self.run.name, *parts)
@@ -112,9 +134,7 @@ class Workbench:
         """
         batch = self.buffer.sample(self.run.study.training.batch_size, self.batches)
         try:
-            measured = self.learner.update(batch, step, objective, measure)
-            if measured:
-                self.range.refuse(measured["q_min"], measured["q_max"])
+            return self.learner.update(batch, step, objective, measure)
         except Divergence as error:
             kept = self.scratch.folder / "diverged.pt"
             save_checkpoint(kept, self.scratch.settings, batch._asdict())
@@ -122,7 +142,6 @@ class Workbench:
                 f"{self.run}: {error} at gradient step {step}; its batch is in {kept}; "
                 "lower learning_rate or target_rate"
             ) from None
-        return measured
 
     def drift(self) -> float:
         """Drift of the policy from the offline policy on a batch of its own."""
@@ -132,9 +151,14 @@ class Workbench:
     def evaluate(self, step: int) -> float:
         """Evaluate the policy in training, keep the episodes, return the success rate."""
         act = self.policy("evaluation noise", step).act
-        rows = self.evaluator.episodes(act, self.run.sampler, step)
+        with self.scratch.nothing_to_lose():
+            rows = self.evaluator.episodes(act, self.run.sampler, step)
         self.evaluations += rows
         return success_rate(rows)
+
+    def evaluates_after(self, step: int, every: int) -> bool:
+        """Whether an evaluation belongs between `step` and the next; the last has its own stage."""
+        return self.first < step < self.run.last_step and step % every == 0
 
     def state(self) -> dict[str, Any]:
         """All that changes from step to step, for `Scratch.keep`."""
@@ -147,6 +171,8 @@ class Workbench:
             "metrics": self.metrics,
             "evaluations": self.evaluations,
             "dataset": self._digests(),
+            "device": self.device.type,
+            "code": self.code,
             "seconds": {
                 "wall": self.seconds["wall"] + time.time(),
                 "cpu": self.seconds["cpu"] + time.process_time(),
@@ -157,15 +183,22 @@ class Workbench:
         """Go on from what `state` returned.
 
         Raises:
-            UserError: the data set is not the one that the run began with.
+            UserError: the data set or the kind of device is not what the run began with.
         """
+        if state["device"] != self.device.type:
+            raise UserError(
+                f"{self.run}: began on {state['device']} and cannot go on on {self.device.type}, "
+                f"whose random numbers are others; set device, or delete {self.scratch.folder} to "
+                "begin anew"
+            )
         if state["dataset"] != self._digests():
             raise UserError(
                 f"{self.data}: not the files that {self.run} began with; put those back, or delete "
-                f"{self.results / 'scratch' / self.run.task.name} to begin anew"
+                f"{self.scratch.folder} to begin anew"
             )
         self.step = state["step"]
         self.learner.load_state(state["learner"])
+        self.code = [*(one for one in state["code"] if one not in self.code), *self.code]
         for name, generator in self._generators().items():
             generator.set_state(state["generators"][name].cpu())
         self.metrics, self.evaluations = state["metrics"], state["evaluations"]
@@ -185,8 +218,12 @@ class Workbench:
         return {name: entry["sha256"] for name, entry in self.manifest["files"].items()}
 
     def finish(self) -> None:
-        """Write everything the run leaves behind, the checkpoint last."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Write everything the run leaves behind, the checkpoint last.
+
+        What an earlier run of other settings left goes first: never a mixture of both.
+        """
+        for name in ("checkpoint.pt", "evaluations.csv"):
+            (self.folder / name).unlink(missing_ok=True)
         settings = self.run.settings()
         write_json(
             self.folder / "settings.json", {"hash": settings_hash(settings), "settings": settings}
@@ -200,8 +237,8 @@ class Workbench:
 
     def _provenance(self) -> dict[str, Any]:
         return {
-            "commit": code_commit(),
-            "packages": package_versions(PACKAGES),
+            **self.code[-1],
+            "begun_with": self.code[:-1],
             "python": platform.python_version(),
             "host": socket.gethostname(),
             "device": str(self.device),
@@ -209,12 +246,6 @@ class Workbench:
             "wall_seconds": round(self.seconds["wall"] + time.time(), 1),
             "cpu_seconds": round(self.seconds["cpu"] + time.process_time(), 1),
         }
-
-
-def write_json(path: Path, values: dict[str, Any]) -> None:
-    """Write readable JSON, whole or not at all."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(values, indent=2) + "\n")
 
 
 def write_metrics(path: Path, rows: list[dict[str, float]]) -> None:

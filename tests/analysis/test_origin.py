@@ -1,0 +1,71 @@
+"""Tables are made of scores and statistics of the same settings, and of each other."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fmq.analysis.figures import write_figures
+from fmq.analysis.scores import write_scores
+from fmq.analysis.statistics import write_statistics
+from fmq.analysis.tables import write_tables
+from fmq.errors import UserError
+from fmq.settings import Study
+
+
+@pytest.fixture
+def made(study: Study, runs: Path, tmp_path: Path) -> Path:
+    """Scores and statistics of the study."""
+    write_scores(study, runs, tmp_path / "scores.csv")
+    write_statistics(study, tmp_path / "scores.csv", tmp_path / "statistics")
+    return tmp_path
+
+
+def refusal(function: Callable[..., None], *arguments: object) -> str:
+    with pytest.raises(UserError) as error:
+        function(*arguments)
+    return str(error.value)
+
+
+def test_scores_of_other_settings_make_no_statistics(
+    study_maker: Callable[..., Study], made: Path
+) -> None:
+    other = study_maker(seed=7)
+    told = refusal(write_statistics, other, made / "scores.csv", made / "again")
+    assert "scores.csv: made with other settings" in told
+    assert told.endswith("run `fmq scores` again")
+    assert not (made / "again").exists()
+
+
+@pytest.mark.parametrize("write", [write_tables, write_figures])
+def test_statistics_of_other_settings_make_no_tables_or_figures(
+    write: Callable[..., None], study_maker: Callable[..., Study], runs: Path, made: Path
+) -> None:
+    other = study_maker(published=True)
+    write_scores(other, runs, made / "scores.csv")
+    told = refusal(write, other, made / "scores.csv", made / "statistics", [], made / "out")
+    assert "made with other settings" in told
+    assert told.endswith("run `fmq statistics` again")
+    assert not (made / "out").exists()
+
+
+@pytest.mark.parametrize("write", [write_tables, write_figures])
+def test_statistics_of_older_scores_make_no_tables_or_figures(
+    write: Callable[..., None], study: Study, made: Path
+) -> None:
+    scores = made / "scores.csv"
+    text = scores.read_text()
+    changed = text.replace(",0.", ",0.0", 1)
+    assert changed != text
+    scores.write_text(changed)
+    told = refusal(write, study, scores, made / "statistics", [], made / "out")
+    assert "made of others than" in told
+
+
+def test_a_table_without_its_metadata_is_refused(study: Study, made: Path) -> None:
+    metadata = made / "scores.csv-metadata.json"
+    for text in ("{}", json.dumps({"notes": [{"study": 1}]})):
+        metadata.write_text(text)
+        told = refusal(write_statistics, study, made / "scores.csv", made / "again")
+        assert "does not tell what the table was made of" in told

@@ -1,0 +1,108 @@
+"""The smoke study's runs, undisturbed and disturbed."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fmq.configuration import load_study
+from fmq.data.generate import generate_dataset
+from fmq.paths import dataset_folder, run_folder
+from fmq.runs import Run, make_run
+from fmq.settings import Study, find_dataset
+from fmq.training.offline import train_offline
+from fmq.training.online import finetune
+from fmq.training.workbench import Workbench
+
+ROOT = Path(__file__).parents[2]
+DATASET = "pointmaze-medium-navigate-v0"
+TASK = "pointmaze-medium-navigate-singletask-task4-v0"
+STAGES = ("pretrain-warmup", "distill-esd", "finetune-fmq", "finetune-mvp-no-new-data")
+
+
+class Interruption(BaseException):
+    """As good as a kill: nothing of ours catches it, and only what is on disk survives."""
+
+
+class Disturbance:
+    """Runs of the smoke study on one task and seed, and what may happen to them."""
+
+    dataset = DATASET
+    interruption = Interruption
+
+    def run(self, study: Study, name: str) -> Run:
+        return make_run(study, TASK, 0, name)
+
+    def train(self, study: Study, name: str, results: Path) -> None:
+        run = self.run(study, name)
+        (finetune if run.stage == "finetune" else train_offline)(run, results)
+
+    def folder(self, results: Path, name: str) -> Path:
+        return run_folder(results, TASK, 0, name)
+
+    def outputs(self, results: Path, name: str) -> list[bytes]:
+        files = ("checkpoint.pt", "evaluations.csv")
+        return [(self.folder(results, name) / file).read_bytes() for file in files]
+
+    def at_call(
+        self,
+        patch: pytest.MonkeyPatch,
+        calls: int,
+        deed: Callable[[], object],
+        method: str = "update",
+    ) -> None:
+        """Do `deed` behind the call number `calls` of a method of the workbench."""
+        original, count = getattr(Workbench, method), 0
+
+        def counted(self: Workbench, *arguments: Any) -> Any:
+            nonlocal count
+            count += 1
+            result = original(self, *arguments)
+            if count == calls:
+                deed()
+            return result
+
+        patch.setattr(Workbench, method, counted)
+
+    def die(self) -> None:
+        raise Interruption
+
+    def ask_to_stop(self) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.fixture(scope="session")
+def disturbance() -> Disturbance:
+    return Disturbance()
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """The smoke study; progress is kept after every step, and episodes end on the way."""
+    overlay = tmp_path_factory.mktemp("settings") / "overlay.yaml"
+    overlay.write_text("checkpoint_seconds: 1.0e-9\ntask_defaults: {episode_limit: 23}\n")
+    return load_study(ROOT / "config.yaml", ROOT / "config" / "smoke.yaml", overlay)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(
+    smoke: Study, disturbance: Disturbance, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    results = tmp_path_factory.mktemp("undisturbed")
+    generate_dataset(DATASET, find_dataset(smoke, DATASET), dataset_folder(results, DATASET), 1)
+    for name in STAGES:
+        disturbance.train(smoke, name, results)
+    return results
+
+
+@pytest.fixture
+def results(undisturbed: Path, tmp_path: Path) -> Path:
+    """A results folder with the data and the runs that others start from."""
+    folder = tmp_path / "results"
+    for name in ("datasets", *(f"runs/{TASK}/seed0/{run}" for run in STAGES[:2])):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).symlink_to(undisturbed / name)
+    return folder

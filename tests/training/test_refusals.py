@@ -1,0 +1,263 @@
+"""What stops a run: another writer, other data, divergence, no room; one line, nothing lost."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from fmq.data.generate import generate_dataset
+from fmq.envs.environment import Transition
+from fmq.envs.ogbench import OGBenchEnvironment
+from fmq.errors import UserError
+from fmq.paths import dataset_folder, settings_file
+from fmq.runs import settings_hash
+from fmq.settings import Study, find_dataset
+from fmq.training.checkpoint import load_checkpoint, save_checkpoint
+from fmq.training.scratch import open_scratch
+from fmq.training.workbench import Workbench
+
+NAME = "finetune-fmq"
+
+
+def refusal(disturbance, study: Study, results: Path, name: str = NAME) -> str:
+    """The line with which a run is refused."""
+    with pytest.raises(UserError) as error:
+        disturbance.train(study, name, results)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+@pytest.mark.parametrize("eta", [1.0, 0.5])
+def test_a_second_writer_is_refused_with_the_owner_named(
+    disturbance, smoke: Study, results: Path, eta: float
+) -> None:
+    """With other settings too: both would write the same files."""
+    other = smoke.model_copy(update={"fmq": smoke.fmq.model_copy(update={"eta": eta})})
+    with open_scratch(disturbance.run(other, NAME), results):
+        told = refusal(disturbance, smoke, results)
+    assert f"process {os.getpid()} on " in told
+    assert "works on this run" in told
+
+
+def test_the_lock_of_a_dead_process_is_taken_over(disturbance, smoke: Study, results: Path) -> None:
+    run = disturbance.run(smoke, NAME)
+    with open_scratch(run, results) as scratch:
+        folder = scratch.folder.parent
+    script = (
+        "import sys, os; from filelock import FileLock; "
+        f"FileLock({str(folder / 'lock')!r}).acquire(); os.kill(os.getpid(), 9)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=False)
+    (folder / "owner.json").write_text(json.dumps({"host": "gone", "pid": 1}))
+    with open_scratch(run, results):
+        assert json.loads((folder / "owner.json").read_text())["pid"] == os.getpid()
+
+
+def test_what_killed_writers_left_is_swept_away(disturbance, smoke: Study, results: Path) -> None:
+    left = disturbance.folder(results, NAME) / f".checkpoint-{'0' * 32}.pt"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    with open_scratch(disturbance.run(smoke, NAME), results):
+        assert not left.exists()
+
+
+def other_data(study: Study, results: Path, dataset: str) -> None:
+    (results / "datasets").unlink()
+    settings = find_dataset(study, dataset).model_copy(update={"seed": 9})
+    generate_dataset(dataset, settings, dataset_folder(results, dataset), 1)
+
+
+def test_a_run_does_not_go_on_with_other_data(disturbance, smoke: Study, results: Path) -> None:
+    name = "pretrain-warmup"
+    disturbance.folder(results, name).unlink()
+    with pytest.MonkeyPatch.context() as patch:
+        disturbance.at_call(patch, 5, disturbance.die)
+        with pytest.raises(disturbance.interruption):
+            disturbance.train(smoke, name, results)
+    other_data(smoke, results, disturbance.dataset)
+    told = refusal(disturbance, smoke, results, name)
+    assert "not the files that pretrain-warmup" in told
+
+
+def test_a_run_does_not_start_from_one_on_other_data(
+    disturbance, smoke: Study, results: Path
+) -> None:
+    other_data(smoke, results, disturbance.dataset)
+    told = refusal(disturbance, smoke, results)
+    assert "distill-esd/checkpoint.pt: learned from another" in told
+
+
+def test_a_checkpoint_without_a_part_is_told_with_its_file(
+    disturbance, smoke: Study, results: Path
+) -> None:
+    run = disturbance.run(smoke, "distill-esd")
+    digest = settings_hash(run.settings())
+    path = disturbance.folder(results, "distill-esd")
+    content = load_checkpoint(path / "checkpoint.pt", digest, torch.device("cpu"))
+    provenance = (path / "provenance.json").read_text()
+    path.unlink()
+    del content["target"]
+    save_checkpoint(path / "checkpoint.pt", digest, content)
+    (path / "provenance.json").write_text(provenance)
+    assert "distill-esd/checkpoint.pt: does not fit the run" in refusal(disturbance, smoke, results)
+
+
+def test_a_finished_run_leaves_nothing_of_an_earlier_one(
+    disturbance, smoke: Study, results: Path
+) -> None:
+    """Killed while it writes its outputs, it has not yet any that belong to other settings."""
+    disturbance.train(smoke, NAME, results)
+    folder = disturbance.folder(results, NAME)
+    other = smoke.model_copy(update={"fmq": smoke.fmq.model_copy(update={"eta": 0.5})})
+    with pytest.MonkeyPatch.context() as patch:
+
+        def interrupted(*arguments: object) -> None:
+            raise disturbance.interruption
+
+        patch.setattr("fmq.training.workbench.write_json", interrupted)
+        with pytest.raises(disturbance.interruption):
+            disturbance.train(other, NAME, results)
+    assert not (folder / "evaluations.csv").exists()
+    assert not (folder / "checkpoint.pt").exists()
+
+
+def test_divergence_is_named_and_the_last_good_progress_stays(
+    disturbance, smoke: Study, results: Path
+) -> None:
+    update = Workbench.update
+
+    def spoiled(self: Workbench, step: int, *arguments: Any) -> dict[str, float]:
+        if step >= smoke.offline.steps + 3:
+            self.buffer.rewards[:] = float("inf")
+        return update(self, step, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Workbench, "update", spoiled)
+        told = refusal(disturbance, smoke, results)
+    assert "critic loss is inf at gradient step 43" in told or "critic loss is nan" in told
+    (progress,) = (results / "scratch").rglob("progress.pt")
+    batch = torch.load(progress.parent / "diverged.pt", weights_only=True)["content"]
+    assert batch["rewards"].isinf().all()
+    assert not (disturbance.folder(results, NAME) / "checkpoint.pt").exists()
+
+
+def test_values_beyond_what_rewards_allow_stop_the_run(
+    disturbance, smoke: Study, results: Path
+) -> None:
+    """At once, not only where metrics are written: else spoiled progress would be kept."""
+    update, seen = Workbench.update, []
+
+    def inflated(self: Workbench, step: int, *arguments: Any) -> dict[str, float]:
+        if len(seen) == 4:
+            self.learner.critic_weights *= 1e3
+        seen.append(step)
+        return update(self, step, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Workbench, "update", inflated)
+        told = refusal(disturbance, smoke, results)
+    assert "far outside of what the rewards allow, -100 to 0" in told
+    assert f"at gradient step {seen[-1]}" in told
+    assert len(seen) == 5
+    assert seen[-1] % smoke.training.log_every != 0
+
+
+@pytest.mark.parametrize("quantity", ["a reward of nan", "an observation that is not finite"])
+def test_a_simulator_that_becomes_unstable_is_named(
+    disturbance, smoke: Study, results: Path, quantity: str
+) -> None:
+    step, count = OGBenchEnvironment.step, 0
+
+    def unstable(self: OGBenchEnvironment, action: np.ndarray) -> Transition:
+        nonlocal count
+        count += 1
+        result = step(self, action)
+        if count < 10:
+            return result
+        if "reward" in quantity:
+            return result._replace(reward=float("nan"))
+        return result._replace(observation=np.full_like(result.observation, np.inf))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(OGBenchEnvironment, "step", unstable)
+        told = refusal(disturbance, smoke, results)
+    assert f"{quantity} at environment step 10, episode 1" in told
+    assert disturbance.train(smoke, NAME, results) is None
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 2 MB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)]
+    if subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("a small disk cannot be mounted here: that takes root")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def fill(disk: Path) -> Path:
+    """A file that takes all the room there is."""
+    filler = disk / "filler"
+    with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    return filler
+
+
+def test_a_full_disk_keeps_the_last_progress_and_the_run_goes_on_when_there_is_room(
+    disturbance, smoke: Study, undisturbed: Path, results: Path, small_disk: Path
+) -> None:
+    (results / "scratch").symlink_to(small_disk)
+    with pytest.MonkeyPatch.context() as patch:
+        disturbance.at_call(patch, 6, lambda: fill(small_disk))
+        assert "progress cannot be kept: No space left" in refusal(disturbance, smoke, results)
+    (progress,) = small_disk.rglob("progress.pt")
+    digest = settings_hash(disturbance.run(smoke, NAME).settings())
+    assert load_checkpoint(progress, digest, torch.device("cpu"))["step"] > 0
+    assert [file.name for file in small_disk.rglob(".*")] == []
+    (small_disk / "filler").unlink()
+    disturbance.train(smoke, NAME, results)
+    assert disturbance.outputs(results, NAME) == disturbance.outputs(undisturbed, NAME)
+
+
+def test_outputs_that_find_no_room_are_one_line_and_cost_no_work(
+    disturbance, smoke: Study, undisturbed: Path, results: Path, small_disk: Path
+) -> None:
+    folder = disturbance.folder(results, NAME)
+    folder.symlink_to(small_disk)
+    filler = fill(small_disk)
+    settings_file(results).write_text(smoke.model_dump_json())
+    task = disturbance.run(smoke, NAME).task.name
+    command = [str(Path(sys.executable).with_name("fmq")), "finetune", task, "--seed", "0"]
+    command += ["--method", "fmq", "--results", str(results)]
+    full = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert full.returncode == 2
+    last = full.stderr.splitlines()[-1]
+    assert last.startswith("fmq: ")
+    assert "No space left on device" in last
+    assert "Traceback" not in full.stderr
+    assert [file.name for file in small_disk.iterdir()] == ["filler"]
+    filler.unlink()
+    with pytest.MonkeyPatch.context() as patch:
+        disturbance.at_call(patch, 1, lambda: pytest.fail("work was done again"))
+        disturbance.train(smoke, NAME, results)
+    assert disturbance.outputs(results, NAME) == disturbance.outputs(undisturbed, NAME)
+
+
+def test_a_folder_that_cannot_be_written_is_named_at_once(
+    disturbance, smoke: Study, results: Path
+) -> None:
+    (results / "scratch").symlink_to("/proc")  # which not even root can write to
+    told = refusal(disturbance, smoke, results)
+    assert "scratch/" in told
+    assert ": cannot be written" in told
