@@ -5,6 +5,7 @@ r"""Time of an update and of an action, one JSON line per case: {"case", "ms_wal
         --plain
 
 `offline` and `fmq` are whole updates: noise, critic target, losses, gradients, Adam, targets.
+The others act as an evaluation does, with weights that are prepared once:
 `one_step` is best-of-N from the one-step map at one observation, `euler` the same from ten Euler
 steps, `qgbs` the beam search 4/4/1. `sgemm` is a large product of matrices in float32, for scale.
 Figures are medians per call, of one thread. `benchmarks/compare.py` runs two such programs in turn.
@@ -67,6 +68,8 @@ def make_case(case: str, sizes: argparse.Namespace) -> Callable[[], object]:
         return lambda: learner.update(batch, CURRICULUM_DONE, objective)
     sampler = make_sampler(SAMPLERS[case], study.sampling, learner.action_size, "min")
     observation = batch.observations[:1]
+    for network in (learner.actor, learner.critic):
+        network.prepare()
 
     def act() -> Tensor:
         with torch.no_grad():

@@ -6,7 +6,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from fmq import perceptron
-from fmq.networks import MANY_ROWS, VelocityNetwork
+from fmq.guidance import value_and_gradient
+from fmq.networks import MANY_ROWS, CriticEnsemble, VelocityNetwork
 
 FLOAT32 = {"rtol": 1e-5, "atol": 1e-5}
 
@@ -70,6 +71,29 @@ def test_tangents_are_derivatives(activation: str) -> None:
     expected = torch.func.jvp(perceptron.ACTIVATIONS[activation], (x,), (tangent,))[1]
     found = perceptron.TANGENTS[activation](x, tangent)
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("norm", [False, True])
+@pytest.mark.parametrize("rows", [1, perceptron.FUSED_ROWS, perceptron.TILE + 5])
+def test_prepared_layers_are_the_same_layers(norm: bool, rows: int) -> None:
+    linear, norms = layers(perceptron.FUSED_WIDTH, norm)
+    expected = plain(random(rows, 7), linear, norms, "gelu").float()
+    prepared = perceptron.prepare(linear)
+    assert prepared[0][0].is_mkldnn
+    found = perceptron.infer(random(rows, 7), prepared, norms, "gelu")
+    torch.testing.assert_close(found, expected, **FLOAT32)
+
+
+def test_a_prepared_critic_still_has_gradients() -> None:
+    shape = {"hidden_width": perceptron.FUSED_WIDTH, "hidden_layers": 2, "activation": "gelu"}
+    critic = CriticEnsemble(5, 6, **shape, generator=torch.Generator().manual_seed(0))
+    obs, actions = random(3, 5), random(3, 6, seed=1)
+    before = value_and_gradient(critic, obs, actions, lambda values: values.amin(0))
+    critic.prepare()
+    after = value_and_gradient(critic, obs, actions, lambda values: values.amin(0))
+    torch.testing.assert_close(after, before, **FLOAT32)
+    with torch.no_grad():
+        torch.testing.assert_close(critic(obs, actions), before[0], **FLOAT32)
 
 
 @pytest.mark.parametrize("features", [0, 8])

@@ -118,10 +118,12 @@ def load_policy(run: Run, sampler: str, results: Path, device: torch.device) -> 
         )
         actor.load_state_dict(state["actor"])
         critic.load_state_dict(state["critic"])
+    for network in (actor, critic):
+        network.to(device).prepare()
     seed = run.derive_seed("evaluation noise", run.name, run.last_step)
     return Policy(
-        actor.to(device),
-        critic.to(device),
+        actor,
+        critic,
         normalizer,
         make_sampler(sampler, run.study.sampling, state["action_size"], run.critic_target),
         torch.Generator(device).manual_seed(seed),

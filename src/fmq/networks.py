@@ -50,7 +50,36 @@ def linear_layers(sizes: list[int], generator: torch.Generator) -> nn.ModuleList
     return nn.ModuleList(layers)
 
 
-class VelocityNetwork(nn.Module):
+class MultilayerPerceptron(nn.Module):
+    """Linear layers, an activation after each hidden one and, if wanted, a layer norm after it."""
+
+    def __init__(
+        self, sizes: list[int], activation: str, *, norm: bool, generator: torch.Generator
+    ) -> None:
+        """`sizes` are the inputs, the units of each hidden layer, and the outputs."""
+        super().__init__()
+        self.activation = activation
+        self.layers = linear_layers(sizes, generator)
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for width in sizes[1:-1] if norm)
+        self.prepared: perceptron.Pairs | None = None
+
+    def prepare(self) -> None:
+        """Take the weights as final: what wants no gradient is then faster, above all in few rows.
+
+        For acting with a finished policy; a later change of the weights would not be seen.
+        """
+        self.prepared = perceptron.prepare(pairs(self.layers))
+
+    def run(self, x: Tensor, layers: perceptron.Pairs | None = None) -> Tensor:
+        """Outputs (..., out) of inputs (..., in), through other `layers` than its own if given."""
+        norms = pairs(self.norms)
+        if torch.is_grad_enabled():
+            return perceptron.forward(x, layers or pairs(self.layers), norms, self.activation)
+        layers = layers or self.prepared or pairs(self.layers)
+        return perceptron.infer(x, layers, norms, self.activation)
+
+
+class VelocityNetwork(MultilayerPerceptron):
     """Average velocity u_{r,t}(a_r | s): an MLP on [s, a_r, phi(r), phi(t)].
 
     Its diagonal u_{t,t} is the instantaneous velocity of a flow-matching policy; the flow map is
@@ -69,30 +98,25 @@ class VelocityNetwork(nn.Module):
         generator: torch.Generator,
     ) -> None:
         """`action_size` is H * A, a flattened chunk; `time_features` 0 feeds r and t raw."""
-        super().__init__()
-        self.time_features = time_features
-        self.activation = activation
         inputs = observation_size + action_size + 2 * (time_features or 1)
-        self.layers = linear_layers(
-            [inputs, *[hidden_width] * hidden_layers, action_size], generator
-        )
+        sizes = [inputs, *[hidden_width] * hidden_layers, action_size]
+        super().__init__(sizes, activation, norm=False, generator=generator)
+        self.time_features = time_features
 
     def forward(self, observations: Tensor, actions: Tensor, r: Tensor, t: Tensor) -> Tensor:
         """Velocities of shape (..., H*A) from (..., O), (..., H*A), (..., 1) and (..., 1).
 
         Times of shape (1,) are those of all rows.
         """
-        layers = pairs(self.layers)
-        inputs = [observations, actions, self._features(r), self._features(t)]
+        times = [self._features(r), self._features(t)]
+        rows = actions.shape[:-1]
         if r.ndim == 1 < actions.ndim:
-            rows = actions.shape[:-1]
-            if rows.numel() < MANY_ROWS:
-                inputs[2:] = [times.expand(*rows, -1) for times in inputs[2:]]
-            else:
-                layers[0] = absorb(layers[0], torch.cat(inputs[2:]))
-                inputs = inputs[:2]
-        x = torch.cat(inputs, -1)
-        return run(x, layers, [], self.activation)
+            if rows.numel() >= MANY_ROWS and self.prepared is None:
+                layers = pairs(self.layers)
+                layers[0] = absorb(layers[0], torch.cat(times))
+                return self.run(torch.cat([observations, actions], -1), layers)
+            times = [time.expand(*rows, -1) for time in times]
+        return self.run(torch.cat([observations, actions, *times], -1))
 
     def jvp(
         self,
@@ -131,7 +155,7 @@ class VelocityNetwork(nn.Module):
         return fourier_tangent(time, tangent, self.time_features)
 
 
-class Critic(nn.Module):
+class Critic(MultilayerPerceptron):
     """Q(s, a): an MLP with layer norm after each hidden activation."""
 
     def __init__(
@@ -144,15 +168,12 @@ class Critic(nn.Module):
         activation: str,
         generator: torch.Generator,
     ) -> None:
-        super().__init__()
-        self.activation = activation
-        widths = [hidden_width] * hidden_layers
-        self.layers = linear_layers([observation_size + action_size, *widths, 1], generator)
-        self.norms = nn.ModuleList(nn.LayerNorm(width) for width in widths)
+        sizes = [observation_size + action_size, *[hidden_width] * hidden_layers, 1]
+        super().__init__(sizes, activation, norm=True, generator=generator)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Values of shape (...) from [s, a] of shape (..., O + H*A)."""
-        return run(inputs, pairs(self.layers), pairs(self.norms), self.activation).squeeze(-1)
+        return self.run(inputs).squeeze(-1)
 
 
 class CriticEnsemble(nn.Module):
@@ -175,6 +196,11 @@ class CriticEnsemble(nn.Module):
         inputs = torch.cat([observations, actions], -1)
         return [critic(inputs) for critic in self.critics]
 
+    def prepare(self) -> None:
+        """As of each critic."""
+        for critic in self.critics:
+            critic.prepare()  # type: ignore[operator]
+
 
 def absorb(layer: tuple[Tensor, Tensor], last: Tensor) -> tuple[Tensor, Tensor]:
     """A linear layer without its last inputs, whose values are `last`: its bias absorbs them."""
@@ -186,9 +212,3 @@ def absorb(layer: tuple[Tensor, Tensor], last: Tensor) -> tuple[Tensor, Tensor]:
 def pairs(modules: nn.ModuleList) -> list[tuple[Tensor, Tensor]]:
     """Weight and bias of each module."""
     return [(module.weight, module.bias) for module in modules]  # type: ignore[misc]
-
-
-def run(x: Tensor, layers: perceptron.Pairs, norms: perceptron.Pairs, activation: str) -> Tensor:
-    """Through a multilayer perceptron, the fast way where no gradient is wanted."""
-    function = perceptron.forward if torch.is_grad_enabled() else perceptron.infer
-    return function(x, layers, norms, activation)

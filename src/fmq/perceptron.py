@@ -68,15 +68,26 @@ def forward(x: Tensor, layers: Pairs, norms: Pairs, activation: str) -> Tensor:
     return functional.linear(x, *layers[-1])
 
 
+def prepare(layers: Pairs) -> Pairs:
+    """Layers for `infer` to use again and again: wide ones in the order in which oneDNN reads them.
+
+    They are copies, which a change of the weights does not reach.
+    """
+    return [(_reordered(weight), bias) for weight, bias in layers] if _suits(layers) else layers
+
+
 @torch.no_grad()
 def infer(x: Tensor, layers: Pairs, norms: Pairs, activation: str) -> Tensor:
-    """`forward` without a gradient, to the rounding of its numbers."""
+    """`forward` without a gradient, to the rounding of its numbers.
+
+    Args:
+        layers: as for `forward`, or what `prepare` made of them.
+    """
     rows = x.reshape(-1, x.shape[-1])
     tiles = rows.split(TILE)
-    fused = x.device.type == "cpu" and x.dtype in FUSED_TYPES and len(rows) >= FUSED_ROWS
-    fused = fused and all(len(weight) >= FUSED_WIDTH for weight, _ in layers[:-1])
-    if fused and len(tiles) > 1:
-        layers = [(_reordered(weight), bias) for weight, bias in layers]
+    fused = layers[0][0].is_mkldnn or (len(rows) >= FUSED_ROWS and _suits(layers))
+    if fused and len(tiles) > 1 and not layers[0][0].is_mkldnn:
+        layers = prepare(layers)
     outputs = []
     for tile in tiles:
         for layer, norm in zip_longest(layers[:-1], norms):
@@ -91,6 +102,13 @@ def infer(x: Tensor, layers: Pairs, norms: Pairs, activation: str) -> Tensor:
     return result.view(*x.shape[:-1], -1)
 
 
+def _suits(layers: Pairs) -> bool:
+    """Whether oneDNN is the faster one for these layers."""
+    weight = layers[0][0]
+    wide = all(len(hidden) >= FUSED_WIDTH for hidden, _ in layers[:-1])
+    return wide and weight.device.type == "cpu" and weight.dtype in FUSED_TYPES
+
+
 def _layer_norm(x: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
     return functional.layer_norm(x, gain.shape, gain, shift, LAYER_NORM_EPSILON)
 
@@ -103,5 +121,4 @@ def _linear(
 
 
 def _reordered(weight: Tensor) -> Tensor:
-    """A weight in the order in which oneDNN reads it; worth while for more than one tile."""
-    return torch.ops.mkldnn._reorder_linear_weight(weight, TILE)
+    return torch.ops.mkldnn._reorder_linear_weight(weight.detach())
