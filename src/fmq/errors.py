@@ -5,5 +5,8 @@ class UserError(Exception):
     """Something the user can mend: the message says what, where, what is allowed, what to do."""
 
 
-class Preempted(Exception):
-    """The process was asked to stop (SIGTERM), and its progress is kept."""
+class Preempted(BaseException):
+    """The process was asked to stop (SIGTERM), and its progress is kept.
+
+    It comes out of a signal handler, anywhere: code that handles every `Exception` has to let it by.
+    """

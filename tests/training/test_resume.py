@@ -132,6 +132,15 @@ def test_sigterm_does_not_wait_for_a_device_or_the_data(
             disturbance.train(smoke, "finetune-fmq", results)
 
 
+def test_sigterm_while_a_checkpoint_is_read_is_no_damage_to_it(
+    disturbance, smoke: Study, results: Path
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("torch.load", lambda *_, **__: disturbance.ask_to_stop())
+        with pytest.raises(Preempted):
+            disturbance.train(smoke, "finetune-fmq", results)
+
+
 def test_a_stopped_command_has_an_exit_code_of_its_own(smoke: Study, results: Path) -> None:
     online = smoke.online.model_copy(update={"steps": 10**6})
     longer = smoke.model_copy(update={"online": online})
