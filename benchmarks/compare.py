@@ -1,9 +1,9 @@
 """Run two programs in turn on the same core, and print the ratio of their times case by case.
 
-    python benchmarks/compare.py [--rounds 5] [--both] "python benchmarks/speed.py" "OTHER PROGRAM"
+    python benchmarks/compare.py [--rounds 5] [--copies 2] "python benchmarks/speed.py" "OTHER ONE"
 
 Both print JSON lines with `case` and `ms_cpu`, as `benchmarks/speed.py` does, and run with one
-thread. With `--both`, each round runs two copies of a program at once, on two cores. Prints for
+thread. With `--copies 2`, two copies of a program run at once, on two cores. Prints for
 each case that both know the median over the rounds of either, their ratio, and the smallest and
 largest ratio of a round. Whatever else the machine does falls on both alike.
 """
@@ -28,15 +28,15 @@ def main() -> None:
     parser.add_argument("ours")
     parser.add_argument("theirs")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--both", action="store_true", help="two copies at once, on two cores")
+    parser.add_argument("--copies", type=int, default=1, help="at once, each on a core of its own")
     arguments = parser.parse_args()
-    cores = sorted(os.sched_getaffinity(0))[: 2 if arguments.both else 1]
+    cores = sorted(os.sched_getaffinity(0))[: arguments.copies]
+    commands = [arguments.ours, arguments.theirs]
     rounds = []
     for number in range(arguments.rounds):
-        commands = [arguments.ours, arguments.theirs]
-        order = commands if number % 2 == 0 else commands[::-1]
-        times = {command: run(command, cores) for command in order}
-        rounds.append([times[command] for command in commands])
+        order = (0, 1) if number % 2 == 0 else (1, 0)  # places: the commands may be the same
+        times = {place: run(commands[place], cores) for place in order}
+        rounds.append([times[0], times[1]])
         print(f"round {number + 1} of {arguments.rounds}", file=sys.stderr, flush=True)
     for case in rounds[0][0]:
         pairs = [(ours[case], theirs[case]) for ours, theirs in rounds if case in theirs]
@@ -55,9 +55,9 @@ def run(command: str, cores: list[int]) -> Times:
         )
         for core in cores
     ]
+    outputs = [copy.communicate()[0] for copy in copies]
     found = []
-    for copy in copies:
-        output, _ = copy.communicate()
+    for copy, output in zip(copies, outputs, strict=True):
         if copy.returncode:
             raise SystemExit(f"{command}: exit code {copy.returncode}")
         lines = [json.loads(line) for line in output.splitlines()]

@@ -42,7 +42,7 @@ def main() -> None:
     for name, size in SIZES.items():
         parser.add_argument(f"--{name}", type=int, default=size)
     parser.add_argument("--plain", action="store_true", help="SiLU and raw times")
-    parser.add_argument("--selection", default="float32", help="float32 or bfloat16")
+    parser.add_argument("--selection", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--seconds", type=float, default=5, help="measuring time per case")
     parser.add_argument("--cases", default="sgemm,offline,fmq,one_step,euler,qgbs")
     arguments = parser.parse_args()

@@ -157,3 +157,13 @@ def test_the_loss_trains_the_policy_alone(networks) -> None:
 def test_the_offline_policy_is_one_radius_away_from_its_target(networks) -> None:
     _, offline, critic = networks
     assert loss_of(offline, offline, critic).item() == pytest.approx(ETA**2 / SIZE, rel=1e-5)
+
+
+def test_of_two_critics_the_first_ones_gradient_is_followed() -> None:
+    shape = {"hidden_width": 8, "hidden_layers": 2, "activation": "gelu"}
+    critic = CriticEnsemble(0, SIZE, **shape, generator=torch.Generator().manual_seed(0)).double()
+    a_r = 0.3 * normal(2, BATCH, SIZE)
+    actions = a_r.clone().requires_grad_(True)
+    (gradient,) = torch.autograd.grad(critic(a_r[:, :0], actions)[0].sum(), actions)
+    expected = ETA * gradient / gradient.norm(dim=-1, keepdim=True)
+    torch.testing.assert_close(displacement(critic, a_r), expected, rtol=1e-6, atol=1e-6)

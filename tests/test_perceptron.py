@@ -88,21 +88,39 @@ def test_a_prepared_critic_still_has_gradients() -> None:
     shape = {"hidden_width": perceptron.FUSED_WIDTH, "hidden_layers": 2, "activation": "gelu"}
     critic = CriticEnsemble(5, 6, **shape, generator=torch.Generator().manual_seed(0))
     obs, actions = random(3, 5), random(3, 6, seed=1)
-    before = value_and_gradient(critic, obs, actions, lambda values: values.amin(0))
+    before = value_and_gradient(critic, obs, actions, lambda values: torch.minimum(*values))
     critic.prepare()
-    after = value_and_gradient(critic, obs, actions, lambda values: values.amin(0))
+    after = value_and_gradient(critic, obs, actions, lambda values: torch.minimum(*values))
     torch.testing.assert_close(after, before, **FLOAT32)
     with torch.no_grad():
         torch.testing.assert_close(critic(obs, actions), before[0], **FLOAT32)
 
 
+def test_bfloat16_rounds_hidden_layers_and_gives_float32() -> None:
+    """The critics' values lie closer together than its steps."""
+    linear, norms = layers(perceptron.FUSED_WIDTH, True)
+    x = random(perceptron.TILE + 5, 7)
+    expected = plain(x, linear, norms, "gelu").float()
+    rounded = [[(a.bfloat16(), b.bfloat16()) for a, b in part] for part in (linear, norms)]
+    found = perceptron.infer(x.bfloat16(), *rounded, "gelu")
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, expected, rtol=0, atol=0.2)
+    assert (found - found.bfloat16()).abs().max() > 0
+
+
 @pytest.mark.parametrize("features", [0, 8])
-@pytest.mark.parametrize("rows", [4, MANY_ROWS])
-def test_times_shared_by_all_rows_are_the_same_as_one_each(features: int, rows: int) -> None:
+@pytest.mark.parametrize(
+    ("rows", "width"),
+    [(4, 16), (MANY_ROWS, 16), (perceptron.TILE + 5, perceptron.FUSED_WIDTH)],
+)
+@torch.no_grad()
+def test_times_shared_by_all_rows_are_the_same_as_one_each(
+    features: int, rows: int, width: int
+) -> None:
     network = VelocityNetwork(
         5,
         6,
-        hidden_width=16,
+        hidden_width=width,
         hidden_layers=2,
         activation="gelu",
         time_features=features,

@@ -1,5 +1,6 @@
 """The `fmq` command: one subcommand per workflow rule, each an argument list and a call."""
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -27,6 +28,7 @@ Overlays = Annotated[
     list[Path], typer.Argument(help="config.yaml first, then what is laid over it.")
 ]
 RESULTS = Path("results")
+NO_ROOM_OR_RIGHT = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 STOPPED = 75  # exit code of a run that was asked to stop, and goes on when started again
 CONFIG = [Path("config.yaml")]
 
@@ -216,12 +218,11 @@ def main() -> None:
         print(f"fmq: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     except OSError as error:
+        if error.errno not in NO_ROOM_OR_RIGHT:
+            raise
         place = f"{error.filename}: " if error.filename else ""
-        print(
-            f"fmq: {place}{error.strerror or error}; nothing half-written was left: mend that, and "
-            "give the command again",
-            file=sys.stderr,
-        )
+        told = f"{place}{error.strerror}; make room, or see to the right to write there"
+        print(f"fmq: {told}, and give the command again", file=sys.stderr)
         raise SystemExit(2) from None
     except Preempted:
         print("fmq: stopped as asked; the same command goes on from here", file=sys.stderr)

@@ -8,5 +8,5 @@ class UserError(Exception):
 class Preempted(BaseException):
     """The process was asked to stop (SIGTERM), and its progress is kept.
 
-    It comes out of a signal handler, anywhere: code that handles every `Exception` has to let it by.
+    It comes out of a signal handler, anywhere: what handles every `Exception` has to let it by.
     """

@@ -1,6 +1,5 @@
 """Evaluation: episodes whose starts every method shares, one row each."""
 
-import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from fmq.data.normalization import Normalizer
 from fmq.envs.environment import Environment, make_environment
 from fmq.envs.rollout import Act, rollout
 from fmq.errors import UserError
-from fmq.files import atomic_path
+from fmq.files import atomic_path, write_rows
 from fmq.methods import FLOW_MAP_SAMPLERS
 from fmq.policy import Policy, make_networks, make_sampler
 from fmq.progress import progress
@@ -69,10 +68,8 @@ class Evaluator:
 
 def write_evaluation(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Write episodes as CSV, whole or not at all."""
-    with atomic_path(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    with atomic_path(path) as temporary:
+        write_rows(temporary, COLUMNS, rows)
 
 
 def success_rate(rows: Sequence[dict[str, Any]]) -> float:
@@ -98,8 +95,8 @@ def learned_from(run: Run, results: Path) -> dict[str, str]:
     """
     path = checkpoint_file(run, results).with_name("provenance.json")
     try:
-        return json.loads(path.read_text())["dataset"]
-    except (OSError, ValueError, KeyError):
+        return dict(json.loads(path.read_text())["dataset"])
+    except (OSError, ValueError, KeyError, TypeError):
         raise UserError(
             f"{path}: does not tell what the run learned from; bring the whole folder of the run "
             "here, or run it again"
@@ -145,12 +142,11 @@ def evaluate_checkpoint(run: Run, sampler: str, results: Path) -> None:
         beat.remark(f"success {success_rate(rows):.0%}")
         beat.advance(len(rows))
     path = paths.evaluation_file(results, run.task.name, run.seed, run.name, sampler)
-    with atomic_path(path) as episodes:
-        write_evaluation(episodes, rows)
-        with atomic_path(path.with_suffix(".json")) as temporary:
-            temporary.write_text(json.dumps(record, indent=2) + "\n")
-            # When there is room for all: older episodes are never beside the record of others.
-            path.unlink(missing_ok=True)
+    with atomic_path(path) as episodes, atomic_path(path.with_suffix(".json")) as told:
+        write_rows(episodes, COLUMNS, rows)
+        told.write_text(json.dumps(record, indent=2) + "\n")
+        # There was room for both. Older episodes must never be beside the record of others.
+        path.unlink(missing_ok=True)
 
 
 def _record(run: Run, sampler: str, results: Path) -> dict[str, Any]:

@@ -39,28 +39,24 @@ def normalized(gradient: Tensor) -> Tensor:
 
 
 def value_and_gradient(
-    critic: CriticFunction, observations: Tensor, actions: Tensor, reduce: Callable
+    critic: CriticFunction,
+    observations: Tensor,
+    actions: Tensor,
+    reduce: Callable[[list[Tensor]], Tensor],
 ) -> tuple[Tensor, Tensor]:
-    """Critic values (2, ...) at `actions`, and the action gradient (..., H*A) of reduce(values)."""
-    with torch.enable_grad():
-        actions = actions.detach().requires_grad_(True)
-        values = critic(observations, actions)
-        (gradient,) = torch.autograd.grad(reduce(values).sum(), actions)
-    return values.detach(), gradient
+    """Critic values (2, ...) at `actions`, and the action gradient (..., H*A) of reduce(values).
 
+    Critics that answer one by one (`members`) are asked so: a value that `reduce` leaves out costs
+    no backward pass.
 
-def values_and_first_gradient(
-    critic: CriticFunction, observations: Tensor, actions: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Critic values (2, ...) at `actions`, and the action gradient (..., H*A) of the first critic.
-
-    Critics that answer one by one (`members`) are asked so: the second one needs no backward pass.
+    Args:
+        reduce: from two values of shape (...) to one.
     """
     with torch.enable_grad():
         actions = actions.detach().requires_grad_(True)
-        first, second = getattr(critic, "members", critic)(observations, actions)
-        (gradient,) = torch.autograd.grad(first.sum(), actions)
-    return torch.stack([first, second]).detach(), gradient
+        values = list(getattr(critic, "members", critic)(observations, actions))
+        (gradient,) = torch.autograd.grad(reduce(values).sum(), actions)
+    return torch.stack(values).detach(), gradient
 
 
 def adaptive_radius(values: Tensor, eta: float, beta: float) -> Tensor:
@@ -95,7 +91,7 @@ def fmq_target(
     with torch.no_grad():
         u_off = offline_velocity(observations, a_r, r, torch.ones_like(r))
         a_1 = (a_r + (1 - r) * u_off).clamp(-1, 1)
-    values, gradient = values_and_first_gradient(critic, observations, a_1)
+    values, gradient = value_and_gradient(critic, observations, a_1, lambda values: values[0])
     radius = adaptive_radius(values, eta, beta)
     return FMQTarget(u_off + radius.unsqueeze(-1) * normalized(gradient), u_off, radius)
 

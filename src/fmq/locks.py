@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from fmq.errors import UserError
-from fmq.files import write_json
+from fmq.files import sweep, write_json
 
 
 @contextmanager
@@ -28,6 +28,7 @@ def own(folder: Path, what: str) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(blocking=False)
+        sweep(folder)
         write_json(owner, {"host": socket.gethostname(), "pid": os.getpid()})
     except Timeout:
         raise UserError(

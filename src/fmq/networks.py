@@ -70,13 +70,16 @@ class MultilayerPerceptron(nn.Module):
         """
         self.prepared = perceptron.prepare(pairs(self.layers))
 
-    def run(self, x: Tensor, layers: perceptron.Pairs | None = None) -> Tensor:
-        """Outputs (..., out) of inputs (..., in), through other `layers` than its own if given."""
-        norms = pairs(self.norms)
+    def outputs(self, x: Tensor, layers: perceptron.Pairs | None = None) -> Tensor:
+        """Outputs (..., out) of inputs (..., in), through other `layers` than its own if given.
+
+        With weights in bfloat16, inputs are rounded, and outputs are float32.
+        """
+        own, norms = pairs(self.layers), pairs(self.norms)
+        x = x.to(own[0][0].dtype)
         if torch.is_grad_enabled():
-            return perceptron.forward(x, layers or pairs(self.layers), norms, self.activation)
-        layers = layers or self.prepared or pairs(self.layers)
-        return perceptron.infer(x, layers, norms, self.activation)
+            return perceptron.forward(x, layers or own, norms, self.activation)
+        return perceptron.infer(x, layers or self.prepared or own, norms, self.activation)
 
 
 class VelocityNetwork(MultilayerPerceptron):
@@ -114,9 +117,9 @@ class VelocityNetwork(MultilayerPerceptron):
             if rows.numel() >= MANY_ROWS and self.prepared is None:
                 layers = pairs(self.layers)
                 layers[0] = absorb(layers[0], torch.cat(times))
-                return self.run(torch.cat([observations, actions], -1), layers)
+                return self.outputs(torch.cat([observations, actions], -1), layers)
             times = [time.expand(*rows, -1) for time in times]
-        return self.run(torch.cat([observations, actions, *times], -1))
+        return self.outputs(torch.cat([observations, actions, *times], -1))
 
     def jvp(
         self,
@@ -173,7 +176,7 @@ class Critic(MultilayerPerceptron):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Values of shape (...) from [s, a] of shape (..., O + H*A)."""
-        return self.run(inputs).squeeze(-1)
+        return self.outputs(inputs).squeeze(-1)
 
 
 class CriticEnsemble(nn.Module):
@@ -206,7 +209,8 @@ def absorb(layer: tuple[Tensor, Tensor], last: Tensor) -> tuple[Tensor, Tensor]:
     """A linear layer without its last inputs, whose values are `last`: its bias absorbs them."""
     weight, bias = layer
     rest = weight.shape[1] - len(last)
-    return weight[:, :rest].contiguous(), torch.addmv(bias, weight[:, rest:], last)
+    absorbed = torch.addmv(bias, weight[:, rest:], last.to(weight.dtype))
+    return weight[:, :rest].contiguous(), absorbed
 
 
 def pairs(modules: nn.ModuleList) -> list[tuple[Tensor, Tensor]]:

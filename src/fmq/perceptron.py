@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-Pairs = Sequence[tuple[Tensor, Tensor]]
+Layer = tuple[Tensor, Tensor]
+Pairs = Sequence[Layer]
 
 LAYER_NORM_EPSILON = 1e-6  # flax's default
 TILE = 1024  # rows; a tile of 512 units takes 2 MB
@@ -21,7 +22,6 @@ GELU_LINEAR = (8 / torch.pi) ** 0.5
 GELU_CUBIC = 0.044715 * GELU_LINEAR
 FEW = 2**14  # numbers below which one kernel beats several faster ones
 FUSED_WIDTH, FUSED_ROWS = 256, 64  # units and rows from which on oneDNN beats MKL
-FUSED_TYPES = (torch.float32, torch.bfloat16)
 # Names of the activations in oneDNN's products: the operation, and its variant.
 FUSED = {"gelu": ("gelu", "tanh"), "silu": ("swish", "")}
 
@@ -61,19 +61,7 @@ def forward(x: Tensor, layers: Pairs, norms: Pairs, activation: str) -> Tensor:
         activation: a key of `ACTIVATIONS`.
     """
     activate = ACTIVATIONS[activation]
-    for layer, norm in zip_longest(layers[:-1], norms):
-        x = activate(functional.linear(x, *layer))
-        if norm is not None:
-            x = _layer_norm(x, *norm)
-    return functional.linear(x, *layers[-1])
-
-
-def prepare(layers: Pairs) -> Pairs:
-    """Layers for `infer` to use again and again: wide ones in the order in which oneDNN reads them.
-
-    They are copies, which a change of the weights does not reach.
-    """
-    return [(_reordered(weight), bias) for weight, bias in layers] if _suits(layers) else layers
+    return _through(x, layers, norms, lambda x, layer: activate(functional.linear(x, *layer)))
 
 
 @torch.no_grad()
@@ -84,41 +72,55 @@ def infer(x: Tensor, layers: Pairs, norms: Pairs, activation: str) -> Tensor:
         layers: as for `forward`, or what `prepare` made of them.
     """
     rows = x.reshape(-1, x.shape[-1])
+    prepared = layers[0][0].is_mkldnn
+    if not prepared and not (len(rows) >= FUSED_ROWS and _suits(layers)):
+        return forward(x, layers, norms, activation)
     tiles = rows.split(TILE)
-    fused = layers[0][0].is_mkldnn or (len(rows) >= FUSED_ROWS and _suits(layers))
-    if fused and len(tiles) > 1 and not layers[0][0].is_mkldnn:
+    if not prepared and len(tiles) > 1:
         layers = prepare(layers)
-    outputs = []
-    for tile in tiles:
-        for layer, norm in zip_longest(layers[:-1], norms):
-            if fused:
-                tile = _linear(tile, layer, *FUSED[activation])
-            else:
-                tile = ACTIVATIONS[activation](functional.linear(tile, *layer))
-            if norm is not None:
-                tile = _layer_norm(tile, *norm)
-        outputs.append(_linear(tile, layers[-1]) if fused else functional.linear(tile, *layers[-1]))
+    kind, variant = FUSED[activation]
+
+    def hidden(x: Tensor, layer: Layer) -> Tensor:
+        return torch.ops.mkldnn._linear_pointwise(x, *layer, kind, [], variant)
+
+    outputs = [_through(tile, layers, norms, hidden) for tile in tiles]
     result = outputs[0] if len(outputs) == 1 else torch.cat(outputs)
     return result.view(*x.shape[:-1], -1)
 
 
-def _suits(layers: Pairs) -> bool:
-    """Whether oneDNN is the faster one for these layers."""
-    weight = layers[0][0]
-    wide = all(len(hidden) >= FUSED_WIDTH for hidden, _ in layers[:-1])
-    return wide and weight.device.type == "cpu" and weight.dtype in FUSED_TYPES
+def prepare(layers: Pairs) -> Pairs:
+    """Layers for `infer` to use again and again: wide ones in the order in which oneDNN reads them.
+
+    They are copies, which a change of the weights does not reach.
+    """
+    if not _suits(layers):
+        return layers
+    reorder = torch.ops.mkldnn._reorder_linear_weight
+    hidden = [(reorder(weight.detach()), bias) for weight, bias in layers[:-1]]
+    return [*hidden, layers[-1]]
 
 
-def _layer_norm(x: Tensor, gain: Tensor, shift: Tensor) -> Tensor:
-    return functional.layer_norm(x, gain.shape, gain, shift, LAYER_NORM_EPSILON)
-
-
-def _linear(
-    x: Tensor, layer: tuple[Tensor, Tensor], kind: str = "none", variant: str = ""
+def _through(
+    x: Tensor, layers: Pairs, norms: Pairs, hidden: Callable[[Tensor, Layer], Tensor]
 ) -> Tensor:
-    """oneDNN's linear layer with an activation in its last step."""
-    return torch.ops.mkldnn._linear_pointwise(x, *layer, kind, [], variant)
+    for layer, norm in zip_longest(layers[:-1], norms):
+        x = hidden(x, layer)
+        if norm is not None:
+            gain, shift = norm
+            x = functional.layer_norm(x, gain.shape, gain, shift, LAYER_NORM_EPSILON)
+    weight, bias = layers[-1]
+    # Values of a critic lie so close together that bfloat16 would make many of them equal.
+    if x.dtype == torch.bfloat16:
+        x, weight, bias = x.float(), weight.float(), bias.float()
+    return functional.linear(x, weight, bias)
 
 
-def _reordered(weight: Tensor) -> Tensor:
-    return torch.ops.mkldnn._reorder_linear_weight(weight.detach())
+def _suits(layers: Pairs) -> bool:
+    """Whether there is oneDNN, and it is the faster one for these layers."""
+    weight = layers[0][0]
+    if weight.device.type != "cpu" or not torch.backends.mkldnn.is_available():
+        return False
+    if weight.dtype == torch.bfloat16 and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return False
+    wide = all(len(hidden) >= FUSED_WIDTH for hidden, _ in layers[:-1])
+    return wide and weight.dtype in (torch.float32, torch.bfloat16)

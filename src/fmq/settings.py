@@ -34,7 +34,7 @@ class TrainingSettings(Section):
     batch_size: int = Field(ge=1)
     learning_rate: float = Field(gt=0, description="Adam")
     selection: Literal["float32", "bfloat16"] = Field(
-        description="precision in which the critic target proposes and picks the next chunk"
+        description="precision of the hidden layers where the critic target picks the next chunk"
     )
     target_rate: float = Field(gt=0, le=1, description="tau of the target critics' moving average")
     log_every: int = Field(ge=1, description="gradient steps between rows of metrics.csv")

@@ -15,7 +15,7 @@ from fmq.errors import UserError
 from fmq.settings import Study
 
 
-def scores_digest(scores: Path) -> dict[str, str]:
+def scores_note(scores: Path) -> dict[str, str]:
     """What statistics note down about the scores behind them, beside their provenance."""
     return {"scores_sha256": file_sha256(scores)}
 
@@ -35,11 +35,11 @@ def check_statistics_origin(study: Study, statistics: Iterable[Path], scores: Pa
     Raises:
         UserError: they were, or what stands beside them does not tell.
     """
-    digest = scores_digest(scores)
+    digest = file_sha256(scores)
     for path in statistics:
         notes = _notes(path, "fmq statistics")
         _check_settings(study, path, notes, "fmq statistics")
-        if {name: notes.get(name) for name in digest} != digest:
+        if notes.get("scores_sha256") != digest:
             raise UserError(f"{path}: made of others than {scores}; run `fmq statistics` again")
 
 

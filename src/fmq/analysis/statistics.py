@@ -30,7 +30,7 @@ from fmq.analysis.matrices import (
     score_matrix,
     without_gaps,
 )
-from fmq.analysis.origin import check_scores_origin, scores_digest
+from fmq.analysis.origin import check_scores_origin, scores_note
 from fmq.analysis.provenance import collect_provenance
 from fmq.analysis.scores import STAGES, comparison_rows, final_scores, load_scores
 from fmq.seeding import derive_seed, global_numpy_seed
@@ -211,7 +211,7 @@ def write_statistics(
         "improvement": (IMPROVEMENT, [improvement(study, final[s], s) for s in STAGES]),
         "task_means": (TASK_MEANS, [task_means(study, rows) for rows in final.values()]),
     }
-    provenance = collect_provenance(study, manifests) | scores_digest(scores_path)
+    provenance = collect_provenance(study, manifests) | scores_note(scores_path)
     for name, (columns, parts) in tables.items():
         staged = [part.assign(stage=stage) for stage, part in zip(STAGES, parts, strict=True)]
         frame = pd.concat([part for part in staged if len(part)] or staged[:1])

@@ -68,7 +68,10 @@ def _execute(one: _Running, chunk: np.ndarray) -> _Running | tuple[Environment, 
     for action in chunk:
         result = one.environment.step(action)
         if fault := fault_of(result):
-            raise UserError(f"the simulator gave {fault} at step {length} of episode {one.number}")
+            raise UserError(
+                f"evaluation: the simulator gave {fault} at step {length + 1} of episode "
+                f"{one.number + 1}, and would do so again; leave this task or seed out"
+            )
         return_, length = return_ + result.reward, length + 1
         if result.terminated or result.truncated:
             return one.environment, one.number, Episode(result.success, return_, length)

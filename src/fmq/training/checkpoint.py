@@ -28,7 +28,7 @@ def save_checkpoint(path: Path, settings: str, content: dict[str, Any]) -> None:
     memory = io.BytesIO()
     torch.save({"settings": settings, "content": content}, memory)
     with atomic_path(path) as temporary:
-        temporary.write_bytes(memory.getvalue())
+        temporary.write_bytes(memory.getbuffer())
 
 
 def load_checkpoint(
@@ -138,7 +138,7 @@ def _normalizer_fault(content: dict[str, Any]) -> str | None:
 
 
 @contextmanager
-def refuse_misfit(path: Path) -> Iterator[None]:
+def refuse_misfit(path: Path, remedy: str = "make it again") -> Iterator[None]:
     """Around code that takes over the state of a checkpoint: refuse what has another form.
 
     Raises:
@@ -146,8 +146,10 @@ def refuse_misfit(path: Path) -> Iterator[None]:
     """
     try:
         yield
+    except torch.OutOfMemoryError:
+        raise
     except (RuntimeError, ValueError, TypeError, AttributeError, LookupError) as error:
         reason = one_line(" ".join(str(error).split()), 200)
         raise UserError(
-            f"{path}: does not fit the run ({type(error).__name__}: {reason}); make it again"
+            f"{path}: does not fit the run ({type(error).__name__}: {reason}); {remedy}"
         ) from None

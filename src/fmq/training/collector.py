@@ -53,9 +53,9 @@ class Collector:
         result = self.environment.step(action)
         if fault := fault_of(result):
             raise UserError(
-                f"{self.bench.run.task.environment}: {fault} at environment step "
-                f"{self.bench.step + 1}, episode {self.episodes}; the run was left as it was kept "
-                "before"
+                f"{self.bench.run}: the simulator gave {fault} at environment step "
+                f"{self.bench.step + 1}, in episode {self.episodes}, and would do so again; leave "
+                "this task or seed out, or lower learning_rate"
             )
         ended = result.terminated or result.truncated
         transition = (

@@ -6,12 +6,38 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+UNTRAINED = 20.0  # several times what fresh critics of any width gave
+
 
 class Divergence(Exception):
     """Training went wrong; the text says which quantity and what it was."""
 
 
-def refuse_divergence(possible: "ValueRange", values: Tensor, **quantities: Tensor) -> None:
+class ValueRange(NamedTuple):
+    """What a discounted sum of rewards can be, each reward one that the offline data has."""
+
+    low: float
+    high: float
+
+    def refuse(self, smallest: float, largest: float) -> None:
+        """Raise `Divergence` if a Q is outside by more than the width of the whole range.
+
+        An untrained critic starts within `UNTRAINED` of 0, whatever the rewards are, and an
+        extrapolating one may well be a little outside.
+        """
+        width = max(self.high - self.low, UNTRAINED)
+        for value in (smallest, largest):
+            if not self.low - width <= value <= self.high + width:
+                raise Divergence(
+                    f"Q is {value:g}, far outside of what the rewards allow, "
+                    f"{self.low:g} to {self.high:g}"
+                )
+
+
+ANYTHING = ValueRange(-math.inf, math.inf)
+
+
+def refuse_divergence(possible: ValueRange, values: Tensor, **quantities: Tensor) -> None:
     """Raise `Divergence` for the first quantity, a scalar each, that is not finite, or a Q far off.
 
     Args:
@@ -25,29 +51,6 @@ def refuse_divergence(possible: "ValueRange", values: Tensor, **quantities: Tens
         if not math.isfinite(value):
             raise Divergence(f"{name.replace('_', ' ')} is {value}")
     possible.refuse(smallest, largest)
-
-
-class ValueRange(NamedTuple):
-    """Discounted sums of rewards that are possible: no policy's Q is outside."""
-
-    low: float
-    high: float
-
-    def refuse(self, smallest: float, largest: float) -> None:
-        """Raise `Divergence` if a Q is outside by more than the width of the whole range.
-
-        An untrained or extrapolating critic may well be a little outside.
-        """
-        width = self.high - self.low
-        for value in (smallest, largest):
-            if not self.low - width <= value <= self.high + width:
-                raise Divergence(
-                    f"Q is {value:g}, far outside of what the rewards allow, "
-                    f"{self.low:g} to {self.high:g}"
-                )
-
-
-ANYTHING = ValueRange(-math.inf, math.inf)
 
 
 def possible_values(rewards: Tensor, discount: float) -> ValueRange:

@@ -146,9 +146,7 @@ class Learner:
         if self.study.training.selection == "float32":
             return sampler(self.actor, self.critic, observations, self.generator)
         self.rounded_weights.copy_(self.optimizer.weights)
-        rounded = observations.to(self.rounded_weights.dtype)
-        actions = sampler(self.rounded_actor, self.rounded_critic, rounded, self.generator)
-        return actions.to(observations.dtype)
+        return sampler(self.rounded_actor, self.rounded_critic, observations, self.generator)
 
     @torch.no_grad()
     def drift(self, batch: Batch, generator: torch.Generator) -> float:

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from fmq.progress import progress
 from fmq.runs import Run
-from fmq.training.checkpoint import refuse_misfit
-from fmq.training.scratch import open_scratch
+from fmq.training.session import resumed
 from fmq.training.workbench import Workbench
 
 ACTOR_LOSS = {"pretrain": "diagonal", "distill": "flow_map"}
@@ -18,15 +17,8 @@ def train_offline(run: Run, results: Path) -> None:
     Steps count from the start of pre-training, so that distillation goes on where the warm-up
     stopped. The last checkpoint is left to `fmq evaluate`.
     """
-    with open_scratch(run, results) as scratch:
-        bench = Workbench(run, results, scratch)
-        kept = scratch.load(bench.device)
-        if kept is not None:
-            with refuse_misfit(scratch.progress):
-                bench.restore(kept)
-        scratch.at_once = False
+    with resumed(run, results) as (bench, _):
         _train(bench)
-        bench.finish()
 
 
 def _train(bench: Workbench) -> None:
@@ -34,6 +26,7 @@ def _train(bench: Workbench) -> None:
     objective = bench.objective(ACTOR_LOSS[run.stage])
     log_every = run.study.training.log_every
     clock, updates = time.monotonic(), 0
+    bench.scratch.at_once = False
     with progress(str(run), run.last_step - bench.step, "updates") as heartbeat:
         for step in range(bench.step + 1, run.last_step + 1):
             if bench.evaluates_after(step - 1, settings.evaluate_every):
@@ -49,5 +42,5 @@ def _train(bench: Workbench) -> None:
                 bench.metrics.append({"step": step, **measured, "updates_per_second": rate})
                 clock, updates = time.monotonic(), 0
             bench.step = step
-            pause = bench.evaluates_after(step, settings.evaluate_every) or step == run.last_step
+            pause = bench.pauses_after(step, settings.evaluate_every)
             bench.scratch.keep(bench.state, now=pause)

@@ -10,9 +10,8 @@ from typing import Any
 from fmq.methods import METHODS
 from fmq.progress import progress
 from fmq.runs import Run
-from fmq.training.checkpoint import refuse_misfit
 from fmq.training.collector import Collector
-from fmq.training.scratch import open_scratch
+from fmq.training.session import resumed
 from fmq.training.workbench import Workbench
 
 
@@ -22,26 +21,21 @@ def finetune(run: Run, results: Path) -> None:
     A method without interaction makes the same updates at the same steps on the offline data
     alone. The last checkpoint is left to `fmq evaluate`.
     """
-    with open_scratch(run, results) as scratch:
-        bench = Workbench(run, results, scratch)
-        bench.learner.anchor()
-        interacts = METHODS[run.kind].interacts
-        collector = Collector(bench, scratch.folder / "transitions.bin") if interacts else None
-        kept = scratch.load(bench.device)
-        with refuse_misfit(scratch.progress):
-            if kept is not None:
-                bench.restore(kept)
-            if collector is not None:
-                collector.restore(kept["collector"] if kept else None)
-        scratch.at_once = False
+    with resumed(run, results) as (bench, kept):
+        if kept is None:
+            bench.learner.anchor()
+        collector = None
+        if METHODS[run.kind].interacts:
+            collector = Collector(bench, bench.scratch.folder / "transitions.bin")
+            collector.restore(kept["collector"] if kept else None)
         _train(bench, collector)
-        bench.finish()
 
 
 def _train(bench: Workbench, collector: Collector | None) -> None:
     run, settings = bench.run, bench.run.study.online
     objective = bench.objective(METHODS[run.kind].actor_loss)
     clock = Stopwatch()
+    bench.scratch.at_once = False
 
     def state() -> dict[str, Any]:
         return bench.state() | {"collector": collector.state() if collector else None}
@@ -63,7 +57,7 @@ def _train(bench: Workbench, collector: Collector | None) -> None:
                     bench.metrics.append(row | _online_metrics(bench, collector, clock))
             heartbeat.advance()
             bench.step = step
-            pause = bench.evaluates_after(step, settings.evaluate_every) or step == settings.steps
+            pause = bench.pauses_after(step, settings.evaluate_every)
             bench.scratch.keep(state, now=pause)
 
 

@@ -49,12 +49,16 @@ class Scratch:
         """The file that `keep` writes."""
         return self.folder / "progress.pt"
 
+    @property
+    def remedy(self) -> str:
+        """What to do about progress that is of no use."""
+        return f"delete {self.folder} to begin the run anew"
+
     def load(self, device: torch.device) -> dict[str, Any] | None:
         """What `keep` wrote last, or None at a run's beginning."""
         if not self.progress.exists():
             return None
-        remedy = f"delete {self.folder} to begin the run anew"
-        return load_checkpoint(self.progress, self.settings, device, remedy)
+        return load_checkpoint(self.progress, self.settings, device, self.remedy)
 
     def keep(self, state: Callable[[], dict[str, Any]], now: bool = False) -> None:
         """Keep what `state` returns, if it is time to, or `now`, or the process has to stop.

@@ -1,8 +1,6 @@
 """What every training stage sets up and leaves behind."""
 
-import csv
-import platform
-import socket
+import contextlib
 import time
 from pathlib import Path
 from typing import Any
@@ -22,12 +20,10 @@ from fmq.evaluation import (
     learned_from,
     load_learner,
     success_rate,
-    write_evaluation,
 )
-from fmq.files import atomic_path, write_json
 from fmq.policy import Policy, make_sampler
 from fmq.provenance import code_commit, package_versions
-from fmq.runs import Run, settings_hash
+from fmq.runs import Run
 from fmq.training.actor_losses import ACTOR_LOSSES
 from fmq.training.checkpoint import refuse_misfit, save_checkpoint
 from fmq.training.device import claim_device
@@ -95,17 +91,18 @@ class Workbench:
         )
 
     def _start_from(self, parent: Run) -> None:
-        state, path = (
-            load_learner(parent, self.results, self.device),
-            checkpoint_file(parent, self.results),
-        )
+        """Take over the end of another run, of this data."""
+        path = checkpoint_file(parent, self.results)
+        state = load_learner(parent, self.results, self.device)
         with refuse_misfit(path):
             self.learner.load_state(state)
-        file = training_file(self.run.task.dataset)
-        if learned_from(parent, self.results).get(file) != self._digests().get(file):
-            raise UserError(
-                f"{path}: learned from another {file} than is in {self.data}; run it again"
-            )
+        found = learned_from(parent, self.results)
+        if self._training_digest(found) != self._training_digest(self.digests()):
+            raise UserError(f"{path}: learned from other data than {self.data}; run it again")
+
+    def _training_digest(self, digests: dict[str, str]) -> str | None:
+        """Of the file that runs learn from: what is kept for validation may change."""
+        return digests.get(training_file(self.run.task.dataset))
 
     def _generator(self, purpose: str, *parts: int | str) -> torch.Generator:
         seed = self.run.derive_seed(purpose, self.run.name, *parts)
@@ -137,7 +134,8 @@ class Workbench:
             return self.learner.update(batch, step, objective, measure)
         except Divergence as error:
             kept = self.scratch.folder / "diverged.pt"
-            save_checkpoint(kept, self.scratch.settings, batch._asdict())
+            with contextlib.suppress(OSError):  # what went wrong matters more
+                save_checkpoint(kept, self.scratch.settings, batch._asdict())
             raise UserError(
                 f"{self.run}: {error} at gradient step {step}; its batch is in {kept}; "
                 "lower learning_rate or target_rate"
@@ -160,6 +158,10 @@ class Workbench:
         """Whether an evaluation belongs between `step` and the next; the last has its own stage."""
         return self.first < step < self.run.last_step and step % every == 0
 
+    def pauses_after(self, step: int, every: int) -> bool:
+        """Whether what follows `step` is no update: an evaluation, or the end."""
+        return step == self.run.last_step or self.evaluates_after(step, every)
+
     def state(self) -> dict[str, Any]:
         """All that changes from step to step, for `Scratch.keep`."""
         return {
@@ -170,13 +172,17 @@ class Workbench:
             },
             "metrics": self.metrics,
             "evaluations": self.evaluations,
-            "dataset": self._digests(),
+            "dataset": self.digests(),
             "device": self.device.type,
             "code": self.code,
-            "seconds": {
-                "wall": self.seconds["wall"] + time.time(),
-                "cpu": self.seconds["cpu"] + time.process_time(),
-            },
+            "seconds": self.seconds_so_far(),
+        }
+
+    def seconds_so_far(self) -> dict[str, float]:
+        """Wall and CPU time of this process and of those before it."""
+        return {
+            "wall": self.seconds["wall"] + time.time(),
+            "cpu": self.seconds["cpu"] + time.process_time(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -191,7 +197,7 @@ class Workbench:
                 f"whose random numbers are others; set device, or delete {self.scratch.folder} to "
                 "begin anew"
             )
-        if state["dataset"] != self._digests():
+        if self._training_digest(state["dataset"]) != self._training_digest(self.digests()):
             raise UserError(
                 f"{self.data}: not the files that {self.run} began with; put those back, or delete "
                 f"{self.scratch.folder} to begin anew"
@@ -214,44 +220,6 @@ class Workbench:
             "measurement": self.measuring,
         }
 
-    def _digests(self) -> dict[str, str]:
+    def digests(self) -> dict[str, str]:
+        """The sha256 of each file of the data set."""
         return {name: entry["sha256"] for name, entry in self.manifest["files"].items()}
-
-    def finish(self) -> None:
-        """Write everything the run leaves behind, the checkpoint last.
-
-        What an earlier run of other settings left goes first: never a mixture of both.
-        """
-        for name in ("checkpoint.pt", "evaluations.csv"):
-            (self.folder / name).unlink(missing_ok=True)
-        settings = self.run.settings()
-        write_json(
-            self.folder / "settings.json", {"hash": settings_hash(settings), "settings": settings}
-        )
-        write_json(self.folder / "provenance.json", self._provenance())
-        write_metrics(self.folder / "metrics.csv", self.metrics)
-        write_evaluation(self.folder / "evaluations.csv", self.evaluations)
-        save_checkpoint(
-            self.folder / "checkpoint.pt", settings_hash(settings), self.learner.state()
-        )
-
-    def _provenance(self) -> dict[str, Any]:
-        return {
-            **self.code[-1],
-            "begun_with": self.code[:-1],
-            "python": platform.python_version(),
-            "host": socket.gethostname(),
-            "device": str(self.device),
-            "dataset": self._digests(),
-            "wall_seconds": round(self.seconds["wall"] + time.time(), 1),
-            "cpu_seconds": round(self.seconds["cpu"] + time.process_time(), 1),
-        }
-
-
-def write_metrics(path: Path, rows: list[dict[str, float]]) -> None:
-    """Write one row per measurement; the columns are those of any row."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    with atomic_path(path) as temporary, temporary.open("w", newline="") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)

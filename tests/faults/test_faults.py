@@ -1,0 +1,18 @@
+"""`benchmarks/faults.py` in short: real commands and a whole workflow, killed from outside."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAM = Path(__file__).parents[2] / "benchmarks" / "faults.py"
+
+
+@pytest.mark.parametrize(("what", "kills"), [("stages", 4), ("snakemake", 1)])
+def test_what_is_killed_ends_as_if_undisturbed(what: str, kills: int) -> None:
+    command = [sys.executable, str(PROGRAM), what, "--kills", str(kills), "--seed", "1"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert json.loads(result.stdout.splitlines()[-1])["kills"] >= kills
