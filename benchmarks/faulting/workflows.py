@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from faulting.processes import OVERLAY, ROOT, finish_or_kill, start
+from faulting.processes import OVERLAY, PATIENCE, ROOT, finish_or_kill, start
 
 
 def copy_project(folder: Path) -> Path:
@@ -44,12 +44,24 @@ def jobs_in(log: Path, finished: bool) -> set[str]:
     }
 
 
+def cancel_jobs() -> None:
+    """Cancel this user's Slurm jobs, which outlive a killed Snakemake, and wait for their end."""
+    subprocess.run(["scancel", "--me"], check=True)
+    deadline = time.monotonic() + PATIENCE
+    while subprocess.run(["squeue", "--me", "--noheader"], capture_output=True).stdout:
+        if time.monotonic() > deadline:
+            raise SystemExit("cancelled Slurm jobs run on")
+        time.sleep(0.5)
+
+
 def disturb_workflow(
     folder: Path, options: list[str], moment: float, scores: bytes
 ) -> dict[str, object]:
     """Kill a workflow, give the same command again, and compare."""
     process = snakemake(folder, folder / "first.txt", *options)
     landed = finish_or_kill(process, moment, signal.SIGKILL) is not None
+    if "slurm" in options:
+        cancel_jobs()
     left = snakemake(folder, folder / "second.txt", *options).wait()
     same = left == 0 and (folder / "results" / "scores.csv").read_bytes() == scores
     done = jobs_in(folder / "first.txt", finished=True)
