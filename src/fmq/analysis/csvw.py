@@ -6,7 +6,6 @@ One description of the columns serves to check a table and to document it, in th
 
 import csv
 import io
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,7 @@ from typing import Any, Literal, NamedTuple
 import pandas as pd
 
 from fmq.errors import UserError
-from fmq.files import atomic_path
+from fmq.files import atomic_path, write_json
 from fmq.messages import one_line, shown
 from fmq.section import LARGEST
 
@@ -148,8 +147,7 @@ def write_table(
         "tableSchema": {"columns": [_schema(name, column) for name, column in columns.items()]},
         "notes": [dict(provenance)],
     }
-    with atomic_path(path.with_name(f"{path.name}-metadata.json")) as temporary:
-        temporary.write_text(json.dumps(metadata, indent=2) + "\n")
+    write_json(path.with_name(f"{path.name}-metadata.json"), metadata)
 
 
 def _schema(name: str, column: Column) -> dict[str, Any]:
