@@ -19,12 +19,11 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from torch import Tensor
 
 from fmq.configuration import load_study
 from fmq.data.normalization import Normalizer
 from fmq.data.sequences import Batch
-from fmq.policy import make_sampler
+from fmq.policy import Policy, make_sampler
 from fmq.settings import Study
 from fmq.tasks import TaskSettings
 from fmq.training.actor_losses import ACTOR_LOSSES
@@ -41,8 +40,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name, size in SIZES.items():
         parser.add_argument(f"--{name}", type=int, default=size)
+    parser.add_argument("--observations", type=int, default=1, help="acted on at once")
     parser.add_argument("--plain", action="store_true", help="SiLU and raw times")
     parser.add_argument("--selection", default="float32", choices=["float32", "bfloat16"])
+    parser.add_argument("--compile", action="store_true", help="training.compile")
     parser.add_argument("--seconds", type=float, default=5, help="measuring time per case")
     parser.add_argument("--cases", default="sgemm,offline,fmq,one_step,euler,qgbs")
     arguments = parser.parse_args()
@@ -63,19 +64,16 @@ def make_case(case: str, sizes: argparse.Namespace) -> Callable[[], object]:
     batch = make_batch(sizes)
     if case in UPDATES:
         actor_loss, how = UPDATES[case]
-        sampler = make_sampler("best_of_n", study.sampling, learner.action_size, how)
+        sampler = make_sampler("best_of_n", study.sampling, how)
         objective = Objective(ACTOR_LOSSES[actor_loss], sampler, how)
         return lambda: learner.update(batch, CURRICULUM_DONE, objective)
-    sampler = make_sampler(SAMPLERS[case], study.sampling, learner.action_size, "min")
-    observation = batch.observations[:1]
+    sampler = make_sampler(SAMPLERS[case], study.sampling, "min")
     for network in (learner.actor, learner.critic):
         network.prepare()
-
-    def act() -> Tensor:
-        with torch.no_grad():
-            return sampler(learner.actor, learner.critic, observation, learner.generator)
-
-    return act
+    chunk = (sizes.chunk, sizes.act)
+    policy = Policy(learner.actor, learner.critic, normalizer, sampler, learner.generator, chunk)
+    observations = batch.observations[: sizes.observations].numpy()
+    return lambda: policy.act(observations)
 
 
 def make_study(sizes: argparse.Namespace) -> Study:
@@ -84,7 +82,11 @@ def make_study(sizes: argparse.Namespace) -> Study:
     plain = {"activation": "silu", "time_features": 0} if sizes.plain else {}
     changes = {
         "networks": {"hidden_width": sizes.hidden, "hidden_layers": sizes.layers, **plain},
-        "training": {"batch_size": sizes.batch, "selection": sizes.selection},
+        "training": {
+            "batch_size": sizes.batch,
+            "selection": sizes.selection,
+            "compile": sizes.compile,
+        },
         "sampling": {"samples": sizes.samples},
     }
     sections = {

@@ -30,7 +30,7 @@ def trained(kind: str) -> VelocityNetwork:
         first, second, split = torch.rand(3, *size, generator=generator)
         loss = flow.diagonal_loss(network, obs, actions, valid, noise, first)
         if kind != "diagonal":
-            r, t = flow.curriculum_interval(first, second, step, 200, 500)
+            r, t = flow.curriculum_interval(first, second, flow.curriculum_progress(step, 200, 500))
             extra = (split,) if kind == "psd" else ()
             loss = loss + LOSSES[kind](network, obs, actions, valid, noise, r, t, *extra)
         optimizer.zero_grad()

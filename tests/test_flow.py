@@ -192,7 +192,8 @@ def test_curriculum_stays_in_the_unit_interval(
     first: float, second: float, step: int, warmup: int, span: int
 ) -> None:
     a, b = torch.tensor([[first]]), torch.tensor([[second]])
-    r, t = flow.curriculum_interval(a, b, step, warmup, warmup + span)
+    progress = flow.curriculum_progress(step, warmup, warmup + span)
+    r, t = flow.curriculum_interval(a, b, progress)
     assert 0 <= r <= t <= 1
     torch.testing.assert_close(r + t, a + b)
     if step <= warmup:

@@ -112,13 +112,12 @@ def test_initial_weights_are_uniform_in_the_fan_average_bound(make) -> None:
 
 def test_critics_normalise_after_the_activation() -> None:
     """Every critic's last hidden layer has mean 0 and variance 1 over its units."""
-    obs, actions, *_ = inputs(4)
+    rows = torch.cat(inputs(4)[:2], -1)
     for member in critics().critics:
         last = nn.Linear(SHAPE["hidden_width"], SHAPE["hidden_width"])
         nn.init.eye_(last.weight)
         nn.init.zeros_(last.bias)
-        member.layers[-1] = last
-        hidden = member(torch.cat([obs, actions], -1))
+        hidden = member.outputs(rows, [*member.linear[:-1], (last.weight, last.bias)])
         torch.testing.assert_close(hidden.mean(-1), torch.zeros(4), rtol=0, atol=1e-5)
         torch.testing.assert_close(hidden.var(-1, correction=0), torch.ones(4), rtol=1e-3, atol=0)
 

@@ -11,7 +11,7 @@ from fmq.configuration import load_study
 from fmq.data.normalization import Normalizer
 from fmq.errors import UserError
 from fmq.methods import SAMPLER_LABELS
-from fmq.policy import Policy, make_networks, make_sampler
+from fmq.policy import Policy, Sampler, make_networks, make_sampler
 from fmq.settings import SamplingSettings
 
 OBS, ACTION, HORIZON = 3, 2, 4
@@ -34,7 +34,7 @@ def networks():
 
 def make_policy(networks, sampler, normalizer: Normalizer = IDENTITY, seed: int = 0) -> Policy:
     generator = torch.Generator().manual_seed(seed)
-    return Policy(*networks, normalizer, sampler, generator, HORIZON)
+    return Policy(*networks, normalizer, sampler, generator, (HORIZON, ACTION))
 
 
 def observations(count: int = 6) -> np.ndarray:
@@ -43,7 +43,7 @@ def observations(count: int = 6) -> np.ndarray:
 
 @pytest.mark.parametrize("name", SAMPLER_LABELS)
 def test_every_sampler_acts_in_chunks_inside_the_box(networks, sampling, name: str) -> None:
-    sampler = make_sampler(name, sampling, ACTION * HORIZON, "min")
+    sampler = make_sampler(name, sampling, "min")
     for count in (1, 6):
         chunks = make_policy(networks, sampler).act(observations(count))
         assert chunks.shape == (count, HORIZON, ACTION)
@@ -54,7 +54,7 @@ def test_every_sampler_acts_in_chunks_inside_the_box(networks, sampling, name: s
 
 @pytest.mark.parametrize("name", SAMPLER_LABELS)
 def test_noise_comes_from_the_policy_s_own_generator(networks, sampling, name: str) -> None:
-    sampler = make_sampler(name, sampling, ACTION * HORIZON, "min")
+    sampler = make_sampler(name, sampling, "min")
     torch.manual_seed(1)
     policy = make_policy(networks, sampler)
     first, second = policy.act(observations()), policy.act(observations())
@@ -73,7 +73,7 @@ def test_more_samples_have_a_higher_value(networks, sampling) -> None:
     values = []
     for samples in (1, 4, 32):
         settings = sampling.model_copy(update={"samples": samples})
-        sampler = make_sampler("best_of_n", settings, ACTION * HORIZON, "min")
+        sampler = make_sampler("best_of_n", settings, "min")
         chunks = make_policy(networks, sampler).act(obs.numpy())
         actions = torch.as_tensor(chunks).flatten(1)
         values.append(float(critic(obs, actions).amin(0).mean()))
@@ -81,11 +81,11 @@ def test_more_samples_have_a_higher_value(networks, sampling) -> None:
 
 
 def test_observations_are_normalised_and_chunks_unfolded_step_by_step(networks) -> None:
-    def echo(velocity, critic, obs: Tensor, generator: torch.Generator) -> Tensor:
+    def echo(velocity, critic, obs: Tensor, noise: Tensor) -> Tensor:
         return torch.cat([obs, torch.zeros(len(obs), ACTION * HORIZON - OBS)], -1)
 
     normalizer = Normalizer(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([2.0, 4.0, 8.0]))
-    policy = make_policy(networks, echo, normalizer)
+    policy = make_policy(networks, Sampler(1, echo), normalizer)
     chunks = policy.act(np.array([[3.0, 2.0, 5.0], [1.0, 6.0, 3.0]]))
     assert chunks[0].tolist() == [[1, 0], [0.25, 0], [0, 0], [0, 0]]
     assert chunks[1].tolist() == [[0, 1], [0, 0], [0, 0], [0, 0]]
@@ -93,4 +93,4 @@ def test_observations_are_normalised_and_chunks_unfolded_step_by_step(networks) 
 
 def test_an_unknown_sampler_is_refused(sampling) -> None:
     with pytest.raises(UserError, match=r"unknown sampler 'beam'; allowed: .*one_step.*qgbs"):
-        make_sampler("beam", sampling, 8, "min")
+        make_sampler("beam", sampling, "min")

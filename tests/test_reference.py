@@ -108,9 +108,8 @@ def test_interval_curriculum(reference: Reference) -> None:
     first, second = reference["noise/distill_c1"], reference["noise/distill_c2"]
     for key in reference.names("expect/interval/"):
         step, name = key.split("/")[2:]
-        r, t = flow.curriculum_interval(
-            first, second, int(step.removeprefix("step")), WARMUP, ANNEAL_END
-        )
+        progress = flow.curriculum_progress(int(step.removeprefix("step")), WARMUP, ANNEAL_END)
+        r, t = flow.curriculum_interval(first, second, progress)
         reference.close(r if name == "r" else t, key)
 
 
@@ -127,9 +126,7 @@ def test_self_distillation_losses(reference: Reference, kind: str) -> None:
     r, t = flow.curriculum_interval(
         reference["noise/distill_c1"],
         reference["noise/distill_c2"],
-        INTERVAL_STEP,
-        WARMUP,
-        ANNEAL_END,
+        flow.curriculum_progress(INTERVAL_STEP, WARMUP, ANNEAL_END),
     )
     losses: dict[str, Callable] = {
         "esd": flow.esd_loss,

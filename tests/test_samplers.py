@@ -166,7 +166,7 @@ def test_network_evaluations_per_action(networks, sampler: str, evaluations: int
         count += actions.shape[:-1].numel()
         return actor(obs, actions, r, t)
 
-    sample = make_sampler(sampler, settings, ACTION, "min")
-    actions = sample(counted, critic, normal(0, BATCH, OBS), torch.Generator().manual_seed(0))
+    noises, choose = make_sampler(sampler, settings, "min")
+    actions = choose(counted, critic, normal(0, BATCH, OBS), normal(1, BATCH, noises, ACTION))
     assert actions.shape == (BATCH, ACTION)
     assert count == BATCH * evaluations

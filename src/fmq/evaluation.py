@@ -118,13 +118,14 @@ def load_policy(run: Run, sampler: str, results: Path, device: torch.device) -> 
     for network in (actor, critic):
         network.to(device).prepare()
     seed = run.derive_seed("evaluation noise", run.name, run.last_step)
+    chunk_length = run.task.settings.chunk_length
     return Policy(
         actor,
         critic,
         normalizer,
-        make_sampler(sampler, run.study.sampling, state["action_size"], run.critic_target),
+        make_sampler(sampler, run.study.sampling, run.critic_target),
         torch.Generator(device).manual_seed(seed),
-        run.task.settings.chunk_length,
+        (chunk_length, state["action_size"] // chunk_length),
     )
 
 

@@ -42,19 +42,23 @@ def euler(velocity: Velocity, observations: Tensor, noise: Tensor, steps: int) -
     return actions.clamp(-1, 1)
 
 
-def curriculum_interval(
-    first: Tensor, second: Tensor, step: int, warmup: int, anneal_end: int
-) -> tuple[Tensor, Tensor]:
-    """Times (r, t) of the self-distillation losses at a gradient step.
+def curriculum_progress(step: int, warmup: int, anneal_end: int) -> float:
+    """p = clip((step - warmup) / (anneal_end - warmup), 0, 1) at a gradient step."""
+    return min(max((step - warmup) / (anneal_end - warmup), 0.0), 1.0)
 
-    Two uniforms are sorted and contracted about their midpoint by
-    p = clip((step - warmup) / (anneal_end - warmup), 0, 1): p = 0 is the diagonal, p = 1 every
-    interval of [0, 1].
+
+def curriculum_interval(
+    first: Tensor, second: Tensor, progress: Tensor | float
+) -> tuple[Tensor, Tensor]:
+    """Times (r, t) of the self-distillation losses.
+
+    Two uniforms are sorted and contracted about their midpoint by p: p = 0 is the diagonal, p = 1
+    every interval of [0, 1].
 
     Args:
         first, second: uniforms on [0, 1], shape (batch, 1).
+        progress: p, from `curriculum_progress`.
     """
-    progress = min(max((step - warmup) / (anneal_end - warmup), 0.0), 1.0)
     middle = (first + second) / 2
     half = progress * (first - second).abs() / 2
     return middle - half, middle + half

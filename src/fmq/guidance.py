@@ -39,24 +39,23 @@ def normalized(gradient: Tensor) -> Tensor:
 
 
 def value_and_gradient(
-    critic: CriticFunction,
-    observations: Tensor,
-    actions: Tensor,
-    reduce: Callable[[list[Tensor]], Tensor],
+    critic: CriticFunction, observations: Tensor, actions: Tensor, how: str
 ) -> tuple[Tensor, Tensor]:
-    """Critic values (2, ...) at `actions`, and the action gradient (..., H*A) of reduce(values).
+    """Critic values (2, ...) at `actions`, and an action gradient (..., H*A).
 
-    Critics that answer one by one (`members`) are asked so: a value that `reduce` leaves out costs
-    no backward pass.
+    Critics that bring their own `value_and_gradient` are asked for it, because that is faster.
 
     Args:
-        reduce: from two values of shape (...) to one.
+        how: the gradient is the ``first`` critic's, or of the ``min`` over both.
     """
+    if hasattr(critic, "value_and_gradient"):
+        return critic.value_and_gradient(observations, actions, how)
     with torch.enable_grad():
         actions = actions.detach().requires_grad_(True)
-        values = list(getattr(critic, "members", critic)(observations, actions))
-        (gradient,) = torch.autograd.grad(reduce(values).sum(), actions)
-    return torch.stack(values).detach(), gradient
+        values = critic(observations, actions)
+        reduced = values[0] if how == "first" else values.amin(0)
+        (gradient,) = torch.autograd.grad(reduced.sum(), actions)
+    return values.detach(), gradient
 
 
 def adaptive_radius(values: Tensor, eta: float, beta: float) -> Tensor:
@@ -91,7 +90,7 @@ def fmq_target(
     with torch.no_grad():
         u_off = offline_velocity(observations, a_r, r, torch.ones_like(r))
         a_1 = (a_r + (1 - r) * u_off).clamp(-1, 1)
-    values, gradient = value_and_gradient(critic, observations, a_1, lambda values: values[0])
+    values, gradient = value_and_gradient(critic, observations, a_1, "first")
     radius = adaptive_radius(values, eta, beta)
     return FMQTarget(u_off + radius.unsqueeze(-1) * normalized(gradient), u_off, radius)
 

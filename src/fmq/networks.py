@@ -1,13 +1,16 @@
 """The average-velocity network and the critic ensemble."""
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fmq import perceptron
+from fmq import fused, perceptron
+from fmq.pullback import pullback
 
 CRITICS = 2
 MANY_ROWS = 256  # from which on it pays to take out of the first layer what is the same for all
@@ -61,6 +64,8 @@ class MultilayerPerceptron(nn.Module):
         self.activation = activation
         self.layers = linear_layers(sizes, generator)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for width in sizes[1:-1] if norm)
+        # The same parameters, as lists: to look them up through modules takes longer than some use.
+        self.linear, self.gains = pairs(self.layers), pairs(self.norms)
         self.prepared: perceptron.Pairs | None = None
 
     def prepare(self) -> None:
@@ -68,18 +73,18 @@ class MultilayerPerceptron(nn.Module):
 
         For acting with a finished policy; a later change of the weights would not be seen.
         """
-        self.prepared = perceptron.prepare(pairs(self.layers))
+        self.prepared = fused.prepare(self.linear)
 
     def outputs(self, x: Tensor, layers: perceptron.Pairs | None = None) -> Tensor:
         """Outputs (..., out) of inputs (..., in), through other `layers` than its own if given.
 
         With weights in bfloat16, inputs are rounded, and outputs are float32.
         """
-        own, norms = pairs(self.layers), pairs(self.norms)
-        x = x.to(own[0][0].dtype)
+        x = x.to(self.linear[0][0].dtype)
         if torch.is_grad_enabled():
-            return perceptron.forward(x, layers or own, norms, self.activation)
-        return perceptron.infer(x, layers or self.prepared or own, norms, self.activation)
+            return perceptron.forward(x, layers or self.linear, self.gains, self.activation)
+        layers = layers or self.prepared or self.linear
+        return fused.infer(x, layers, self.gains, self.activation)
 
 
 class VelocityNetwork(MultilayerPerceptron):
@@ -115,8 +120,7 @@ class VelocityNetwork(MultilayerPerceptron):
         rows = actions.shape[:-1]
         if r.ndim == 1 < actions.ndim:
             if rows.numel() >= MANY_ROWS and self.prepared is None:
-                layers = pairs(self.layers)
-                layers[0] = absorb(layers[0], torch.cat(times))
+                layers = [absorb(self.linear[0], torch.cat(times)), *self.linear[1:]]
                 return self.outputs(torch.cat([observations, actions], -1), layers)
             times = [time.expand(*rows, -1) for time in times]
         return self.outputs(torch.cat([observations, actions, *times], -1))
@@ -134,7 +138,7 @@ class VelocityNetwork(MultilayerPerceptron):
         """
         actions, r, t = primals
         x = torch.cat([observations, actions, self._features(r), self._features(t)], -1)
-        hidden, (last, bias) = pairs(self.layers)[:-1], pairs(self.layers)[-1]
+        *hidden, (last, bias) = self.linear
         before = []  # the activations' inputs
         for layer in hidden:
             before.append(functional.linear(x, *layer))
@@ -173,10 +177,23 @@ class Critic(MultilayerPerceptron):
     ) -> None:
         sizes = [observation_size + action_size, *[hidden_width] * hidden_layers, 1]
         super().__init__(sizes, activation, norm=True, generator=generator)
+        self.transposed: list[Tensor] | None = None
+
+    def prepare(self) -> None:
+        """As of every perceptron, and for gradients in the inputs too."""
+        super().prepare()
+        self.transposed = fused.prepare_transposed(self.linear)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Values of shape (...) from [s, a] of shape (..., O + H*A)."""
         return self.outputs(inputs).squeeze(-1)
+
+    def pullback(self, inputs: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+        """Values (...), and a function from their cotangents (...) to those of the inputs."""
+        layers = self.prepared or self.linear
+        transposed = self.transposed or [weight.t() for weight, _ in self.linear]
+        values, pull = pullback(inputs, layers, self.gains, self.activation, transposed)
+        return values.squeeze(-1), lambda cotangents: pull(cotangents.unsqueeze(-1))
 
 
 class CriticEnsemble(nn.Module):
@@ -192,12 +209,30 @@ class CriticEnsemble(nn.Module):
 
     def forward(self, observations: Tensor, actions: Tensor) -> Tensor:
         """Values of shape (2, ...) from observations (..., O) and chunks (..., H*A)."""
-        return torch.stack(self.members(observations, actions))
-
-    def members(self, observations: Tensor, actions: Tensor) -> list[Tensor]:
-        """The values of each critic by itself, (...)."""
         inputs = torch.cat([observations, actions], -1)
-        return [critic(inputs) for critic in self.critics]
+        return torch.stack([critic(inputs) for critic in self.critics])
+
+    @torch.no_grad()
+    def value_and_gradient(
+        self, observations: Tensor, actions: Tensor, how: str
+    ) -> tuple[Tensor, Tensor]:
+        """Values (2, ...), and the action gradient (..., H*A) of one critic or of the smaller.
+
+        Args:
+            how: ``first`` or ``min``.
+        """
+        inputs = torch.cat([observations, actions], -1)
+        first, second = (cast(Critic, critic) for critic in self.critics)
+        one, pull = first.pullback(inputs)
+        if how == "first":
+            values = torch.stack([one, second(inputs)])
+            gradient = pull(torch.ones_like(one))
+        else:
+            other, pull_other = second.pullback(inputs)
+            values = torch.stack([one, other])
+            smaller = (one <= other).to(one.dtype)
+            gradient = pull(smaller) + pull_other(1 - smaller)
+        return values, gradient[..., observations.shape[-1] :]
 
     def prepare(self) -> None:
         """As of each critic."""

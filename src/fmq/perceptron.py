@@ -1,10 +1,4 @@
-"""Multilayer perceptrons, forward: once for gradients, once for speed.
-
-Nearly all the time of training and acting goes through here, and most of it through `infer`: the
-32 proposals per state of a critic target need no gradient. There, on a CPU, wide layers are
-products of oneDNN with the activation in their last step, on weights brought into its order once
-for all tiles of rows. Figures: docs/performance.md.
-"""
+"""Multilayer perceptrons: the layers, their activations, and the way through them."""
 
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
@@ -17,13 +11,9 @@ Layer = tuple[Tensor, Tensor]
 Pairs = Sequence[Layer]
 
 LAYER_NORM_EPSILON = 1e-6  # flax's default
-TILE = 1024  # rows; a tile of 512 units takes 2 MB
 GELU_LINEAR = (8 / torch.pi) ** 0.5
 GELU_CUBIC = 0.044715 * GELU_LINEAR
 FEW = 2**14  # numbers below which one kernel beats several faster ones
-FUSED_WIDTH, FUSED_ROWS = 256, 64  # units and rows from which on oneDNN beats MKL
-# Names of the activations in oneDNN's products: the operation, and its variant.
-FUSED = {"gelu": ("gelu", "tanh"), "silu": ("swish", "")}
 
 
 def gelu(x: Tensor) -> Tensor:
@@ -38,6 +28,8 @@ def gelu(x: Tensor) -> Tensor:
 
 def gelu_tangent(x: Tensor, tangent: Tensor) -> Tensor:
     """Derivative of `gelu` at `x` along `tangent`."""
+    if x.device.type != "cpu" or x.numel() < FEW:
+        return torch.ops.aten.gelu_backward(tangent, x, approximate="tanh")
     square = x * x
     s = torch.sigmoid(x * (square * GELU_CUBIC + GELU_LINEAR))
     return tangent * (s + x * s * (1 - s) * (square * (3 * GELU_CUBIC) + GELU_LINEAR))
@@ -61,48 +53,13 @@ def forward(x: Tensor, layers: Pairs, norms: Pairs, activation: str) -> Tensor:
         activation: a key of `ACTIVATIONS`.
     """
     activate = ACTIVATIONS[activation]
-    return _through(x, layers, norms, lambda x, layer: activate(functional.linear(x, *layer)))
+    return through(x, layers, norms, lambda x, layer: activate(functional.linear(x, *layer)))
 
 
-@torch.no_grad()
-def infer(x: Tensor, layers: Pairs, norms: Pairs, activation: str) -> Tensor:
-    """`forward` without a gradient, to the rounding of its numbers.
-
-    Args:
-        layers: as for `forward`, or what `prepare` made of them.
-    """
-    rows = x.reshape(-1, x.shape[-1])
-    prepared = layers[0][0].is_mkldnn
-    if not prepared and not (len(rows) >= FUSED_ROWS and _suits(layers)):
-        return forward(x, layers, norms, activation)
-    tiles = rows.split(TILE)
-    if not prepared and len(tiles) > 1:
-        layers = prepare(layers)
-    kind, variant = FUSED[activation]
-
-    def hidden(x: Tensor, layer: Layer) -> Tensor:
-        return torch.ops.mkldnn._linear_pointwise(x, *layer, kind, [], variant)
-
-    outputs = [_through(tile, layers, norms, hidden) for tile in tiles]
-    result = outputs[0] if len(outputs) == 1 else torch.cat(outputs)
-    return result.view(*x.shape[:-1], -1)
-
-
-def prepare(layers: Pairs) -> Pairs:
-    """Layers for `infer` to use again and again: wide ones in the order in which oneDNN reads them.
-
-    They are copies, which a change of the weights does not reach.
-    """
-    if not _suits(layers):
-        return layers
-    reorder = torch.ops.mkldnn._reorder_linear_weight
-    hidden = [(reorder(weight.detach()), bias) for weight, bias in layers[:-1]]
-    return [*hidden, layers[-1]]
-
-
-def _through(
+def through(
     x: Tensor, layers: Pairs, norms: Pairs, hidden: Callable[[Tensor, Layer], Tensor]
 ) -> Tensor:
+    """`forward` with `hidden`, a hidden layer and its activation, given."""
     for layer, norm in zip_longest(layers[:-1], norms):
         x = hidden(x, layer)
         if norm is not None:
@@ -113,14 +70,3 @@ def _through(
     if x.dtype == torch.bfloat16:
         x, weight, bias = x.float(), weight.float(), bias.float()
     return functional.linear(x, weight, bias)
-
-
-def _suits(layers: Pairs) -> bool:
-    """Whether there is oneDNN, and it is the faster one for these layers."""
-    weight = layers[0][0]
-    if weight.device.type != "cpu" or not torch.backends.mkldnn.is_available():
-        return False
-    if weight.dtype == torch.bfloat16 and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
-        return False
-    wide = all(len(hidden) >= FUSED_WIDTH for hidden, _ in layers[:-1])
-    return wide and weight.dtype in (torch.float32, torch.bfloat16)

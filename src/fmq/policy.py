@@ -1,7 +1,9 @@
 """A policy: networks, a sampler and observation statistics, from observations to action chunks."""
 
+import math
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,8 +17,20 @@ from fmq.guidance import CriticFunction
 from fmq.networks import CriticEnsemble, VelocityNetwork
 from fmq.settings import NetworkSettings, SamplingSettings
 
-Sampler = Callable[[Velocity, CriticFunction, Tensor, torch.Generator], Tensor]
 Proposal = Callable[[Velocity, Tensor, Tensor], Tensor]
+
+
+class Sampler(NamedTuple):
+    """How noise becomes an action chunk.
+
+    Attributes:
+        noises: noise vectors that it wants per observation.
+        choose: from (velocity, critic, observations (batch, O), noise (batch, noises, H*A)) to
+            chunks (batch, H*A).
+    """
+
+    noises: int
+    choose: Callable[[Velocity, CriticFunction, Tensor, Tensor], Tensor]
 
 
 def make_networks(
@@ -47,76 +61,64 @@ def make_networks(
     return actor, critic
 
 
-def make_sampler(
-    name: str, sampling: SamplingSettings, action_size: int, aggregate: str
-) -> Sampler:
-    """The sampler `name` as a function (velocity, critic, observations, generator) -> chunks.
+def make_sampler(name: str, sampling: SamplingSettings, aggregate: str) -> Sampler:
+    """The sampler `name`.
 
     Args:
-        action_size: of a flattened chunk, H * A.
         aggregate: ``mean`` or ``min`` over the critics, for best-of-N; QGBS always takes the min.
-
-    Returns:
-        A function from observations (batch, O) to chunks (batch, H*A).
     """
     integrate = partial(euler, steps=sampling.flow_steps)
-    if name == "qgbs":
-        return _qgbs(sampling, action_size)
     table = {
-        "one_step": _single(one_step, action_size),
-        "euler": _single(integrate, action_size),
-        "best_of_n": _best_of_n(one_step, sampling.samples, action_size, aggregate),
-        "best_of_n_euler": _best_of_n(integrate, sampling.samples, action_size, aggregate),
+        "one_step": Sampler(1, partial(_single, one_step)),
+        "euler": Sampler(1, partial(_single, integrate)),
+        "best_of_n": Sampler(sampling.samples, partial(_best_of_n, one_step, aggregate)),
+        "best_of_n_euler": Sampler(sampling.samples, partial(_best_of_n, integrate, aggregate)),
+        "qgbs": Sampler(
+            sampling.qgbs_candidates * (1 + sampling.qgbs_rounds * sampling.qgbs_copies),
+            partial(_qgbs, sampling),
+        ),
     }
     if name not in table:
-        raise UserError(f"unknown sampler {name!r}; allowed: {', '.join([*table, 'qgbs'])}")
+        raise UserError(f"unknown sampler {name!r}; allowed: {', '.join(table)}")
     return table[name]
 
 
-def gaussian(like: Tensor, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """Standard normal noise with the type and device of `like`."""
-    return torch.randn(shape, generator=generator, dtype=like.dtype, device=like.device)
+def _single(
+    propose: Proposal, velocity: Velocity, critic: CriticFunction, obs: Tensor, noise: Tensor
+) -> Tensor:
+    return propose(velocity, obs, noise[:, 0])
 
 
-def _single(propose: Proposal, action_size: int) -> Sampler:
-    def sample(
-        velocity: Velocity, critic: CriticFunction, obs: Tensor, generator: torch.Generator
-    ) -> Tensor:
-        return propose(velocity, obs, gaussian(obs, (len(obs), action_size), generator))
-
-    return sample
-
-
-def _best_of_n(propose: Proposal, count: int, action_size: int, aggregate: str) -> Sampler:
-    def sample(
-        velocity: Velocity, critic: CriticFunction, obs: Tensor, generator: torch.Generator
-    ) -> Tensor:
-        noise = gaussian(obs, (len(obs), count, action_size), generator)
-        candidates = propose(velocity, samplers.repeat_observations(obs, count), noise)
-        return samplers.best_of_n(critic, obs, candidates, aggregate)
-
-    return sample
+def _best_of_n(
+    propose: Proposal,
+    aggregate: str,
+    velocity: Velocity,
+    critic: CriticFunction,
+    obs: Tensor,
+    noise: Tensor,
+) -> Tensor:
+    repeated = samplers.repeat_observations(obs, noise.shape[1])
+    return samplers.best_of_n(critic, obs, propose(velocity, repeated, noise), aggregate)
 
 
-def _qgbs(sampling: SamplingSettings, action_size: int) -> Sampler:
-    beam, copies = sampling.qgbs_candidates, sampling.qgbs_copies
-
-    def sample(
-        velocity: Velocity, critic: CriticFunction, obs: Tensor, generator: torch.Generator
-    ) -> Tensor:
-        shape = (len(obs), beam * copies, action_size)
-        return samplers.qgbs(
-            velocity,
-            critic,
-            obs,
-            gaussian(obs, (len(obs), beam, action_size), generator),
-            [gaussian(obs, shape, generator) for _ in range(sampling.qgbs_rounds)],
-            eta=sampling.qgbs_eta,
-            rho=sampling.qgbs_rho,
-            completion=sampling.qgbs_completion,
-        )
-
-    return sample
+def _qgbs(
+    sampling: SamplingSettings,
+    velocity: Velocity,
+    critic: CriticFunction,
+    obs: Tensor,
+    noise: Tensor,
+) -> Tensor:
+    beam = sampling.qgbs_candidates
+    return samplers.qgbs(
+        velocity,
+        critic,
+        obs,
+        noise[:, :beam],
+        noise[:, beam:].split(beam * sampling.qgbs_copies, 1) if sampling.qgbs_rounds else (),
+        eta=sampling.qgbs_eta,
+        rho=sampling.qgbs_rho,
+        completion=sampling.qgbs_completion,
+    )
 
 
 class Policy:
@@ -129,19 +131,23 @@ class Policy:
         normalizer: Normalizer,
         sampler: Sampler,
         generator: torch.Generator,
-        chunk_length: int,
+        chunk_shape: tuple[int, int],
     ) -> None:
+        """`chunk_shape` is (H, A)."""
         self.velocity = velocity
         self.critic = critic
         self.normalizer = normalizer
         self.sampler = sampler
         self.generator = generator
-        self.chunk_length = chunk_length
+        self.chunk_shape = chunk_shape
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def act(self, observations: np.ndarray) -> np.ndarray:
         """Action chunks (batch, H, A) in [-1, 1] for observations (batch, O)."""
         device = self.normalizer.mean.device
         batch = torch.as_tensor(observations, dtype=torch.float32, device=device)
-        actions = self.sampler(self.velocity, self.critic, self.normalizer(batch), self.generator)
-        return actions.view(len(batch), self.chunk_length, -1).cpu().numpy()
+        shape = (len(batch), self.sampler.noises, math.prod(self.chunk_shape))
+        noise = torch.randn(shape, generator=self.generator, device=device)
+        normalized = self.normalizer(batch)
+        actions = self.sampler.choose(self.velocity, self.critic, normalized, noise)
+        return actions.view(-1, *self.chunk_shape).cpu().numpy()

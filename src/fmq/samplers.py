@@ -79,9 +79,7 @@ def qgbs(
         values = aggregate(critic(wide, completed), "min")
         kept = values.argsort(-1)[:, -beam:]  # worst first: the order in which noise is handed out
         candidates = completed.gather(1, kept.unsqueeze(-1).expand(-1, -1, noise.shape[-1]))
-        _, gradient = value_and_gradient(
-            critic, repeated, candidates, lambda values: aggregate(torch.stack(values), "min")
-        )
+        _, gradient = value_and_gradient(critic, repeated, candidates, "min")
         candidates = (candidates + eta * normalized(gradient)).clamp(-1, 1)
     return select_best(candidates, aggregate(critic(repeated, candidates), "min"))
 

@@ -36,6 +36,9 @@ class TrainingSettings(Section):
     selection: Literal["float32", "bfloat16"] = Field(
         description="precision of the hidden layers where the critic target picks the next chunk"
     )
+    compile: bool = Field(
+        description="by torch.compile: wants a C++ compiler, and half a minute at first"
+    )
     target_rate: float = Field(gt=0, le=1, description="tau of the target critics' moving average")
     log_every: int = Field(ge=1, description="gradient steps between rows of metrics.csv")
 

@@ -240,3 +240,24 @@ def test_starts_are_drawn_uniformly_from_all_that_have_a_whole_chunk() -> None:
     assert starts.tolist() == [19.0 + k for k in range(10)]  # actions 19 to 30 are kept
     expected = draws / 10
     assert (counts - expected).abs().max() < 4 * (expected * 0.9) ** 0.5
+
+
+def test_a_large_buffer_takes_hardly_more_than_its_numbers() -> None:
+    """cube-triple's widths; docs/performance.md has the same for its two million transitions."""
+    count, observation, action = 20_000, 46, 5
+    rows = torch.arange(count)
+    buffer = SequenceBuffer(
+        observations=torch.zeros(count + 1, observation),
+        actions=torch.zeros(count, action),
+        rewards=torch.zeros(count),
+        masks=torch.zeros(count),
+        terminals=torch.zeros(count),
+        rows=rows,
+        next_rows=rows + 1,
+        capacity=200_000,
+        horizon=5,
+        discount=0.99,
+    )
+    taken = sum(value.nbytes for value in vars(buffer).values() if isinstance(value, torch.Tensor))
+    raw = 4 * buffer.capacity * (observation + action + len(("reward", "mask", "terminal")))
+    assert taken < 1.1 * raw

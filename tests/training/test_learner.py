@@ -4,58 +4,24 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.learners import (
+    ACTION,
+    BATCH,
+    HORIZON,
+    STEP,
+    STUDY,
+    make_learner,
+    objective,
+    random_batch,
+    small_study,
+)
 from torch import Tensor, nn
 
-from fmq.configuration import load_study
-from fmq.data.normalization import Normalizer
-from fmq.data.sequences import Batch
-from fmq.policy import make_sampler
-from fmq.settings import Study
-from fmq.tasks import TaskSettings
+from fmq.policy import Sampler, make_sampler
 from fmq.training.actor_losses import ACTOR_LOSSES
 from fmq.training.adam import Adam, flatten
 from fmq.training.checkpoint import load_checkpoint, save_checkpoint
 from fmq.training.learner import Learner, Objective
-
-OBS, ACTION, HORIZON, BATCH = 4, 2, 3, 16
-TASK = TaskSettings(chunk_length=HORIZON, discount=0.9)
-NORMALIZER = Normalizer(torch.full((OBS,), 2.0), torch.full((OBS,), 3.0))
-STEP = 3000  # in the middle of the default curriculum, so that distillation has intervals
-
-
-def small_study(distillation: str = "esd") -> Study:
-    study = load_study(Path(__file__).parent.parent.parent / "config.yaml")
-    networks = study.networks.model_copy(update={"hidden_width": 16})
-    offline = study.offline.model_copy(update={"distillation": distillation})
-    return study.model_copy(update={"networks": networks, "offline": offline})
-
-
-STUDY = small_study()
-
-
-def make_learner(study: Study = STUDY, init: int = 0, noise: int = 1) -> Learner:
-    return Learner(study, TASK, NORMALIZER, ACTION, init_seed=init, noise_seed=noise)
-
-
-def objective(loss: str, learner: Learner) -> Objective:
-    sampler = make_sampler("best_of_n", learner.study.sampling, learner.action_size, "min")
-    return Objective(ACTOR_LOSSES[loss], sampler, "min")
-
-
-def random_batch(seed: int = 0) -> Batch:
-    generator = torch.Generator().manual_seed(seed)
-
-    def normal(*shape: int) -> Tensor:
-        return torch.randn(shape, generator=generator)
-
-    return Batch(
-        observations=2 + 3 * normal(BATCH, OBS),
-        actions=normal(BATCH, HORIZON * ACTION).tanh(),
-        rewards=normal(BATCH),
-        masks=(torch.arange(BATCH) % 2).float(),
-        valid=torch.ones(BATCH, HORIZON),
-        next_observations=2 + 3 * normal(BATCH, OBS),
-    )
 
 
 def train(learner: Learner, loss: str = "flow_map", updates: int = 5) -> list[dict[str, float]]:
@@ -168,7 +134,8 @@ def test_anchoring_freezes_the_present_policy() -> None:
 def test_a_chunk_that_ends_the_task_is_worth_its_reward() -> None:
     learner = make_learner()
     batch = random_batch()
-    target = learner.bellman_target(batch, objective("fmq", learner))
+    aim = objective("fmq", learner)
+    target = learner.bellman_target(batch, learner.draw(BATCH, aim).candidates, aim)
     ended = batch.masks == 0
     assert torch.equal(target[ended], batch.rewards[ended])
     assert (target[~ended] != batch.rewards[~ended]).all()
@@ -178,9 +145,9 @@ def test_the_bellman_target_asks_the_target_critics_about_the_sampled_chunk() ->
     learner, batch, chunk = make_learner(), random_batch(), torch.full((BATCH, 6), 0.5)
     nn.init.constant_(learner.target.critics[1].layers[-1].bias, -50.0)
     for how, expected in (("min", torch.amin), ("mean", torch.mean)):
-        aim = Objective(ACTOR_LOSSES["fmq"], lambda *arguments: chunk, how)
+        aim = Objective(ACTOR_LOSSES["fmq"], Sampler(1, lambda *arguments: chunk), how)
         values = expected(learner.target(batch.next_observations, chunk), 0)
-        target = learner.bellman_target(batch, aim)
+        target = learner.bellman_target(batch, chunk.unsqueeze(1), aim)
         torch.testing.assert_close(target, batch.rewards + 0.9**3 * batch.masks * values)
 
 
@@ -191,11 +158,11 @@ def test_observations_are_normalised_before_the_networks() -> None:
     assert row["q_mean"] == pytest.approx(make_learner().critic(*inputs).mean().item(), rel=1e-5)
     seen = []
 
-    def sampler(velocity, critic, obs: Tensor, generator: torch.Generator) -> Tensor:
+    def choose(velocity, critic, obs: Tensor, noise: Tensor) -> Tensor:
         seen.append(obs)
         return batch.actions
 
-    learner.update(batch, STEP, Objective(ACTOR_LOSSES["diagonal"], sampler, "min"))
+    learner.update(batch, STEP, Objective(ACTOR_LOSSES["diagonal"], Sampler(1, choose), "min"))
     torch.testing.assert_close(seen[0], (batch.next_observations - 2) / 3)
 
 
@@ -250,9 +217,11 @@ def proposals(selection: str, updates: int) -> Tensor:
     training = STUDY.training.model_copy(update={"selection": selection})
     rounding = make_learner(STUDY.model_copy(update={"training": training}))
     rounding.load_state(learner.state())
-    sampler = make_sampler("one_step", STUDY.sampling, HORIZON * ACTION, "min")
+    rounding.refresh_pickers()
+    noises, choose = make_sampler("one_step", STUDY.sampling, "min")
+    noise = torch.randn(BATCH, noises, HORIZON * ACTION, generator=learner.generator)
     with torch.no_grad():
-        return rounding.propose(random_batch().observations, sampler)
+        return choose(*rounding.pickers, random_batch().observations, noise)
 
 
 def test_rounded_selection_proposes_nearly_the_same_from_the_same_noise() -> None:

@@ -94,7 +94,12 @@ def test_online_metrics_hold_what_the_paper_plots(study: Study, results: Path) -
         rows = list(csv.DictReader(file))
     assert len(rows) == 2  # 20 updates, a row every 10
     names = {"critic_loss", "actor_loss", "q_mean", "q_max", "gradient_norm", "eta_effective"}
-    assert names | {"drift", "updates_per_second", "environment_steps_per_second"} <= set(rows[0])
+    assert names | {"drift", "update_rate", "environment_rate"} <= set(rows[0])
+    for row in rows:
+        shares = [float(value) for name, value in row.items() if name.endswith("_share")]
+        assert len(shares) == 4
+        assert min(shares) > 0
+        assert sum(shares) <= 1
     assert 0 < float(rows[-1]["eta_effective"]) <= study.fmq.eta
     assert float(rows[-1]["drift"]) > 0
 
@@ -102,7 +107,7 @@ def test_online_metrics_hold_what_the_paper_plots(study: Study, results: Path) -
 def test_the_control_collects_nothing(results: Path) -> None:
     folder = run_folder(results, TASK, 0, "finetune-mvp-no-new-data")
     header = (folder / "metrics.csv").read_text().splitlines()[0].split(",")
-    assert "environment_steps_per_second" not in header
+    assert "environment_rate" not in header
 
 
 def test_all_methods_and_samplers_meet_the_same_number_of_episodes(

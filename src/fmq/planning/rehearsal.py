@@ -19,6 +19,7 @@ from fmq.planning.stopwatch import CPU, elapsed, seconds_per_call
 from fmq.policy import make_sampler
 from fmq.runs import Run
 from fmq.training.checkpoint import save_checkpoint
+from fmq.training.clock import Clock
 from fmq.training.collector import Collector
 from fmq.training.learner import Learner
 from fmq.training.offline import ACTOR_LOSS
@@ -41,12 +42,10 @@ class Rehearsal(Workbench):
             run.study, run.task.settings, self.normalizer, sizes.action, init_seed=0, noise_seed=0
         )
         self._use(run.sampler)
-        self.batches = self._generator("batches")
+        self.batches, self.clock = self._generator("batches"), Clock()
 
     def _use(self, sampler: str) -> None:
-        self.sampler = make_sampler(
-            sampler, self.run.study.sampling, self.learner.action_size, self.run.critic_target
-        )
+        self.sampler = make_sampler(sampler, self.run.study.sampling, self.run.critic_target)
 
     def _made_up_buffer(self) -> SequenceBuffer:
         count, device, settings = TRANSITIONS, self.device, self.run.task.settings

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from fmq import flow
@@ -21,74 +20,64 @@ class ActorInputs(NamedTuple):
         offline_velocity: the policy as it was at the end of offline training.
         critic: the current critics.
         batch: chunks with normalised observations.
-        step: gradient step, counted from the start of offline training.
-        generator: source of its noise.
+        noise: standard normal numbers, shape (noises, batch, H*A).
+        times: uniform numbers on [0, 1), shape (times, batch, 1).
+        progress: of the interval curriculum, 0 to 1, shape ().
     """
 
     velocity: Velocity
     offline_velocity: Velocity
     critic: CriticFunction
     batch: Batch
-    step: int
-    generator: torch.Generator
+    noise: Tensor
+    times: Tensor
+    progress: Tensor
     study: Study
 
 
-ActorLoss = Callable[[ActorInputs], tuple[Tensor, dict[str, Tensor]]]
+class ActorLoss(NamedTuple):
+    """A loss, and how much randomness it wants; it is drawn beforehand, all at once.
+
+    Attributes:
+        noises: noise vectors per chunk.
+        times: uniform numbers per chunk.
+        loss: the loss, and quantities for the metrics.
+    """
+
+    noises: int
+    times: int
+    loss: Callable[[ActorInputs], tuple[Tensor, dict[str, Tensor]]]
 
 
-def _noise(inputs: ActorInputs) -> Tensor:
-    actions = inputs.batch.actions
-    return torch.empty_like(actions).normal_(generator=inputs.generator)
-
-
-def _uniform(inputs: ActorInputs) -> Tensor:
-    actions = inputs.batch.actions
-    return actions.new_empty(len(actions), 1).uniform_(generator=inputs.generator)
-
-
-def _diagonal(inputs: ActorInputs) -> Tensor:
+def _diagonal(inputs: ActorInputs, noise: Tensor, time: Tensor) -> Tensor:
     batch = inputs.batch
     return flow.diagonal_loss(
-        inputs.velocity,
-        batch.observations,
-        batch.actions,
-        batch.valid,
-        _noise(inputs),
-        _uniform(inputs),
+        inputs.velocity, batch.observations, batch.actions, batch.valid, noise, time
     )
 
 
-def _self_distillation(inputs: ActorInputs, kind: str) -> Tensor:
-    offline, batch = inputs.study.offline, inputs.batch
-    r, t = flow.curriculum_interval(
-        _uniform(inputs), _uniform(inputs), inputs.step, offline.warmup_steps, offline.anneal_end
-    )
-    arguments = (
-        inputs.velocity,
-        batch.observations,
-        batch.actions,
-        batch.valid,
-        _noise(inputs),
-        r,
-        t,
-    )
+def _self_distillation(inputs: ActorInputs, kind: str, noise: Tensor, times: Tensor) -> Tensor:
+    """`times` are two for the interval and one for the split of PSD."""
+    batch = inputs.batch
+    r, t = flow.curriculum_interval(times[0], times[1], inputs.progress)
+    data = (batch.observations, batch.actions, batch.valid, noise, r, t)
     if kind == "esd":
-        return flow.esd_loss(*arguments)
+        return flow.esd_loss(inputs.velocity, *data)
     if kind == "lsd":
-        return flow.lsd_loss(*arguments)
-    return flow.psd_loss(*arguments, _uniform(inputs))
+        return flow.lsd_loss(inputs.velocity, *data)
+    return flow.psd_loss(inputs.velocity, *data, times[2])
 
 
 def diagonal(inputs: ActorInputs) -> tuple[Tensor, dict[str, Tensor]]:
     """Flow matching alone: pre-training, and QC online."""
-    return _diagonal(inputs), {}
+    return _diagonal(inputs, inputs.noise[0], inputs.times[0]), {}
 
 
 def flow_map(inputs: ActorInputs) -> tuple[Tensor, dict[str, Tensor]]:
     """Flow matching and self-distillation: the offline flow map, and MVP online."""
-    matching = _diagonal(inputs)
-    distillation = _self_distillation(inputs, inputs.study.offline.distillation)
+    matching = _diagonal(inputs, inputs.noise[0], inputs.times[0])
+    kind = inputs.study.offline.distillation
+    distillation = _self_distillation(inputs, kind, inputs.noise[1], inputs.times[1:])
     return matching + distillation, {"distillation_loss": distillation.detach()}
 
 
@@ -102,16 +91,22 @@ def fmq(inputs: ActorInputs) -> tuple[Tensor, dict[str, Tensor]]:
         batch.observations,
         batch.actions,
         batch.valid,
-        _noise(inputs),
-        _uniform(inputs),
+        inputs.noise[0],
+        inputs.times[0],
         eta=settings.eta,
         beta=settings.beta if settings.adaptive else 0.0,
     )
     if settings.diagonal_weight:
-        loss = loss + settings.diagonal_weight * _diagonal(inputs)
+        matching = _diagonal(inputs, inputs.noise[1], inputs.times[1])
+        loss = loss + settings.diagonal_weight * matching
     if settings.distillation_weight:
-        loss = loss + settings.distillation_weight * _self_distillation(inputs, "esd")
+        distillation = _self_distillation(inputs, "esd", inputs.noise[2], inputs.times[2:])
+        loss = loss + settings.distillation_weight * distillation
     return loss, {"eta_effective": target.eta.mean()}
 
 
-ACTOR_LOSSES: dict[str, ActorLoss] = {"diagonal": diagonal, "flow_map": flow_map, "fmq": fmq}
+ACTOR_LOSSES = {
+    "diagonal": ActorLoss(1, 1, diagonal),
+    "flow_map": ActorLoss(2, 4, flow_map),
+    "fmq": ActorLoss(3, 4, fmq),
+}

@@ -48,9 +48,11 @@ class Collector:
     def step(self) -> None:
         """One environment step, and one transition in the buffer."""
         if not self.queue:
-            self.queue.extend(self.policy.act(self.observation[None])[0])
+            with self.bench.clock.measure("policy"):
+                self.queue.extend(self.policy.act(self.observation[None])[0])
         action = self.queue.popleft()
-        result = self.environment.step(action)
+        with self.bench.clock.measure("environment"):
+            result = self.environment.step(action)
         if fault := fault_of(result):
             raise UserError(
                 f"{self.bench.run}: the simulator gave {fault} at environment step "

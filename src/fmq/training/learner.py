@@ -1,7 +1,7 @@
 """The learner: policy, critics and optimiser, and one joint update of them."""
 
 import copy
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -9,12 +9,16 @@ from torch import Tensor, nn
 from fmq.critic import aggregate, bellman_target, critic_loss, update_target
 from fmq.data.normalization import Normalizer
 from fmq.data.sequences import Batch
+from fmq.flow import curriculum_progress
 from fmq.policy import Sampler, make_networks
 from fmq.settings import Study
 from fmq.tasks import TaskSettings
 from fmq.training.actor_losses import ActorInputs, ActorLoss
 from fmq.training.adam import Adam, flatten
+from fmq.training.compiling import compiled
 from fmq.training.divergence import ANYTHING, ValueRange, refuse_divergence
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 class Objective(NamedTuple):
@@ -29,6 +33,34 @@ class Objective(NamedTuple):
     actor_loss: ActorLoss
     sampler: Sampler
     critic_target: str
+
+
+class Draws(NamedTuple):
+    """The random numbers of one update.
+
+    Attributes:
+        candidates: noise of the critic target's sampler, shape (batch, noises, H*A).
+        noise: standard normal numbers of the actor loss, shape (noises, batch, H*A).
+        times: uniform numbers of the actor loss, shape (times, batch, 1).
+    """
+
+    candidates: Tensor
+    noise: Tensor
+    times: Tensor
+
+
+class Gradients(NamedTuple):
+    """What an update computes before anything is changed.
+
+    Attributes:
+        vector: the gradient of all weights, as one vector.
+        values: of the critics at the batch's chunks, shape (2, batch).
+        quantities: losses and norms, for the metrics.
+    """
+
+    vector: Tensor
+    values: Tensor
+    quantities: dict[str, Tensor]
 
 
 class Learner:
@@ -67,12 +99,16 @@ class Learner:
         self.target_weights = flatten(self.target.parameters())
         self.critic_weights = weights[-len(self.target_weights) :]
         self.optimizer = Adam(weights, study.training.learning_rate)
+        self.pickers = (self.actor, self.critic)  # of the critic target's next chunks
+        self.rounded_weights: Tensor | None = None
         if study.training.selection == "bfloat16":
-            self.rounded_actor = frozen_copy(self.actor).bfloat16()
-            self.rounded_critic = frozen_copy(self.critic).bfloat16()
-            rounded = [*self.rounded_actor.parameters(), *self.rounded_critic.parameters()]
-            self.rounded_weights = flatten(rounded)
+            actor, critic = frozen_copy(self.actor), frozen_copy(self.critic)
+            self.pickers = (actor.bfloat16(), critic.bfloat16())
+            self.rounded_weights = flatten([*actor.parameters(), *critic.parameters()])
         self.generator = torch.Generator(device).manual_seed(noise_seed)
+        self.compute = self.gradients
+        if study.training.compile:
+            self.compute = compiled(self.gradients, device)
 
     def update(
         self, batch: Batch, step: int, objective: Objective, measure: bool = False
@@ -88,65 +124,89 @@ class Learner:
             Divergence: a loss or the gradient is not finite, or a Q is impossible; nothing was
                 changed.
         """
+        offline = self.study.offline
+        progress = curriculum_progress(step, offline.warmup_steps, offline.anneal_end)
+        self.refresh_pickers()
+        draws = self.draw(len(batch.actions), objective)
+        found = self.compute(batch, draws, draws.noise.new_tensor(progress), objective)
+        # Before the step: parameters that are good stay so.
+        refuse_divergence(self.possible_values, found.values, **found.quantities)
+        self.optimizer.step(found.vector)
+        update_target(self.target_weights, self.critic_weights, self.study.training.target_rate)
+        if not measure:
+            return {}
+        q = found.values
+        metrics = found.quantities | {"q_mean": q.mean(), "q_min": q.min(), "q_max": q.max()}
+        return {name: float(value) for name, value in metrics.items()}
+
+    def refresh_pickers(self) -> None:
+        """Bring what picks the next chunks up to date, where it is a rounded copy."""
+        if self.rounded_weights is not None:
+            self.rounded_weights.copy_(self.optimizer.weights)
+
+    def draw(self, batch: int, objective: Objective) -> Draws:
+        """Random numbers of an update on `batch` chunks, in two calls of the generator."""
+        loss, size, device = objective.actor_loss, self.action_size, self.generator.device
+        chosen = objective.sampler.noises
+        numbers = batch * size * (chosen + loss.noises)
+        normal = torch.randn(numbers, generator=self.generator, device=device)
+        candidates, noise = normal.split([batch * chosen * size, batch * loss.noises * size])
+        times = torch.rand(loss.times, batch, 1, generator=self.generator, device=device)
+        return Draws(
+            candidates.view(batch, chosen, size), noise.view(loss.noises, batch, size), times
+        )
+
+    def gradients(
+        self, batch: Batch, draws: Draws, progress: Tensor, objective: Objective
+    ) -> Gradients:
+        """Losses on a batch with raw observations, and their gradient; changes nothing.
+
+        Args:
+            progress: of the interval curriculum, shape ().
+        """
         batch = batch._replace(
             observations=self.normalizer(batch.observations),
             next_observations=self.normalizer(batch.next_observations),
         )
+        target = self.bellman_target(batch, draws.candidates, objective)
         values = self.critic(batch.observations, batch.actions)
-        value_loss = critic_loss(values, self.bellman_target(batch, objective), batch.valid)
-        actor_loss, metrics = objective.actor_loss(
+        value_loss = critic_loss(values, target, batch.valid)
+        actor_loss, metrics = objective.actor_loss.loss(
             ActorInputs(
                 self.actor,
                 self.offline_actor,
                 self.critic,
                 batch,
-                step,
-                self.generator,
+                draws.noise,
+                draws.times,
+                progress,
                 self.study,
             )
         )
         gradients = torch.autograd.grad(value_loss + actor_loss, self.parameters)
-        gradient = torch.cat([one.flatten() for one in gradients])
-        gradient_norm = torch.linalg.vector_norm(gradient)
-        # Before the step: parameters that are good stay so.
-        refuse_divergence(
-            self.possible_values,
-            values,
-            critic_loss=value_loss,
-            actor_loss=actor_loss,
-            gradient=gradient_norm,
-        )
-        measured: dict[str, float] = {}
-        if measure:
-            metrics |= {
-                "critic_loss": value_loss,
-                "actor_loss": actor_loss,
-                "q_mean": values.mean(),
-                "q_min": values.min(),
-                "q_max": values.max(),
-                "gradient_norm": gradient_norm,
-            }
-            measured = {name: float(value.detach()) for name, value in metrics.items()}
-        self.optimizer.step(gradient)
-        update_target(self.target_weights, self.critic_weights, self.study.training.target_rate)
-        return measured
+        vector = torch.cat([one.flatten() for one in gradients])
+        quantities = metrics | {
+            "critic_loss": value_loss.detach(),
+            "actor_loss": actor_loss.detach(),
+            "gradient_norm": torch.linalg.vector_norm(vector),
+        }
+        return Gradients(vector, values.detach(), quantities)
 
     @torch.no_grad()
-    def bellman_target(self, batch: Batch, objective: Objective) -> Tensor:
-        """Critic target of a batch of normalised chunks, shape (batch,)."""
+    def bellman_target(self, batch: Batch, candidates: Tensor, objective: Objective) -> Tensor:
+        """Critic target of a batch of normalised chunks, shape (batch,).
+
+        The next chunks are picked in the precision that the settings give.
+
+        Args:
+            candidates: noise, shape (batch, noises, H*A).
+        """
         observations = batch.next_observations
-        actions = self.propose(observations, objective.sampler)
+        actions = objective.sampler.choose(*self.pickers, observations, candidates)
         values = aggregate(self.target(observations, actions), objective.critic_target)
         return bellman_target(
             batch.rewards, batch.masks, values, self.task.discount, self.task.chunk_length
         )
-
-    def propose(self, observations: Tensor, sampler: Sampler) -> Tensor:
-        """The next chunks of the critic target, in the precision that the settings give them."""
-        if self.study.training.selection == "float32":
-            return sampler(self.actor, self.critic, observations, self.generator)
-        self.rounded_weights.copy_(self.optimizer.weights)
-        return sampler(self.rounded_actor, self.rounded_critic, observations, self.generator)
 
     @torch.no_grad()
     def drift(self, batch: Batch, generator: torch.Generator) -> float:
@@ -183,6 +243,6 @@ class Learner:
         self.optimizer.load_state(state["optimizer"])
 
 
-def frozen_copy(module: nn.Module) -> nn.Module:
+def frozen_copy(module: Module) -> Module:
     """A copy without gradients."""
     return copy.deepcopy(module).requires_grad_(False)

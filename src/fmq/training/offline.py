@@ -1,6 +1,5 @@
 """Offline training: `pretrain` on the diagonal, `distill` into a flow map."""
 
-import time
 from pathlib import Path
 
 from fmq.progress import progress
@@ -25,22 +24,16 @@ def _train(bench: Workbench) -> None:
     run, settings = bench.run, bench.run.study.offline
     objective = bench.objective(ACTOR_LOSS[run.stage])
     log_every = run.study.training.log_every
-    clock, updates = time.monotonic(), 0
     bench.scratch.at_once = False
     with progress(str(run), run.last_step - bench.step, "updates") as heartbeat:
         for step in range(bench.step + 1, run.last_step + 1):
             if bench.evaluates_after(step - 1, settings.evaluate_every):
-                paused = time.monotonic()
                 heartbeat.remark(f"success {bench.evaluate(step - 1):.0%} at {step - 1}")
-                clock += time.monotonic() - paused
             measure = step % log_every == 0 or step == run.last_step
             measured = bench.update(step, objective, measure)
-            updates += 1
             heartbeat.advance()
             if measure:
-                rate = updates / (time.monotonic() - clock)
-                bench.metrics.append({"step": step, **measured, "updates_per_second": rate})
-                clock, updates = time.monotonic(), 0
+                bench.metrics.append({"step": step, **measured, **bench.clock.row("sampling", "update")})
             bench.step = step
             pause = bench.pauses_after(step, settings.evaluate_every)
             bench.scratch.keep(bench.state, now=pause)

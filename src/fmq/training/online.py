@@ -1,9 +1,5 @@
 """Online fine-tuning: act in the simulator, learn from everything seen so far."""
 
-import time
-from collections import Counter, defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +30,6 @@ def finetune(run: Run, results: Path) -> None:
 def _train(bench: Workbench, collector: Collector | None) -> None:
     run, settings = bench.run, bench.run.study.online
     objective = bench.objective(METHODS[run.kind].actor_loss)
-    clock = Stopwatch()
     bench.scratch.at_once = False
 
     def state() -> dict[str, Any]:
@@ -45,16 +40,14 @@ def _train(bench: Workbench, collector: Collector | None) -> None:
             if bench.evaluates_after(step - 1, settings.evaluate_every):
                 heartbeat.remark(f"success {bench.evaluate(step - 1):.0%} at {step - 1}")
             if collector is not None:
-                with clock.measure("environment"):
-                    collector.step()
+                collector.step()
             if step > settings.start_training and step % settings.update_every == 0:
                 gradient_step = _gradient_step(run, step)
                 measure = gradient_step % run.study.training.log_every == 0
-                with clock.measure("update"):
-                    measured = bench.update(gradient_step, objective, measure)
+                measured = bench.update(gradient_step, objective, measure)
                 if measure:
                     row = {"step": step, "gradient_step": gradient_step, **measured}
-                    bench.metrics.append(row | _online_metrics(bench, collector, clock))
+                    bench.metrics.append(row | _online_metrics(bench, collector))
             heartbeat.advance()
             bench.step = step
             pause = bench.pauses_after(step, settings.evaluate_every)
@@ -71,34 +64,9 @@ def _gradient_step(run: Run, step: int) -> int:
     )
 
 
-def _online_metrics(
-    bench: Workbench, collector: Collector | None, clock: "Stopwatch"
-) -> dict[str, float]:
-    row = {"drift": bench.drift(), "updates_per_second": clock.rate("update")}
+def _online_metrics(bench: Workbench, collector: Collector | None) -> dict[str, float]:
+    row = {"drift": bench.drift()}
     if collector is None:
-        return row
-    return row | {
-        "episodes": collector.episodes - 1,
-        "last_success": collector.last_success,
-        "environment_steps_per_second": clock.rate("environment"),
-    }
-
-
-class Stopwatch:
-    """Counts and seconds of named activities."""
-
-    def __init__(self) -> None:
-        self.counts: Counter[str] = Counter()
-        self.seconds: dict[str, float] = defaultdict(float)
-
-    @contextmanager
-    def measure(self, name: str) -> Iterator[None]:
-        """Time the block as one more `name`."""
-        start = time.perf_counter()
-        yield
-        self.counts[name] += 1
-        self.seconds[name] += time.perf_counter() - start
-
-    def rate(self, name: str) -> float:
-        """`name` per second of time spent on it, since the start."""
-        return self.counts[name] / max(self.seconds[name], 1e-9)
+        return row | bench.clock.row("sampling", "update")
+    row |= {"episodes": collector.episodes - 1, "last_success": collector.last_success}
+    return row | bench.clock.row("environment", "policy", "sampling", "update")

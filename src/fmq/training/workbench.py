@@ -26,6 +26,7 @@ from fmq.provenance import code_commit, package_versions
 from fmq.runs import Run
 from fmq.training.actor_losses import ACTOR_LOSSES
 from fmq.training.checkpoint import refuse_misfit, save_checkpoint
+from fmq.training.clock import Clock
 from fmq.training.device import claim_device
 from fmq.training.divergence import Divergence, possible_values
 from fmq.training.learner import Learner, Objective
@@ -56,12 +57,11 @@ class Workbench:
         )
         if run.parent is not None:
             self._start_from(run.parent)
-        self.sampler = make_sampler(
-            run.sampler, run.study.sampling, self.learner.action_size, run.critic_target
-        )
+        self.sampler = make_sampler(run.sampler, run.study.sampling, run.critic_target)
         self.evaluator = Evaluator(run, results)
         self.batches = self._generator("batches")
         self.measuring = self._generator("measurement")
+        self.clock = Clock()
         self.metrics: list[dict[str, float]] = []
         self.evaluations: list[dict[str, Any]] = []
         self.seconds = {"wall": -time.time(), "cpu": 0.0}  # of the processes so far
@@ -120,7 +120,7 @@ class Workbench:
             self.normalizer,
             self.sampler,
             self._generator(purpose, *parts),
-            self.run.task.settings.chunk_length,
+            (self.run.task.settings.chunk_length, self.buffer.actions.shape[-1]),
         )
 
     def update(self, step: int, objective: Objective, measure: bool) -> dict[str, float]:
@@ -129,9 +129,11 @@ class Workbench:
         Raises:
             UserError: training diverged. The batch is kept beside the last good progress.
         """
-        batch = self.buffer.sample(self.run.study.training.batch_size, self.batches)
+        with self.clock.measure("sampling"):
+            batch = self.buffer.sample(self.run.study.training.batch_size, self.batches)
         try:
-            return self.learner.update(batch, step, objective, measure)
+            with self.clock.measure("update"):
+                return self.learner.update(batch, step, objective, measure)
         except Divergence as error:
             kept = self.scratch.folder / "diverged.pt"
             with contextlib.suppress(OSError):  # what went wrong matters more
@@ -149,7 +151,7 @@ class Workbench:
     def evaluate(self, step: int) -> float:
         """Evaluate the policy in training, keep the episodes, return the success rate."""
         act = self.policy("evaluation noise", step).act
-        with self.scratch.nothing_to_lose():
+        with self.scratch.nothing_to_lose(), self.clock.stopped():
             rows = self.evaluator.episodes(act, self.run.sampler, step)
         self.evaluations += rows
         return success_rate(rows)

@@ -1,0 +1,38 @@
+"""Gradients in the inputs of a perceptron are autograd's."""
+
+import pytest
+import torch
+from helpers.perceptrons import FLOAT32, layers, random
+
+from fmq import fused, perceptron
+from fmq.guidance import value_and_gradient
+from fmq.networks import CriticEnsemble
+from fmq.pullback import pullback
+
+
+@pytest.mark.parametrize("activation", perceptron.ACTIVATIONS)
+@pytest.mark.parametrize("norm", [False, True])
+@pytest.mark.parametrize("rows", [3, 2 * perceptron.FEW // 16])
+def test_cotangents_of_inputs_are_autograds(activation: str, norm: bool, rows: int) -> None:
+    doubled = [[(a.double(), b.double()) for a, b in part] for part in layers(16, norm)]
+    linear, norms = doubled
+    x = random(rows, 7, dtype=torch.float64).requires_grad_(True)
+    cotangents = random(rows, 3, seed=1, dtype=torch.float64)
+    expected = perceptron.forward(x, linear, norms, activation)
+    transposed = [weight.t() for weight, _ in linear]
+    outputs, pull = pullback(x.detach(), linear, norms, activation, transposed)
+    torch.testing.assert_close(outputs, expected.detach())
+    torch.testing.assert_close(pull(cotangents), torch.autograd.grad(expected, x, cotangents)[0])
+
+
+@pytest.mark.parametrize("how", ["first", "min"])
+@pytest.mark.parametrize("prepared", [False, True])
+def test_a_critics_own_gradient_is_autograds(how: str, prepared: bool) -> None:
+    shape = {"hidden_width": fused.FUSED_WIDTH, "hidden_layers": 2, "activation": "gelu"}
+    critic = CriticEnsemble(5, 6, **shape, generator=torch.Generator().manual_seed(0))
+    obs, actions = random(3, 5), random(3, 6, seed=1)
+    expected = value_and_gradient(lambda *inputs: critic(*inputs), obs, actions, how)
+    if prepared:
+        critic.prepare()
+    found = value_and_gradient(critic, obs, actions, how)
+    torch.testing.assert_close(found, expected, **FLOAT32)

@@ -1,0 +1,49 @@
+"""Compiled updates are the eager ones."""
+
+import pytest
+import torch
+from helpers.learners import STEP, STUDY, make_learner, objective, random_batch
+
+from fmq.errors import UserError
+from fmq.settings import Study
+from fmq.training.compiling import compiled
+from fmq.training.learner import Learner
+
+LOSSES = ["diagonal", "flow_map", "fmq"]
+CPU = torch.device("cpu")
+
+
+def compiling(study: Study = STUDY) -> Study:
+    training = study.training.model_copy(update={"compile": True})
+    return study.model_copy(update={"training": training})
+
+
+def weights_after(learner: Learner, loss: str, updates: int) -> torch.Tensor:
+    aim = objective(loss, learner)
+    for step in range(updates):
+        learner.update(random_batch(step), STEP + step, aim)
+    return learner.optimizer.weights.clone()
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_a_compiled_update_is_the_eager_one(loss: str) -> None:
+    start = make_learner().optimizer.weights.clone()
+    eager = weights_after(make_learner(), loss, 2)
+    found = weights_after(make_learner(compiling()), loss, 2)
+    torch.testing.assert_close(found, eager, rtol=1e-5, atol=1e-5)
+    assert (found - start).abs().max() > 1e-3
+
+
+def test_a_thousand_compiled_updates_end_where_eager_ones_do() -> None:
+    """Rounding differs, and grows with the updates as docs/performance.md says."""
+    start = make_learner().optimizer.weights.clone()
+    eager = weights_after(make_learner(), "flow_map", 1000)
+    found = weights_after(make_learner(compiling()), "flow_map", 1000)
+    apart, way = (found - eager).norm(), (eager - start).norm()
+    assert apart < 1e-4 * way
+
+
+def test_without_a_compiler_there_is_one_line(monkeypatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(UserError, match="no C\\+\\+ compiler 'no-such-compiler' here; install one"):
+        compiled(lambda: None, CPU)
