@@ -21,11 +21,11 @@ wildcard_constraints:
     dataset="[^/]+",
     task="[^/]+",
     seed=r"\d+",
-    budget="full|warmup",
+    budget="full|warmup|fql|single|n-step",
     kind="esd|lsd|psd",
-    method="[a-z-]+",
-    run="(pretrain|distill|finetune)-[a-z-]+",
-    sampler="[a-z_]+",
+    method="[a-z-]+(@[a-z0-9.-]+)?",
+    run="(pretrain|distill|finetune)-[a-z-]+(@[a-z0-9.-]+)?",
+    sampler=study_workflow.sampler_pattern(study),
 
 
 # Short, or in need of the network: on a cluster these run where snakemake runs.
@@ -36,6 +36,19 @@ localrules:
     statistics,
     tables,
     figures,
+    convergence,
+    trust_region,
+    ablations,
+    inference,
+    theory,
+    theory_report,
+    paper,
+    page,
+    settings_page,
+
+
+# The opening page of `snakemake --report results/report.html`.
+report: "workflow/report/workflow.rst"
 
 
 onstart:
@@ -50,6 +63,12 @@ include: "workflow/rules/offline.smk"
 include: "workflow/rules/online.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/analysis.smk"
+include: "workflow/rules/evidence.smk"
+include: "workflow/rules/ablations.smk"
+include: "workflow/rules/inference.smk"
+include: "workflow/rules/theory.smk"
+include: "workflow/rules/paper.smk"
+include: "workflow/rules/report.smk"
 
 
 rule all:
@@ -57,3 +76,7 @@ rule all:
     input:
         rules.tables.output,
         rules.figures.output,
+        expand(
+            "results/pages/tables-{name}.html", name=["main", "length", "comparisons"]
+        ),
+        rules.settings_page.output,

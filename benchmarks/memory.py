@@ -19,10 +19,11 @@ import gymnasium
 import numpy as np
 import ogbench  # noqa: F401  (registers the simulators)
 
-from fmq.configuration import load_study, overlaid
+from fmq.configuration import load_study
 from fmq.data.manifest import file_sha256, write_manifest
 from fmq.data.sources import find_source
 from fmq.paths import dataset_folder, settings_file
+from fmq.section import overlaid
 from fmq.settings import Study
 
 ROOT = Path(__file__).parents[1]

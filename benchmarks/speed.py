@@ -105,6 +105,7 @@ def make_batch(sizes: argparse.Namespace) -> Batch:
         rewards=-torch.rand(rows, generator=generator),
         masks=torch.ones(rows),
         valid=torch.ones(rows, sizes.chunk),
+        whole=torch.ones(rows),
         next_observations=torch.randn(rows, sizes.obs, generator=generator),
     )
 

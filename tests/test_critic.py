@@ -28,7 +28,7 @@ def test_chunks_across_an_episode_end_are_ignored() -> None:
     values = torch.tensor([[1.0, 9.0], [4.0, -7.0]], requires_grad=True)
     target = torch.tensor([3.0, 0.0], requires_grad=True)
     valid = torch.tensor([[1.0, 1.0, 1.0], [1.0, 1.0, 0.0]])
-    loss = critic.critic_loss(values, target, valid)
+    loss = critic.critic_loss(values, target, valid[:, -1])
     loss.backward()
     assert loss.item() == pytest.approx(((1 - 3) ** 2 + (4 - 3) ** 2) / 4)
     assert values.grad.tolist() == [[2 * (1 - 3) / 4, 0.0], [2 * (4 - 3) / 4, 0.0]]

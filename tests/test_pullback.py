@@ -25,7 +25,7 @@ def test_cotangents_of_inputs_are_autograds(activation: str, norm: bool, rows: i
     torch.testing.assert_close(pull(cotangents), torch.autograd.grad(expected, x, cotangents)[0])
 
 
-@pytest.mark.parametrize("how", ["first", "min"])
+@pytest.mark.parametrize("how", ["first", "min", "mean"])
 @pytest.mark.parametrize("prepared", [False, True])
 def test_a_critics_own_gradient_is_autograds(how: str, prepared: bool) -> None:
     shape = {"hidden_width": fused.FUSED_WIDTH, "hidden_layers": 2, "activation": "gelu"}

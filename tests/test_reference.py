@@ -173,7 +173,7 @@ def test_critic_loss(reference: Reference, how: str) -> None:
         reference.horizon,
     )
     observations, actions, valid = reference.chunk()
-    loss = critics.critic_loss(reference.critic(observations, actions), target, valid)
+    loss = critics.critic_loss(reference.critic(observations, actions), target, valid[:, -1])
     reference.close(chosen, f"expect/critic_{how}/best_index")
     reference.close(target, f"expect/critic_{how}/target")
     reference.close(loss, f"expect/critic_{how}/loss")

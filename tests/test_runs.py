@@ -157,7 +157,7 @@ def test_seeds_differ_by_task_seed_purpose_and_part() -> None:
     ("task", "name", "message"),
     [
         ("cube-single-play-singletask-v0", "finetune-fmq", r"task 'cube-single.*its tasks: point"),
-        (TASKS[0], "distill-lsd", r"run 'distill-lsd' is not in the study; its runs: distill-esd"),
+        (TASKS[0], "distill-sd", r"run 'distill-sd' is not in the study; its runs: .*distill-esd"),
         (TASKS[0], "finetune-dqn", r"run 'finetune-dqn' is not .*finetune-qc"),
         (TASKS[0], "pretrain", r"run 'pretrain' is not .*pretrain-full, pretrain-warmup"),
     ],

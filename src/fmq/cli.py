@@ -27,6 +27,7 @@ Settings = Annotated[
 Overlays = Annotated[
     list[Path], typer.Argument(help="config.yaml first, then what is laid over it.")
 ]
+PolicyFolder = Annotated[Path, typer.Option(help="New folder for the policy.")]
 RESULTS = Path("results")
 NO_ROOM_OR_RIGHT = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 STOPPED = 75  # exit code of a run that was asked to stop, and goes on when started again
@@ -87,7 +88,9 @@ def dataset(
 def pretrain(
     task: TaskName,
     seed: Seed,
-    budget: Annotated[str, typer.Option(help="full, or warmup for a later distillation.")],
+    budget: Annotated[
+        str, typer.Option(help="full, warmup (for a later distillation), fql, single or n-step.")
+    ],
     settings: Settings = None,
     results: Results = RESULTS,
 ) -> None:
@@ -149,6 +152,62 @@ def evaluate(
 
 
 @app.command()
+def export(
+    task: TaskName,
+    seed: Seed,
+    run: Annotated[str, typer.Option(help="A run's folder name, e.g. finetune-fmq.")],
+    to: PolicyFolder,
+    one_step: Annotated[
+        bool, typer.Option("--one-step", help="Also the one-step map, by torch.export.")
+    ] = False,
+    settings: Settings = None,
+    results: Results = RESULTS,
+) -> None:
+    """Take the last policy of a run out of the study, into a folder of its own."""
+    from fmq.export.exporting import export_run
+    from fmq.runs import make_run
+
+    export_run(make_run(load(settings, results), task, seed, run), results, to, one_step)
+
+
+@app.command()
+def import_jax(
+    file: Annotated[Path, typer.Argument(help="E.g. params_online_sd000.pkl.")],
+    task: Annotated[str, typer.Option(help="The task that the policy was trained on.")],
+    to: PolicyFolder,
+    settings: Settings = None,
+    results: Results = RESULTS,
+) -> None:
+    """Turn a checkpoint of the paper's authors into a policy folder; nothing in it is executed."""
+    from fmq.export.importing import import_jax as read
+
+    for line in read(file, load(settings, results), task, to):
+        typer.echo(line)
+
+
+@app.command()
+def play(
+    folder: Annotated[Path, typer.Argument(help="Of an exported policy.")],
+    episodes: Annotated[int, typer.Option(min=1, help="Number of episodes.")] = 10,
+    sampler: Annotated[
+        str | None, typer.Option(help="How to act, e.g. qgbs; the policy's own unless given.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the starts and of the noise.")] = 0,
+    results: Results = RESULTS,
+) -> None:
+    """Run episodes of an exported policy in its task's simulator."""
+    from fmq.export.playing import play as run_episodes
+    from fmq.export.playing import summary
+
+    done = []
+    for episode in run_episodes(folder, sampler, episodes, seed, results):
+        done.append(episode)
+        told = "success" if episode.success else "failure"
+        typer.echo(f"{len(done)}: {told}, return {episode.return_:.1f}, length {episode.length}")
+    typer.echo(summary(done))
+
+
+@app.command()
 def scores(settings: Settings = None, results: Results = RESULTS) -> None:
     """Gather every evaluation in results/scores.csv."""
     from fmq.analysis.scores import write_scores
@@ -188,6 +247,108 @@ def figures(settings: Settings = None, results: Results = RESULTS) -> None:
 
 
 @app.command()
+def ablations(settings: Settings = None, results: Results = RESULTS) -> None:
+    """Compare FMQ with its ablations: tables and a figure."""
+    from fmq.analysis.ablations import write_ablations
+
+    study = load(settings, results)
+    folder = results / "ablations"
+    write_ablations(study, results / "runs", _manifests(study, results), folder)
+
+
+@app.command()
+def theory(
+    task: TaskName, seed: Seed, settings: Settings = None, results: Results = RESULTS
+) -> None:
+    """Measure Theorem 3.2 and its assumptions on the networks of a task and seed."""
+    from fmq.theory.measure import measure_theory
+
+    measure_theory(load(settings, results), task, seed, results)
+
+
+@app.command()
+def theory_report(settings: Settings = None, results: Results = RESULTS) -> None:
+    """Write what `fmq theory` measured as tables and figures."""
+    from fmq.analysis.theory import write_theory
+
+    study = load(settings, results)
+    write_theory(study, results, _manifests(study, results), results / "theory")
+
+
+@app.command()
+def inference(
+    task: TaskName, seed: Seed, settings: Settings = None, results: Results = RESULTS
+) -> None:
+    """Count and time what each sampler evaluates to act."""
+    from fmq.inference import write_inference
+
+    write_inference(load(settings, results), task, seed, results)
+
+
+@app.command()
+def inference_report(settings: Settings = None, results: Results = RESULTS) -> None:
+    """Compare what samplers cost with the success that they have: a table and a figure."""
+    from fmq.analysis.inference import write_inference_report
+
+    study = load(settings, results)
+    folder = results / "inference"
+    write_inference_report(study, results / "runs", _manifests(study, results), folder)
+
+
+@app.command()
+def convergence(settings: Settings = None, results: Results = RESULTS) -> None:
+    """Compare how soon FMQ and MVP reach levels of MVP's best success."""
+    from fmq.analysis.convergence_report import write_convergence
+
+    study = load(settings, results)
+    inputs = (results / "scores.csv", results / "runs", _manifests(study, results))
+    write_convergence(study, *inputs, results / "convergence")
+
+
+@app.command()
+def trust_region(settings: Settings = None, results: Results = RESULTS) -> None:
+    """Hold the drift from the offline policy against FMQ's trust region."""
+    from fmq.analysis.trust_region import write_trust_region
+
+    study = load(settings, results)
+    folder = results / "trust_region"
+    write_trust_region(study, results / "runs", _manifests(study, results), folder)
+
+
+@app.command()
+def paper(settings: Settings = None, results: Results = RESULTS) -> None:
+    """Set all tables and figures in one document."""
+    from fmq.analysis.paper import write_paper
+
+    study = load(settings, results)
+    write_paper(study, results, _manifests(study, results))
+
+
+@app.command()
+def page(
+    source: Annotated[Path, typer.Argument(help="A table as Markdown.")],
+    target: Annotated[Path, typer.Argument(help="The page to write.")],
+) -> None:
+    """Set a table as a page of the report."""
+    from fmq.analysis.pages import write_page
+
+    write_page(source, target)
+
+
+@app.command()
+def settings_page(
+    target: Annotated[Path, typer.Argument(help="The page to write.")],
+    settings: Settings = None,
+    results: Results = RESULTS,
+) -> None:
+    """Set all settings as a page of the report."""
+    from fmq.analysis.pages import write_settings_page
+
+    study = load(settings, results)
+    write_settings_page(study, _manifests(study, results), target)
+
+
+@app.command()
 def plan(
     settings: Overlays = CONFIG,
     cores: Annotated[
@@ -200,6 +361,19 @@ def plan(
     from fmq.planning.report import as_text
 
     typer.echo(as_text(make_plan(load_study(*settings), cores)))
+
+
+@app.command()
+def status(
+    watch: Annotated[bool, typer.Option("--watch", help="Again every few seconds.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="For programs: docs/status.md.")] = False,
+    settings: Settings = None,
+    results: Results = RESULTS,
+) -> None:
+    """Tell what is done, running, waiting and failed; reads files alone."""
+    from fmq.status.show import show
+
+    show(settings or paths.settings_file(results), results, json, watch)
 
 
 def _manifests(study, results: Path) -> list[Path]:  # type: ignore[no-untyped-def]

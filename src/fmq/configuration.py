@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from fmq.errors import UserError
 from fmq.messages import one_line
-from fmq.section import describe
+from fmq.section import describe, overlaid
 from fmq.settings import Study
 
 _TYPES = ("null", "bool", "int", "float", "str", "seq", "map")
@@ -36,17 +36,6 @@ def load_study(path: Path, *overlays: Path) -> Study:
     for overlay in overlays:
         values = overlaid(values, _read_mapping(overlay))
     return study_from_dict(values, ", ".join(map(str, (path, *overlays))))
-
-
-def overlaid(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """`changes` over `values`: mappings merge key by key, everything else is replaced."""
-    merged = dict(values)
-    for key, change in changes.items():
-        before = merged.get(key)
-        if isinstance(before, dict) and isinstance(change, dict):
-            change = overlaid(before, change)
-        merged[key] = change
-    return merged
 
 
 class _Loader(yaml.SafeLoader):

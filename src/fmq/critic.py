@@ -22,15 +22,15 @@ def bellman_target(
     return rewards + discount**horizon * masks * next_values
 
 
-def critic_loss(values: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+def critic_loss(values: Tensor, target: Tensor, whole: Tensor) -> Tensor:
     """Mean squared Bellman error over critics and batch.
 
     Args:
         values: (2, batch).
         target: (batch,), no gradient flows through it.
-        valid: (batch, H); chunks that cross an episode's end are ignored.
+        whole: (batch,), 0 for chunks that cross an episode's end: they are ignored.
     """
-    return ((values - target.detach()).square() * valid[:, -1]).mean()
+    return ((values - target.detach()).square() * whole).mean()
 
 
 @torch.no_grad()

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -14,6 +14,7 @@ from fmq.envs.rollout import Act, rollout
 from fmq.errors import UserError
 from fmq.files import atomic_path, write_rows
 from fmq.methods import FLOW_MAP_SAMPLERS
+from fmq.networks import CriticEnsemble, VelocityNetwork
 from fmq.policy import Policy, make_networks, make_sampler
 from fmq.progress import progress
 from fmq.runs import Run, evaluation_settings, settings_hash
@@ -103,10 +104,17 @@ def learned_from(run: Run, results: Path) -> dict[str, str]:
         ) from None
 
 
-def load_policy(run: Run, sampler: str, results: Path, device: torch.device) -> Policy:
-    """The policy in a run's last checkpoint, under any sampler that fits it."""
-    if run.sampler not in FLOW_MAP_SAMPLERS and sampler in FLOW_MAP_SAMPLERS:
-        raise UserError(f"sampler {sampler!r} jumps along a flow map, and {run.name} has none")
+class Networks(NamedTuple):
+    """Networks at the end of a run, for observations that `normalizer` has seen."""
+
+    actor: VelocityNetwork
+    critic: CriticEnsemble
+    normalizer: Normalizer
+    action_size: int
+
+
+def load_networks(run: Run, results: Path, device: torch.device) -> Networks:
+    """The networks in a run's last checkpoint."""
     state = load_learner(run, results, device)
     with refuse_misfit(checkpoint_file(run, results)):
         normalizer = Normalizer(**state["normalizer"])
@@ -115,17 +123,26 @@ def load_policy(run: Run, sampler: str, results: Path, device: torch.device) -> 
         )
         actor.load_state_dict(state["actor"])
         critic.load_state_dict(state["critic"])
-    for network in (actor, critic):
-        network.to(device).prepare()
+    return Networks(actor.to(device), critic.to(device), normalizer, state["action_size"])
+
+
+def load_policy(run: Run, sampler: str, results: Path, device: torch.device) -> Policy:
+    """The policy in a run's last checkpoint, under any sampler that fits it."""
+    base, sampling = run.study.sampler(sampler)
+    if run.sampler not in FLOW_MAP_SAMPLERS and base in FLOW_MAP_SAMPLERS:
+        raise UserError(f"sampler {sampler!r} jumps along a flow map, and {run.name} has none")
+    networks = load_networks(run, results, device)
+    for network in (networks.actor, networks.critic):
+        network.prepare()
     seed = run.derive_seed("evaluation noise", run.name, run.last_step)
     chunk_length = run.task.settings.chunk_length
     return Policy(
-        actor,
-        critic,
-        normalizer,
-        make_sampler(sampler, run.study.sampling, run.critic_target),
+        networks.actor,
+        networks.critic,
+        networks.normalizer,
+        make_sampler(base, sampling, run.critic_target),
         torch.Generator(device).manual_seed(seed),
-        (chunk_length, state["action_size"] // chunk_length),
+        (chunk_length, networks.action_size // chunk_length),
     )
 
 

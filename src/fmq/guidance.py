@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from fmq.critic import aggregate
 from fmq.flow import Velocity, interpolate, masked_error
 
 CriticFunction = Callable[[Tensor, Tensor], Tensor]
@@ -46,14 +47,14 @@ def value_and_gradient(
     Critics that bring their own `value_and_gradient` are asked for it, because that is faster.
 
     Args:
-        how: the gradient is the ``first`` critic's, or of the ``min`` over both.
+        how: the gradient is the ``first`` critic's, or of the ``min`` or ``mean`` over both.
     """
     if hasattr(critic, "value_and_gradient"):
         return critic.value_and_gradient(observations, actions, how)
     with torch.enable_grad():
         actions = actions.detach().requires_grad_(True)
         values = critic(observations, actions)
-        reduced = values[0] if how == "first" else values.amin(0)
+        reduced = values[0] if how == "first" else aggregate(values, how)
         (gradient,) = torch.autograd.grad(reduced.sum(), actions)
     return values.detach(), gradient
 
@@ -78,6 +79,7 @@ def fmq_target(
     *,
     eta: float,
     beta: float,
+    gradient_at: Tensor | None = None,
 ) -> FMQTarget:
     """Optimal average velocity of Theorem 3.2, with the gradient of the first critic.
 
@@ -86,10 +88,13 @@ def fmq_target(
         r: shape (batch, 1).
         eta: radius of the trust region.
         beta: sensitivity of the adaptive radius; 0 keeps it fixed at eta.
+        gradient_at: average velocity that leads to the chunk of the gradient, shape (batch, H*A);
+            the offline policy's unless given.
     """
     with torch.no_grad():
         u_off = offline_velocity(observations, a_r, r, torch.ones_like(r))
-        a_1 = (a_r + (1 - r) * u_off).clamp(-1, 1)
+        towards = u_off if gradient_at is None else gradient_at
+        a_1 = (a_r + (1 - r) * towards).clamp(-1, 1)
     values, gradient = value_and_gradient(critic, observations, a_1, "first")
     radius = adaptive_radius(values, eta, beta)
     return FMQTarget(u_off + radius.unsqueeze(-1) * normalized(gradient), u_off, radius)
@@ -107,13 +112,26 @@ def fmq_loss(
     *,
     eta: float,
     beta: float,
+    gradient_at: str = "offline",
 ) -> tuple[Tensor, FMQTarget]:
     """|| u_{r,1}(a_r) - sg u*_{r,1} ||^2 with r ~ U[0, 1), and the target it used.
 
     Shapes as in `fmq.flow`: observations (batch, O), actions and noise (batch, H*A),
     valid (batch, H), r (batch, 1).
+
+    Args:
+        gradient_at: the policy, ``offline`` or ``online``, at whose chunk the gradient is taken.
     """
     a_r = interpolate(noise, actions, r)
-    target = fmq_target(offline_velocity, critic, observations, a_r, r, eta=eta, beta=beta)
     prediction = velocity(observations, a_r, r, torch.ones_like(r))
+    target = fmq_target(
+        offline_velocity,
+        critic,
+        observations,
+        a_r,
+        r,
+        eta=eta,
+        beta=beta,
+        gradient_at=prediction.detach() if gradient_at == "online" else None,
+    )
     return masked_error(prediction - target.velocity, valid), target

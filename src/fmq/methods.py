@@ -4,7 +4,25 @@ Names refer to functions elsewhere (`fmq.training.actor_losses`, `fmq.policy`), 
 can be read by the workflow without importing torch.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """An offline run that starts from nothing, ``pretrain-NAME``.
+
+    Attributes:
+        actor_loss: loss of the policy, a key of `fmq.training.actor_losses.ACTOR_LOSSES`.
+        sampler: picks the critic target's next chunk, and acts when the policy is evaluated.
+        single: whether its chunks are of a single action, and its backup of one step; with
+            ``n-step`` the backup is over the task's H steps all the same.
+    """
+
+    actor_loss: str
+    sampler: str
+    single: bool | Literal["n-step"] = False
 
 
 @dataclass(frozen=True)
@@ -13,7 +31,7 @@ class Method:
 
     Attributes:
         label: how tables and figures call it.
-        offline: kind of offline run it starts from, ``distill`` (a flow map) or ``pretrain-full``.
+        offline: offline run it starts from, ``distill`` (a flow map) or ``pretrain-NAME``.
         actor_loss: online loss of the policy, a key of `fmq.training.actor_losses.ACTOR_LOSSES`.
         sampler: how it acts, and how the critic target picks the next chunk.
         interacts: whether it collects transitions online; without, it only keeps updating.
@@ -28,12 +46,26 @@ class Method:
     critic_target: str | None = None
 
 
+PRETRAININGS = {
+    "full": Pretraining("diagonal", "best_of_n_euler"),
+    "warmup": Pretraining("diagonal", "best_of_n_euler"),
+    "fql": Pretraining("fql", "one_step"),
+    "single": Pretraining("diagonal", "best_of_n_euler", single=True),
+    "n-step": Pretraining("diagonal", "best_of_n_euler", single="n-step"),
+}
+
+# QC, QC-FQL, BFN and BFN-n are of "Reinforcement Learning with Action Chunking" (arXiv 2507.07969).
 METHODS = {
     "fmq": Method("FMQ", "distill", "fmq", "best_of_n"),
     "mvp": Method("MVP", "distill", "flow_map", "best_of_n"),
     "qc": Method("QC", "pretrain-full", "diagonal", "best_of_n_euler", critic_target="mean"),
     "mvp-no-new-data": Method(
         "MVP, no new data", "distill", "flow_map", "best_of_n", interacts=False
+    ),
+    "qc-fql": Method("QC-FQL", "pretrain-fql", "fql", "one_step", critic_target="mean"),
+    "bfn": Method("BFN", "pretrain-single", "diagonal", "best_of_n_euler", critic_target="mean"),
+    "bfn-n": Method(
+        "BFN-n", "pretrain-n-step", "diagonal", "best_of_n_euler", critic_target="mean"
     ),
 }
 
@@ -47,6 +79,11 @@ SAMPLER_LABELS = {
 
 # A sampler that jumps along the flow map is meaningless on a policy trained on the diagonal alone.
 FLOW_MAP_SAMPLERS = {"one_step", "best_of_n", "qgbs"}
+
+
+def flow_map_methods(methods: Iterable[str]) -> list[str]:
+    """Those of `methods` whose policy is a flow map, in their order."""
+    return [method for method in methods if METHODS[method].offline == "distill"]
 
 
 def row_label(method: str, sampler: str) -> str:

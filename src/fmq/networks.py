@@ -216,10 +216,10 @@ class CriticEnsemble(nn.Module):
     def value_and_gradient(
         self, observations: Tensor, actions: Tensor, how: str
     ) -> tuple[Tensor, Tensor]:
-        """Values (2, ...), and the action gradient (..., H*A) of one critic or of the smaller.
+        """Values (2, ...), and the action gradient (..., H*A) of one critic or over both.
 
         Args:
-            how: ``first`` or ``min``.
+            how: ``first``, ``min`` or ``mean``.
         """
         inputs = torch.cat([observations, actions], -1)
         first, second = (cast(Critic, critic) for critic in self.critics)
@@ -231,7 +231,8 @@ class CriticEnsemble(nn.Module):
             other, pull_other = second.pullback(inputs)
             values = torch.stack([one, other])
             smaller = (one <= other).to(one.dtype)
-            gradient = pull(smaller) + pull_other(1 - smaller)
+            share = smaller if how == "min" else torch.full_like(one, 0.5)
+            gradient = pull(share) + pull_other(1 - share)
         return values, gradient[..., observations.shape[-1] :]
 
     def prepare(self) -> None:

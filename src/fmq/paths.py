@@ -31,3 +31,8 @@ def scratch_folder(results: Path, task: str, seed: int, run: str) -> Path:
 def evaluation_file(results: Path, task: str, seed: int, run: str, sampler: str) -> Path:
     """Episodes of a run's final checkpoint under a sampler."""
     return seed_folder(results, task, seed) / f"evaluate-{run}-{sampler}.csv"
+
+
+def theory_folder(results: Path, task: str, seed: int) -> Path:
+    """What `fmq theory` measured on the networks of one task and seed."""
+    return seed_folder(results, task, seed) / "theory"

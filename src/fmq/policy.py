@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -140,6 +141,21 @@ class Policy:
         self.sampler = sampler
         self.generator = generator
         self.chunk_shape = chunk_shape
+
+    @classmethod
+    def load(cls, folder: str | Path, sampler: str | None = None, seed: int = 0) -> "Policy":
+        """The policy that `fmq export` or `fmq import-jax` wrote into `folder`, on the CPU.
+
+        Args:
+            sampler: how noise becomes a chunk; the policy's own unless given.
+            seed: of the noise.
+
+        Raises:
+            UserError: the folder is damaged or no policy, or the sampler does not fit it.
+        """
+        from fmq.export.loading import load_exported  # which imports this module
+
+        return load_exported(Path(folder), sampler, seed)
 
     @torch.inference_mode()
     def act(self, observations: np.ndarray) -> np.ndarray:

@@ -2,24 +2,28 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from fmq.ablations import base_name
 from fmq.data.sources import find_source
 from fmq.datasets import suite_of
 from fmq.errors import UserError
-from fmq.methods import FLOW_MAP_SAMPLERS, METHODS
+from fmq.methods import FLOW_MAP_SAMPLERS, METHODS, PRETRAININGS
 from fmq.seeding import derive_seed
 from fmq.settings import Study, find_dataset
 from fmq.tasks import Task
 
-BUDGETS = ("warmup", "full")
+DISTILLATIONS = ("esd", "lsd", "psd")
 _SAMPLING = {"samples", "flow_steps"}  # QGBS never acts or proposes in training
 
 
 @dataclass(frozen=True)
 class Run:
-    """`name` is ``pretrain-BUDGET``, ``distill-KIND`` or ``finetune-METHOD``."""
+    """`name` is ``pretrain-NAME``, ``distill-KIND`` or ``finetune-METHOD``, also METHOD@WORD.
+
+    The study of a variant is one with its changes (`fmq.ablations`).
+    """
 
     study: Study
     task: Task
@@ -36,15 +40,31 @@ class Run:
 
     @property
     def kind(self) -> str:
-        """The budget, the kind of distillation, or the method."""
-        return self.name.partition("-")[2]
+        """The pre-training, the distillation, or the method; of a variant, what it changes."""
+        return base_name(self.name.partition("-")[2])
+
+    @property
+    def actor_loss(self) -> str:
+        """The loss of its policy, a key of `fmq.training.actor_losses.ACTOR_LOSSES`."""
+        if self.stage == "finetune":
+            return METHODS[self.kind].actor_loss
+        return "flow_map" if self.stage == "distill" else PRETRAININGS[self.kind].actor_loss
 
     @property
     def sampler(self) -> str:
         """The sampler it acts with, which also picks the critic target's next chunk."""
         if self.stage == "finetune":
             return METHODS[self.kind].sampler
-        return "best_of_n" if self.stage == "distill" else "best_of_n_euler"
+        return "best_of_n" if self.stage == "distill" else PRETRAININGS[self.kind].sampler
+
+    @property
+    def backup_length(self) -> int:
+        """Environment steps of the critic's backup: those of a chunk, but for n-step returns."""
+        start = METHODS[self.kind].offline if self.stage == "finetune" else self.name
+        pretraining = PRETRAININGS.get(start.removeprefix("pretrain-"))
+        n_step = pretraining is not None and pretraining.single == "n-step"
+        length = self.study.task(self.task.name) if n_step else self.task
+        return length.settings.chunk_length
 
     @property
     def critic_target(self) -> str:
@@ -85,7 +105,7 @@ class Run:
             "task": self.task.name,
             "seed": self.seed,
             "study_seed": study.seed,
-            "task_settings": self.task.settings.model_dump(),
+            "task_settings": self._task_settings(),
             "networks": study.networks.model_dump(),
             "training": study.training.model_dump(),
             "sampling": study.sampling.model_dump(include=_SAMPLING),
@@ -96,6 +116,13 @@ class Run:
         if self.parent is not None:
             shaped["parent"] = self.parent.settings()
         return shaped
+
+    def _task_settings(self) -> dict[str, Any]:
+        """What the run uses of them."""
+        settings = self.task.settings
+        if self.backup_length != settings.chunk_length:
+            return {**settings.model_dump(exclude={"fql_alpha"}), "backup": self.backup_length}
+        return settings.model_dump(exclude=None if self.actor_loss == "fql" else {"fql_alpha"})
 
     def _offline_settings(self) -> dict[str, Any]:
         offline = self.study.offline
@@ -111,13 +138,13 @@ class Run:
             "critic_target": self.critic_target,
             **self._distillation_settings(),
         }
-        if METHODS[self.kind].actor_loss == "fmq":
+        if self.actor_loss == "fmq":
             shaped["fmq"] = study.fmq.model_dump()
         return shaped
 
     def _distillation_settings(self) -> dict[str, Any]:
         """The curriculum, for runs that start from a warmed-up policy and train a flow map."""
-        if self.sampler not in FLOW_MAP_SAMPLERS:
+        if self.sampler not in FLOW_MAP_SAMPLERS or self.actor_loss == "fql":
             return {}
         names = {"warmup_steps", "anneal_end", "distillation"}
         return self.study.offline.model_dump(include=names)
@@ -130,12 +157,30 @@ def make_run(study: Study, task: str, seed: int, name: str) -> Run:
     if seed not in study.seeds:
         seeds = ", ".join(map(str, study.seeds))
         raise UserError(f"seed {seed} is not in the study; its seeds: {seeds}")
-    offline = {f"pretrain-{budget}" for budget in BUDGETS}
-    offline.add(f"distill-{study.offline.distillation}")
-    allowed = sorted(offline) + [f"finetune-{method}" for method in study.methods]
+    allowed = [
+        *(f"pretrain-{kind}" for kind in PRETRAININGS),
+        *(f"distill-{kind}" for kind in DISTILLATIONS),
+        *(f"finetune-{method}" for method in (*study.methods, *study.ablations.methods)),
+    ]
     if name not in allowed:
         raise UserError(f"run {name!r} is not in the study; its runs: {', '.join(allowed)}")
-    return Run(study, study.task(task), seed, name)
+    stage, _, kind = name.partition("-")
+    if stage == "distill":
+        offline = study.offline.model_copy(update={"distillation": kind})
+        study = study.model_copy(update={"offline": offline})
+    if kind in study.ablations.methods:
+        study = study.variant(kind)
+    return Run(study, _task(study, task, name), seed, name)
+
+
+def _task(study: Study, name: str, run: str) -> Task:
+    """The task, with chunks of a single action where the method has such."""
+    task, (stage, _, kind) = study.task(name), run.partition("-")
+    start = METHODS[base_name(kind)].offline if stage == "finetune" else run
+    pretraining = PRETRAININGS.get(start.removeprefix("pretrain-"))
+    if pretraining is None or not pretraining.single:
+        return task
+    return replace(task, settings=task.settings.model_copy(update={"chunk_length": 1}))
 
 
 def dataset_settings(study: Study, dataset: str) -> dict[str, Any]:
@@ -157,7 +202,8 @@ def training_data_settings(study: Study, dataset: str) -> dict[str, Any]:
 
 def evaluation_settings(run: Run, sampler: str) -> dict[str, Any]:
     """Everything that shapes the evaluation of a run's last checkpoint."""
-    sampling = run.study.sampling.model_dump(include=None if sampler == "qgbs" else _SAMPLING)
+    base, settings = run.study.sampler(sampler)
+    sampling = settings.model_dump(include=None if base == "qgbs" else _SAMPLING)
     return {"run": run.settings(), "sampler": sampler, "sampling": sampling}
 
 

@@ -46,6 +46,17 @@ class Section(BaseModel):
         return self
 
 
+def overlaid(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """`changes` over `values`: mappings merge key by key, everything else is replaced."""
+    merged = dict(values)
+    for key, change in changes.items():
+        before = merged.get(key)
+        if isinstance(before, dict) and isinstance(change, dict):
+            change = overlaid(before, change)
+        merged[key] = change
+    return merged
+
+
 def _items(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 

@@ -7,10 +7,11 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
+from fmq.ablations import AblationSettings, base_name
 from fmq.datasets import DatasetSettings, check_source
 from fmq.errors import UserError
-from fmq.methods import FLOW_MAP_SAMPLERS, METHODS, SAMPLER_LABELS
-from fmq.section import Section, describe
+from fmq.methods import FLOW_MAP_SAMPLERS, METHODS, SAMPLER_LABELS, flow_map_methods
+from fmq.section import Section, describe, overlaid
 from fmq.tasks import Task, TaskSettings, parse_task
 
 Aggregate = Literal["mean", "min"]
@@ -79,6 +80,9 @@ class FMQSettings(Section):
     eta: float = Field(ge=0, description="radius of the trust region")
     adaptive: bool = Field(description="shrink it where the critics disagree")
     beta: float = Field(ge=0, description="eta / (1 + beta d), d the disagreement")
+    gradient_at: Literal["offline", "online"] = Field(
+        description="the policy whose chunk the critic's gradient is taken at"
+    )
     diagonal_weight: float = Field(ge=0, description="weight of the diagonal loss beside FMQ's")
     distillation_weight: float = Field(ge=0, description="weight of the ESD loss beside FMQ's")
 
@@ -139,6 +143,7 @@ class Study(Section):
     sampling: SamplingSettings
     evaluation: EvaluationSettings
     statistics: StatisticsSettings
+    ablations: AblationSettings
 
     @model_validator(mode="after")
     def _consistent(self) -> "Study":
@@ -164,6 +169,10 @@ class Study(Section):
                 )
         for dataset, settings in self.datasets.items():
             check_source(dataset, settings)
+        for name in self.ablations.methods:
+            self.variant(name)
+        for name in self.ablations.samplers:
+            self.sampler(name)
         return self
 
     def _check_sampler(self, row: str) -> None:
@@ -174,7 +183,7 @@ class Study(Section):
                 f"samplers: {row!r} is no METHOD+SAMPLER; "
                 f"methods: {', '.join(METHODS)}; samplers: {', '.join(SAMPLER_LABELS)}"
             )
-        if METHODS[method].offline != "distill" and sampler in FLOW_MAP_SAMPLERS:
+        if not flow_map_methods([method]) and sampler in FLOW_MAP_SAMPLERS:
             raise ValueError(f"samplers: {row!r} needs a flow map, and {method} has none")
 
     def task(self, name: str) -> Task:
@@ -186,9 +195,29 @@ class Study(Section):
             raise UserError(f"task_settings.{name}.{describe(error, TaskSettings)}") from None
         return parse_task(name, settings)
 
+    def variant(self, name: str) -> "Study":
+        """The study with the changes of `ablations.methods.NAME`, and without other variants."""
+        samplers = {"samplers": self.ablations.samplers, "methods": {}}
+        values = overlaid(self.model_dump(), self.ablations.methods[name])
+        try:
+            return Study.model_validate(values | {"ablations": samplers})
+        except ValidationError as error:
+            told = describe(error, Study)
+        raise UserError(f"ablations.methods.{name}: {told}")
+
+    def sampler(self, name: str) -> tuple[str, SamplingSettings]:
+        """The sampler `name`, or that which a variant changes, and its settings."""
+        changes = self.ablations.samplers.get(name, {})
+        try:
+            sampling = SamplingSettings.model_validate(self.sampling.model_dump() | changes)
+        except ValidationError as error:
+            told = describe(error, SamplingSettings)
+            raise UserError(f"ablations.samplers.{name}.{told}") from None
+        return base_name(name), sampling
+
     def offline_run(self, method: str) -> str:
         """Name of the offline run that `method` starts from."""
-        kind = METHODS[method].offline
+        kind = METHODS[base_name(method)].offline
         return f"distill-{self.offline.distillation}" if kind == "distill" else kind
 
     def dataset_names(self) -> list[str]:

@@ -26,6 +26,9 @@ class TaskSettings(Section):
 
     discount: float = Field(default=0.99, gt=0, lt=1, description="gamma, per environment step")
     chunk_length: int = Field(default=5, ge=1, le=100, description="H, actions executed open loop")
+    fql_alpha: float = Field(
+        default=10.0, ge=0, description="weight of distillation against Q in QC-FQL"
+    )
     sparse_reward: bool = Field(default=False, description="map every non-zero reward to -1")
     episode_limit: int | None = Field(
         default=None, ge=1, description="environment steps per episode; null takes the suite's own"

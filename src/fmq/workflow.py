@@ -3,6 +3,8 @@
 Imports nothing heavier than the settings: a dry run loads no torch.
 """
 
+import re
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -10,13 +12,25 @@ from typing import Any
 from fmq import paths
 from fmq.configuration import study_from_dict
 from fmq.datasets import expected_rows
+from fmq.errors import UserError
 from fmq.files import write_json
 from fmq.locks import own
+from fmq.methods import SAMPLER_LABELS, flow_map_methods
 from fmq.runs import dataset_settings, evaluation_settings, make_run, settings_hash
 from fmq.settings import Study
+from fmq.theory.runs import theory_settings
+from fmq.variants import ablation_rows, inference_rows
 
 RESULTS = Path("results")
 GENERATOR_THREADS = 8
+
+PAGES = (
+    *("tables-main", "tables-length", "tables-comparisons"),
+    *("convergence-steps", "convergence-seconds", "trust_region-trust_region"),
+    *("inference-inference", "ablations-offline", "ablations-training", "ablations-sampling"),
+    *("theory-optimum", "theory-first_order", "theory-map", "theory-improvement"),
+)
+"""FOLDER-NAME of every table that the report can show."""
 
 _owned = ExitStack()
 """What this process owns until its end: `onstart` has no block to own it in."""
@@ -67,6 +81,68 @@ def evaluation_files(study: Study) -> list[str]:
     return [str(file) for file in (there if study.allow_missing else files)]
 
 
+def ablation_files(study: Study) -> list[str]:
+    """Every file of episodes behind the ablations, and the record beside it.
+
+    With `allow_missing`, those alone that are there.
+    """
+    try:
+        rows = ablation_rows(study)
+    except UserError:
+        return []  # no FMQ in the study: the command says so
+    return _last_evaluations(study, [(row.run, row.sampler) for row in rows])
+
+
+def inference_files(study: Study) -> list[str]:
+    """What each task's samplers cost, and what success they have."""
+    costs = [
+        paths.seed_folder(RESULTS, task, study.seeds[0]) / "inference.csv" for task in study.tasks
+    ]
+    there = [str(path) for path in costs if not study.allow_missing or path.exists()]
+    return there + _last_evaluations(study, inference_rows(study))
+
+
+def _last_evaluations(study: Study, rows: Iterable[tuple[str, str]]) -> list[str]:
+    """Episodes of each (run, sampler), task and seed, and the records beside them."""
+    files = [
+        paths.evaluation_file(RESULTS, task, seed, run, sampler)
+        for run, sampler in dict.fromkeys(rows)
+        for task in study.tasks
+        for seed in study.seeds
+    ]
+    there = [file for file in files if not study.allow_missing or file.exists()]
+    return [str(path) for file in there for path in (file, file.with_suffix(".json"))]
+
+
+def sampler_pattern(study: Study) -> str:
+    """A pattern of the samplers; with a looser one a variant's name could be read two ways."""
+    return "|".join(map(re.escape, (*SAMPLER_LABELS, *study.ablations.samplers)))
+
+
+def metrics_files(study: Study) -> list[str]:
+    """What fine-tuned flow maps note down on their way.
+
+    With `allow_missing`, those alone that are there.
+    """
+    files = [
+        paths.run_folder(RESULTS, task, seed, f"finetune-{method}") / "metrics.csv"
+        for task in study.tasks
+        for seed in study.seeds
+        for method in flow_map_methods(study.methods)
+    ]
+    return [str(file) for file in files if not study.allow_missing or file.exists()]
+
+
+def theory_files(study: Study) -> list[str]:
+    """The record that `fmq theory` leaves for each task and seed."""
+    records = [
+        paths.theory_folder(RESULTS, task, seed) / "settings.json"
+        for task in study.tasks
+        for seed in study.seeds
+    ]
+    return [str(path) for path in records if not study.allow_missing or path.exists()]
+
+
 def dataset_manifest(study: Study, task: str) -> str:
     """The last file that `rule dataset` writes for a task."""
     return str(paths.dataset_folder(RESULTS, study.task(task).dataset) / "manifest.json")
@@ -74,8 +150,9 @@ def dataset_manifest(study: Study, task: str) -> str:
 
 def offline_checkpoint(study: Study, task: str, seed: str, method: str) -> str:
     """The checkpoint that a method starts from online."""
-    run = study.offline_run(method)
-    return str(paths.run_folder(RESULTS, task, int(seed), run) / "checkpoint.pt")
+    parent = make_run(study, task, int(seed), f"finetune-{method}").parent
+    assert parent is not None
+    return str(paths.run_folder(RESULTS, task, int(seed), parent.name) / "checkpoint.pt")
 
 
 def dataset_threads(study: Study, dataset: str) -> int:
@@ -114,6 +191,11 @@ def run_hash(study: Study, task: str, seed: str, run: str) -> str:
 def evaluation_hash(study: Study, task: str, seed: str, run: str, sampler: str) -> str:
     """Changes when the evaluation has to be repeated."""
     return settings_hash(evaluation_settings(make_run(study, task, int(seed), run), sampler))
+
+
+def theory_hash(study: Study, task: str, seed: str) -> str:
+    """Changes when the networks have to be measured again."""
+    return settings_hash(theory_settings(study, task, int(seed)))
 
 
 def study_hash(study: Study) -> str:

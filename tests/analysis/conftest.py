@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from fmq.ablations import base_name
 from fmq.analysis.evaluations import EVALUATION
 from fmq.analysis.scores import comparison_rows
 from fmq.configuration import study_from_dict
@@ -17,6 +18,7 @@ from fmq.datasets import training_file
 from fmq.methods import METHODS
 from fmq.runs import Run, evaluation_settings, make_run, settings_hash
 from fmq.settings import Study
+from fmq.variants import ablation_rows
 
 CHANCE = {  # of success, offline and online: made up
     "fmq": (0.5, 0.95),
@@ -42,7 +44,7 @@ def evaluation_rows(
     study: Study, task: str, run: str, sampler: str, seed: int, stage: str, steps: list[int]
 ) -> pd.DataFrame:
     """Episodes whose chance of success grows with the step."""
-    method = run.removeprefix("finetune-") if stage == "online" else "fmq"
+    method = base_name(run.removeprefix("finetune-")) if stage == "online" else "fmq"
     generator = np.random.default_rng([seed, *map(ord, task + run + sampler)])
     start, end = CHANCE[method]
     last = study.offline.steps if stage == "offline" else study.online.steps
@@ -96,15 +98,38 @@ def write_runs(study: Study, runs: Path) -> None:
                 ):
                     made = make_run(study, task, seed, run)
                     write_run_record(folder, made)
+                    write_last(runs, made, sampler, stage, last)
                     about = (study, task, run, sampler, seed, stage)
-                    path = folder / f"evaluate-{run}-{sampler}.csv"
-                    evaluation_rows(*about, [last]).to_csv(path, index=False)
-                    rests_on = record(evaluation_settings(made, sampler)) | data_record(made)
-                    path.with_suffix(".json").write_text(json.dumps(rests_on))
                     if sampler == METHODS[method].sampler:
                         evaluation_rows(*about, steps).to_csv(
                             folder / run / "evaluations.csv", index=False
                         )
+
+
+def write_last(runs: Path, run: Run, sampler: str, stage: str, step: int) -> None:
+    """Episodes of a run's last checkpoint, and the record beside them."""
+    folder = runs / run.task.name / f"seed{run.seed}"
+    write_run_record(folder, run)
+    path = folder / f"evaluate-{run.name}-{sampler}.csv"
+    about = (run.study, run.task.name, run.name, sampler, run.seed, stage)
+    evaluation_rows(*about, [step]).to_csv(path, index=False)
+    rests_on = record(evaluation_settings(run, sampler)) | data_record(run)
+    path.with_suffix(".json").write_text(json.dumps(rests_on))
+
+
+def write_ablation_runs(study: Study, runs: Path) -> None:
+    """The evaluations of all ablations."""
+    for row in ablation_rows(study):
+        for task in study.tasks:
+            for seed in study.seeds:
+                run = make_run(study, task, seed, row.run)
+                stage = "online" if run.stage == "finetune" else "offline"
+                write_last(runs, run, row.sampler, stage, run.last_step)
+
+
+@pytest.fixture(scope="session")
+def ablation_runs_writer() -> Callable[[Study, Path], None]:
+    return write_ablation_runs
 
 
 @pytest.fixture(scope="session")

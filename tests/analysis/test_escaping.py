@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from fmq.analysis.escape import escape_latex, escape_markdown
-from fmq.analysis.figures import _footnote, _save
+from fmq.analysis.drawing import footnote, _save
 from fmq.analysis.render import Table, latex, markdown
 
 NASTY = (
@@ -105,6 +105,6 @@ def test_plain_names_stay_as_they_are() -> None:
 
 def test_a_figure_takes_dollars_for_dollars(tmp_path: Path) -> None:
     figure = Figure()
-    _footnote(figure, r"costs $5 and $\frac{ more")
-    _save(figure, tmp_path / "figure", "title", PROVENANCE)
+    footnote(figure, r"costs $5 and $\frac{ more")
+    save_figure(figure, tmp_path / "figure", "title", PROVENANCE)
     assert (tmp_path / "figure.pdf").stat().st_size > 100

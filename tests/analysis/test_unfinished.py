@@ -202,7 +202,7 @@ def test_figures_say_what_is_missing(
     made: Made, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notes = []
-    monkeypatch.setattr("fmq.analysis.figures._footnote", lambda _, text: notes.append(text))
+    monkeypatch.setattr("fmq.analysis.figures.footnote", lambda _, text: notes.append(text))
     inputs = (made.study, made.folder / "scores.csv", made.folder / "statistics", [manifest])
     write_figures(*inputs, tmp_path)
     curves, *others = notes

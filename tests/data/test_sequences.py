@@ -261,3 +261,18 @@ def test_a_large_buffer_takes_hardly_more_than_its_numbers() -> None:
     taken = sum(value.nbytes for value in vars(buffer).values() if isinstance(value, torch.Tensor))
     raw = 4 * buffer.capacity * (observation + action + len(("reward", "mask", "terminal")))
     assert taken < 1.1 * raw
+
+
+def test_n_step_returns_of_shorter_chunks() -> None:
+    source = Source(0)
+    steps = source.episodes([6, 7])
+    whole, short = (make_buffer(steps, 20, 3, 0.9) for _ in range(2))
+    short.actions_per_chunk = 1
+    index = torch.arange(len(steps) - 2)
+    chunks, first = whole.chunks(index), short.chunks(index)
+    assert torch.equal(first.actions, chunks.actions[:, : first.actions.shape[1]])
+    assert first.actions.shape[1] * 3 == chunks.actions.shape[1]
+    assert first.valid.tolist() == [[1.0]] * len(index)
+    for name in ("observations", "rewards", "masks", "whole", "next_observations"):
+        assert torch.equal(getattr(first, name), getattr(chunks, name))
+    assert 0 < chunks.whole.mean() < 1

@@ -51,5 +51,6 @@ def random_batch(seed: int = 0) -> Batch:
         rewards=normal(BATCH),
         masks=(torch.arange(BATCH) % 2).float(),
         valid=torch.ones(BATCH, HORIZON),
+        whole=torch.ones(BATCH),
         next_observations=2 + 3 * normal(BATCH, OBS),
     )

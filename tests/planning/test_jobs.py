@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from fmq.configuration import load_study, overlaid, study_from_dict
+from fmq.configuration import load_study, study_from_dict
 from fmq.planning.jobs import PRIORITIES, Job, Work, episode_limit, study_jobs
+from fmq.section import overlaid
 from fmq.settings import Study
 
 

@@ -77,7 +77,7 @@ def test_every_loss_trains_the_policy_and_the_critics(loss: str, kind: str) -> N
 
 
 def test_every_loss_is_tested() -> None:
-    assert set(ACTOR_LOSSES) == {"diagonal", "flow_map", "fmq"}
+    assert set(ACTOR_LOSSES) == {"diagonal", "flow_map", "fmq", "fql"}
 
 
 def test_fmq_side_losses_are_weighted() -> None:

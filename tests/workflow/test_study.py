@@ -9,44 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from helpers.workflows import Project
 
 ROOT = Path(__file__).parents[2]
 TASK2, TASK4 = (f"pointmaze-medium-navigate-singletask-task{n}-v0" for n in (2, 4))
-
-
-class Project:
-    """A copy of the project, so that a test may edit its sources and settings."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        for name in ("src", "workflow", "profiles", "config"):
-            shutil.copytree(
-                ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__")
-            )
-        for name in ("Snakefile", "config.yaml"):
-            shutil.copy(ROOT / name, folder / name)
-
-    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
-        environment = os.environ | {
-            "PYTHONPATH": str(self.folder / "src"),
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        }
-        return subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True
-        )
-
-    def overlay(self, text: str) -> list[str]:
-        """Arguments for the smoke study with `text` on top of it."""
-        (self.folder / "overlay.yaml").write_text(text)
-        return ["--configfile", "config/smoke.yaml", "overlay.yaml"]
-
-    def planned(self, text: str = "{}") -> set[str]:
-        """Output files that would be made again under an overlay."""
-        result = self.snakemake("--dry-run", *self.overlay(text))
-        assert result.returncode == 0, result.stdout + result.stderr
-        outputs = re.findall(r"^    output: (.*)$", result.stdout + result.stderr, re.MULTILINE)
-        return {file for line in outputs for file in line.split(", ")}
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +34,9 @@ def test_every_promised_output_is_there(project: Project) -> None:
     for name in ("main", "length"):
         for suffix in ("tex", "md", "csv"):
             assert (results / "tables" / f"{name}.{suffix}").stat().st_size > 100
+    for suffix in ("tex", "md"):
+        text = (results / "tables" / f"comparisons.{suffix}").read_text()
+        assert "so that there is no interval and no spread" in text
     for name in ("learning_curves", "aggregates", "profiles", "improvement"):
         assert (results / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
         assert (results / "figures" / f"{name}.png").read_bytes().startswith(b"\x89PNG")
@@ -106,6 +75,26 @@ def test_generated_data_is_named_as_such_in_every_table(project: Project) -> Non
             "generated here, not the official data set"
             in (project.folder / "results" / file).read_text()
         )
+
+
+def test_convergence_and_trust_region_are_made_on_request(project: Project) -> None:
+    results = project.folder / "results"
+    targets = ("convergence", "trust_region")
+    assert not any((results / name).exists() for name in targets)
+    result = project.snakemake(*project.overlay("{}"), "--", *targets)
+    assert result.returncode == 0, result.stdout + result.stderr
+    convergence = pd.read_csv(results / "convergence" / "steps.csv")
+    assert set(convergence.task) == {TASK2, TASK4, "mean over tasks"}
+    # Nothing is learned in so few steps.
+    assert set(convergence.state) == {"no level"}
+    drift = pd.read_csv(results / "trust_region" / "trust_region.csv")
+    assert len(drift) == 6
+    assert (drift.drift > 0).all()
+    assert (drift.radius_squared > 0).all()
+    for name in ("convergence/convergence", "trust_region/trust_region"):
+        assert (results / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+    plan = project.snakemake("--dry-run", *project.overlay("{}"), "--", *targets)
+    assert "Nothing to be done" in plan.stdout + plan.stderr
 
 
 def test_a_second_run_has_nothing_to_do(project: Project) -> None:
@@ -212,3 +201,54 @@ def test_a_bad_setting_is_one_line_and_makes_nothing(
     for word in words:
         assert word in told[0]
     assert not (tmp_path / "results").exists()
+
+
+def test_the_theorem_is_checked_on_request(project: Project) -> None:
+    assert not (project.folder / "results" / "theory").exists()
+    result = project.snakemake(*project.overlay("{}"), "--", "theory")
+    assert result.returncode == 0, result.stdout + result.stderr
+    results = project.folder / "results" / "theory"
+    for name in ("optimum", "first_order", "map", "improvement"):
+        assert set(pd.read_csv(results / f"{name}.csv").task) == {TASK2, TASK4}
+        assert (results / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+    assert (pd.read_csv(results / "optimum.csv").holds == 1).all()
+    for change, rules in (
+        ("{}", set()),
+        ("fmq: {eta: 0.5}", {"finetune", "measure_theory", "theory_report", "theory"}),
+        ("statistics: {resamples: 300}", {"theory_report", "theory"}),
+    ):
+        plan = project.snakemake("--dry-run", *project.overlay(change), "--", "theory")
+        assert plan.returncode == 0, plan.stdout + plan.stderr
+        told = plan.stdout + plan.stderr
+        assert set(re.findall(r"^(?:local)?rule (\w+):", told, re.MULTILINE)) == rules
+
+
+def test_the_report_shows_tables_and_figures_in_one_file(project: Project) -> None:
+    report = project.folder / "results" / "report.html"
+    result = project.snakemake(*project.overlay("{}"), "--report", str(report))
+    assert result.returncode == 0, result.stdout + result.stderr
+    text = report.read_text()
+    for name in ("tables-main.html", "settings.html", "learning_curves.png", "improvement.png"):
+        assert name in text
+    # Nothing is fetched: whatever is shown is inside.
+    assert not re.search(r"<(?:script|link|img)[^>]+(?:src|href)=[\"']?https?:", text)
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium here")
+def test_a_browser_without_a_network_shows_the_report(project: Project, tmp_path: Path) -> None:
+    report = project.folder / "results" / "report.html"
+    if not report.exists():
+        project.snakemake(*project.overlay("{}"), "--report", str(report))
+    log = tmp_path / "net.json"
+    command = [
+        *("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"),
+        *("--virtual-time-budget=5000", "--disable-background-networking"),
+        *("--host-resolver-rules=MAP * ~NOTFOUND", f"--log-net-log={log}", report.as_uri()),
+    ]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert "Flow map policies with optimal Q-guidance, as a study: smoke" in shown.stdout
+    for category in ("tables", "figures", "settings"):
+        assert re.search(rf">\s*{category}\s*<", shown.stdout)
+    asked = set(re.findall(r'"url":"(https?://[^"]+)"', log.read_text()))
+    own = ("google", "gvt1")  # what the browser asks for itself
+    assert not {url for url in asked if not any(name in url for name in own)}, asked

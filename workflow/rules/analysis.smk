@@ -1,3 +1,4 @@
+FIGURES = ["learning_curves", "aggregates", "profiles", "improvement"]
 MANIFESTS = expand(
     "results/datasets/{dataset}/manifest.json",
     dataset=study.dataset_names(),
@@ -27,7 +28,13 @@ rule statistics:
     output:
         expand(
             "results/statistics/{name}.csv{suffix}",
-            name=["aggregates", "improvement", "profiles", "task_means"],
+            name=[
+                "aggregates",
+                "comparisons",
+                "improvement",
+                "profiles",
+                "task_means",
+            ],
             suffix=["", "-metadata.json"],
         ),
     log:
@@ -50,6 +57,7 @@ rule tables:
             name=["main", "length"],
             suffix=["tex", "md", "csv", "csv-metadata.json"],
         ),
+        expand("results/tables/comparisons.{suffix}", suffix=["tex", "md"]),
     log:
         "results/logs/tables.txt",
     conda:
@@ -65,11 +73,16 @@ rule figures:
         "results/scores.csv",
         rules.statistics.output,
     output:
-        expand(
-            "results/figures/{name}.{suffix}",
-            name=["learning_curves", "aggregates", "profiles", "improvement"],
-            suffix=["pdf", "png"],
-        ),
+        expand("results/figures/{name}.pdf", name=FIGURES),
+        [
+            report(
+                f"results/figures/{name}.png",
+                caption=f"../report/{name}.rst",
+                category="figures",
+                labels={"what": name.replace("_", " "), "kind": "figure"},
+            )
+            for name in FIGURES
+        ],
     log:
         "results/logs/figures.txt",
     conda:

@@ -49,16 +49,24 @@ class Column(NamedTuple):
 Columns = Mapping[str, Column]
 
 
-def read_table(path: Path, columns: Columns, key: Sequence[str]) -> pd.DataFrame:
+def read_table(
+    path: Path, columns: Columns, key: Sequence[str], others: bool = False
+) -> pd.DataFrame:
     """Read a CSV file that has exactly `columns`, and no two rows with the same `key`.
+
+    Args:
+        others: the file may have further columns, which are passed over.
 
     Raises:
         UserError: one line naming the file, the line and the column that is wrong.
     """
-    rows = _read_rows(path, list(columns))
+    header, rows = _read_rows(path, list(columns), others)
     parsed = {
-        name: [_parse(path, line, name, row[place], column) for line, row in enumerate(rows, 2)]
-        for place, (name, column) in enumerate(columns.items())
+        name: [
+            _parse(path, line, name, row[header.index(name)], column)
+            for line, row in enumerate(rows, 2)
+        ]
+        for name, column in columns.items()
     }
     frame = pd.DataFrame(parsed)
     # Lists without values would leave every column an object.
@@ -72,8 +80,8 @@ def read_table(path: Path, columns: Columns, key: Sequence[str]) -> pd.DataFrame
     return frame
 
 
-def _read_rows(path: Path, names: list[str]) -> list[list[str]]:
-    """The rows under the header, all as long as it."""
+def _read_rows(path: Path, names: list[str], others: bool) -> tuple[list[str], list[list[str]]]:
+    """The header and the rows under it, all as long as it."""
     try:
         with path.open(newline="", encoding="utf-8") as file:
             text = file.read()
@@ -82,16 +90,16 @@ def _read_rows(path: Path, names: list[str]) -> list[list[str]]:
         raise UserError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{path}: not a CSV file: {error}; make it again") from None
-    if header != names:
+    if not set(names) <= set(header) if others else header != names:
         found = one_line(",".join(header))
         raise UserError(f"{path}: expected the columns {','.join(names)}, found {found}")
     # Without its line's end, a number may have lost its last digits.
     if not text.endswith("\n"):
         raise UserError(f"{path}: cut off in line {len(rows) + 1}; make it again")
     for line, row in enumerate(rows, 2):
-        if len(row) != len(names):
-            raise UserError(f"{path}: line {line} has {len(row)} cells, expected {len(names)}")
-    return rows
+        if len(row) != len(header):
+            raise UserError(f"{path}: line {line} has {len(row)} cells, expected {len(header)}")
+    return header, rows
 
 
 def _parse(path: Path, line: int, name: str, text: str, column: Column) -> Cell:

@@ -111,16 +111,16 @@ def _divide(axis: Axes, study: Study) -> None:
     offline, online = study.offline.steps, study.online.steps
     labels = [
         "0",
-        _short(offline / 2),
-        f"{_short(offline)} | 0",
-        _short(online / 2),
-        _short(online),
+        short_steps(offline / 2),
+        f"{short_steps(offline)} | 0",
+        short_steps(online / 2),
+        short_steps(online),
     ]
     axis.set_xticks([0, 0.5, 1, 1.5, 2], labels)
     axis.set_xlim(0, 2.04)
 
 
-def _short(steps: float) -> str:
+def short_steps(steps: float) -> str:
     """1500 as 1.5k, 2000000 as 2M."""
     for size, letter in ((1e6, "M"), (1e3, "k")):
         if steps >= size:

@@ -15,12 +15,19 @@ _ROW = {
     "method": Column("string", "key of the method"),
     "sampler": Column("string", "how the policy turned noise into actions"),
 }
+_OTHER = {
+    "other_method": Column("string", "method it is compared with"),
+    "other_sampler": Column("string", "sampler it is compared with"),
+}
 _RUNS = {
     "runs": Column("integer", "runs (seeds) per task", minimum=1),
     "tasks": Column("integer", "tasks", minimum=1),
 }
 _LOW = "lower end of the stratified-bootstrap interval; empty with a single run"
 _HIGH = "upper end of the stratified-bootstrap interval; empty with a single run"
+
+_IMPROVEMENT = "probability that a run has a higher success rate than one of the other row"
+_DEVIATION = "standard deviation over runs of the mean over tasks; empty with a single run"
 
 
 def _estimate(description: str, maximum: float = 1.0) -> dict[str, Column]:
@@ -45,16 +52,7 @@ PROFILES: Columns = (
     | _estimate("fraction of runs whose success rate is above the threshold")
     | _RUNS
 )
-IMPROVEMENT: Columns = (
-    _STAGE
-    | _ROW
-    | {
-        "other_method": Column("string", "method it is compared with"),
-        "other_sampler": Column("string", "sampler it is compared with"),
-    }
-    | _estimate("probability that a run has a higher success rate than one of the other row")
-    | _RUNS
-)
+IMPROVEMENT: Columns = _STAGE | _ROW | _OTHER | _estimate(_IMPROVEMENT) | _RUNS
 TASK_MEANS: Columns = (
     _STAGE
     | {"task": Column("string", "name of the task")}
@@ -72,11 +70,33 @@ TASK_MEANS: Columns = (
     }
     | _RUNS
 )
+COMPARISONS: Columns = (
+    _STAGE
+    | _ROW
+    | _OTHER
+    | {
+        "tasks_above": Column("integer", "tasks on which its mean over runs is higher", minimum=0),
+        "tasks_below": Column("integer", "tasks on which its mean over runs is lower", minimum=0),
+        "difference": Column("number", "IQM over runs and tasks, less the other row's", -1, 1),
+        "difference_low": Column("number", _LOW, -1, 1, optional=True),
+        "difference_high": Column("number", _HIGH, -1, 1, optional=True),
+        "improvement": Column("number", _IMPROVEMENT, 0, 1),
+        "improvement_low": Column("number", _LOW, 0, 1, optional=True),
+        "improvement_high": Column("number", _HIGH, 0, 1, optional=True),
+        "mean": Column("number", "mean success over tasks and runs", 0, 1),
+        "deviation": Column("number", _DEVIATION, 0, optional=True),
+        "other_mean": Column("number", "mean success of the other row", 0, 1),
+        "other_deviation": Column("number", f"{_DEVIATION}, of the other row", 0, optional=True),
+    }
+    | _RUNS
+    | {"other_runs": Column("integer", "runs (seeds) per task of the other row", minimum=1)}
+)
 
 _KEYS = {
     "aggregates": (AGGREGATES, ("stage", "method", "sampler", "metric")),
     "profiles": (PROFILES, ("stage", "method", "sampler", "threshold")),
     "improvement": (IMPROVEMENT, ("stage", "method", "sampler", "other_method", "other_sampler")),
+    "comparisons": (COMPARISONS, ("stage", "method", "sampler", "other_method", "other_sampler")),
     "task_means": (TASK_MEANS, ("stage", "task", "method", "sampler", "measure")),
 }
 
@@ -93,8 +113,8 @@ def read_estimates(study: Study, folder: Path, name: str) -> pd.DataFrame:
     wanted = set(product(STAGES, comparison_rows(study)))
     rows = zip(estimates["method"], estimates["sampler"], strict=True)
     found = set(zip(estimates["stage"], rows, strict=True))
-    # Improvement has the rows that differ from the first, which may be none.
-    partial = study.allow_missing or name == "improvement"
+    # These have the rows that differ from the first, which may be none.
+    partial = study.allow_missing or name in ("improvement", "comparisons")
     complete = found <= wanted if partial else found == wanted
     runs = estimates["runs"] == len(study.seeds)
     if study.allow_missing:

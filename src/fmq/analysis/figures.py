@@ -1,28 +1,24 @@
 """The figures of the study, as PDF and PNG: the same bytes for the same numbers."""
 
-import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
-from matplotlib.figure import Figure
 
 from fmq.analysis.curves import learning_curves
+from fmq.analysis.drawing import footnote, save_figure
 from fmq.analysis.estimates import read_estimates
 from fmq.analysis.interval_figures import draw_aggregates, draw_improvement, draw_profiles
 from fmq.analysis.origin import check_statistics_origin
 from fmq.analysis.provenance import (
     collect_provenance,
     data_sentence,
-    provenance_lines,
     study_sentence,
 )
 from fmq.analysis.published_curves import reported_note
 from fmq.analysis.scores import expected_scores, found_scores, load_scores
 from fmq.analysis.style import STYLE
 from fmq.analysis.unfinished import curves_words, rows_words
-from fmq.files import atomic_path
 from fmq.settings import Study
 
 TITLES = {
@@ -60,7 +56,7 @@ def write_figures(
         data_sentence(provenance),
         study_sentence(provenance),
     )
-    footnote = " ".join(sentences)
+    told = " ".join(sentences)
     notes = {"learning_curves": reported_note(study)} | dict.fromkeys(tables, "")
     if unfinished:
         notes["learning_curves"] += f" {curves_words(study, scores)}"
@@ -73,8 +69,8 @@ def write_figures(
             "improvement": draw_improvement(study, tables["improvement"]),
         }
         for name, figure in figures.items():
-            _footnote(figure, f"{notes[name]} {footnote}".lstrip())
-            _save(figure, folder / name, TITLES[name], provenance)
+            footnote(figure, f"{notes[name]} {told}".lstrip())
+            save_figure(figure, folder / name, TITLES[name], provenance)
 
 
 def _interval_sentence(study: Study, unfinished: bool) -> str:
@@ -83,23 +79,3 @@ def _interval_sentence(study: Study, unfinished: bool) -> str:
     percent = f"{100 * study.statistics.confidence:g}%"
     up_to = "up to " if unfinished else ""
     return f"Bands and bars: {percent} bootstrap intervals over {up_to}{len(study.seeds)} seeds."
-
-
-def _footnote(figure: Figure, text: str) -> None:
-    """Say under the figure whose data it shows, because figures travel without their text."""
-    width = int(figure.get_figwidth() * 24)
-    lines = textwrap.fill(text, width, break_on_hyphens=False)
-    # A source may have any sign in its name; a dollar is one too.
-    figure.supxlabel(lines, x=0.01, ha="left", fontsize=5.5, color="#555555", parse_math=False)
-
-
-def _save(figure: Figure, path: Path, title: str, provenance: Mapping[str, Any]) -> None:
-    """Write both formats, without a date, with the provenance in their metadata."""
-    text = "\n".join(provenance_lines(provenance))
-    metadata: dict[str, dict[str, Any]] = {
-        ".pdf": {"Title": title, "Subject": text, "CreationDate": None},
-        ".png": {"Title": title, "Description": text},
-    }
-    for suffix, entries in metadata.items():
-        with atomic_path(path.with_name(path.name + suffix)) as temporary:
-            figure.savefig(temporary, metadata=entries)

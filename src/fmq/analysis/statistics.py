@@ -14,26 +14,24 @@ is no such estimate. `runs` says how many seeds are behind each.
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from rliable import metrics
-from rliable.library import get_interval_estimates
 
+from fmq.analysis.bootstrap import bootstrap, described, stacked
+from fmq.analysis.comparisons import comparisons, pairs, probability_of_improvement
 from fmq.analysis.csvw import Columns, write_table
-from fmq.analysis.estimates import AGGREGATES, IMPROVEMENT, PROFILES, TASK_MEANS
+from fmq.analysis.estimates import AGGREGATES, COMPARISONS, IMPROVEMENT, PROFILES, TASK_MEANS
 from fmq.analysis.matrices import (
     Matrix,
     complete_runs,
-    runs_by_tasks,
     score_matrix,
     without_gaps,
 )
 from fmq.analysis.origin import check_scores_origin, scores_note
 from fmq.analysis.provenance import collect_provenance
 from fmq.analysis.scores import STAGES, comparison_rows, final_scores, load_scores
-from fmq.seeding import derive_seed, global_numpy_seed
 from fmq.settings import Study
 
 logger = logging.getLogger(__name__)
@@ -47,37 +45,6 @@ METRICS: dict[str, Callable[[Matrix], float]] = {
 THRESHOLDS = np.linspace(0.0, 1.0, 101)
 
 
-class Estimate(NamedTuple):
-    """Values and their interval, each of shape (K,); the interval is NaN with a single run."""
-
-    value: Matrix
-    low: Matrix
-    high: Matrix
-
-
-def bootstrap(study: Study, function: Callable[..., Matrix], *matrices: pd.DataFrame) -> Estimate:
-    """`function` of the matrices, with the interval of the stratified bootstrap.
-
-    Args:
-        function: from one (R, T) array per matrix to (K,).
-        matrices: runs x tasks; several are resampled independently of each other.
-    """
-    arrays = [runs_by_tasks(matrix) for matrix in matrices]
-    if min(len(array) for array in arrays) < 2:
-        value = np.asarray(function(*arrays), dtype=np.float64)
-        return Estimate(value, np.full_like(value, np.nan), np.full_like(value, np.nan))
-    # rliable ignores its random_state and draws from numpy's global generator. The seed is the
-    # same for every row, so that rows with the same scores have the same interval.
-    with global_numpy_seed(derive_seed(study.seed, "statistics")):
-        values, intervals = get_interval_estimates(
-            {"row": arrays[0] if len(arrays) == 1 else arrays},
-            function,
-            reps=study.statistics.resamples,
-            confidence_interval_size=study.statistics.confidence,
-        )
-    return Estimate(values["row"], *intervals["row"])
-
-
 def _aggregate(scores: Matrix) -> Matrix:
     return np.array([metric(scores) for metric in METRICS.values()])
 
@@ -89,21 +56,6 @@ def _profile(scores: Matrix) -> Matrix:
 
 def _task_mean(scores: Matrix) -> Matrix:
     return np.mean(scores, axis=0)
-
-
-def probability_of_improvement(ours: Matrix, theirs: Matrix) -> Matrix:
-    """P(a run of ours beats one of theirs on the same task), averaged over tasks; ties count half.
-
-    The Mann-Whitney statistic, as in rliable, without a test for every resample.
-
-    Args:
-        ours, theirs: (R, T) and (R', T).
-
-    Returns:
-        (1,)
-    """
-    difference = ours[:, None, :] - theirs[None, :, :]
-    return np.array([np.mean((np.sign(difference) + 1) / 2)])
 
 
 def aggregates(study: Study, final: pd.DataFrame) -> pd.DataFrame:
@@ -128,9 +80,9 @@ def _over_tasks(
     for method, sampler in comparison_rows(study):
         matrix = complete_runs(study, score_matrix(study, final, method, sampler))
         if matrix is not None:
-            estimate = _described(bootstrap(study, function, matrix), matrix)
+            estimate = described(bootstrap(study, function, matrix), matrix)
             parts.append(estimate.assign(method=method, sampler=sampler, **names))
-    return _stacked(parts, columns)
+    return stacked(parts, columns)
 
 
 def task_means(study: Study, final: pd.DataFrame) -> pd.DataFrame:
@@ -141,7 +93,7 @@ def task_means(study: Study, final: pd.DataFrame) -> pd.DataFrame:
             whole = score_matrix(study, final, method, sampler, measure)
             for matrix in without_gaps(whole):
                 parts.append(
-                    _described(bootstrap(study, _task_mean, matrix), matrix).assign(
+                    described(bootstrap(study, _task_mean, matrix), matrix).assign(
                         method=method,
                         sampler=sampler,
                         measure=measure,
@@ -150,7 +102,7 @@ def task_means(study: Study, final: pd.DataFrame) -> pd.DataFrame:
                         tasks=len(study.tasks),
                     )
                 )
-    return _stacked(parts, TASK_MEANS)
+    return stacked(parts, TASK_MEANS)
 
 
 def improvement(study: Study, final: pd.DataFrame, stage: str) -> pd.DataFrame:
@@ -159,47 +111,18 @@ def improvement(study: Study, final: pd.DataFrame, stage: str) -> pd.DataFrame:
     Offline, rows that are one checkpoint under one sampler are the same numbers: only the first
     of them counts. Where one of the two has fewer runs, `runs` is theirs.
     """
-    method = "fmq" if "fmq" in study.methods else study.methods[0]
-    sampler = study.samplers_of(method)[0]
-    ours = complete_runs(study, score_matrix(study, final, method, sampler))
-    rows = {_evaluated(study, method, stage, sampler): (method, sampler)}
-    for row in comparison_rows(study):
-        rows.setdefault(_evaluated(study, row[0], stage, row[1]), row)
     parts = []
-    for other, other_sampler in list(rows.values())[1:]:
-        theirs = complete_runs(study, score_matrix(study, final, other, other_sampler))
-        if ours is None or theirs is None:
-            continue
-        estimate = bootstrap(study, probability_of_improvement, ours, theirs)
-        parts.append(
-            _described(estimate, min(ours, theirs, key=len)).assign(
-                method=method, sampler=sampler, other_method=other, other_sampler=other_sampler
-            )
-        )
-    return _stacked(parts, IMPROVEMENT)
-
-
-def _evaluated(study: Study, method: str, stage: str, sampler: str) -> tuple[str, str]:
-    """The run behind a score and the sampler it was evaluated with."""
-    return (study.offline_run(method) if stage == "offline" else method), sampler
-
-
-def _stacked(parts: Sequence[pd.DataFrame], columns: Columns) -> pd.DataFrame:
-    """Estimates below each other; none is a table without rows."""
-    return pd.concat(parts) if parts else pd.DataFrame(columns=list(columns))
-
-
-def _described(estimate: Estimate, matrix: pd.DataFrame) -> pd.DataFrame:
-    """An estimate as a frame of K rows, with the number of runs and tasks behind it."""
-    # Rounded, so that no rate is above 1 by an error in its last digit.
-    frame = pd.DataFrame(estimate._asdict()).round(12)
-    return frame.assign(runs=matrix.shape[0], tasks=matrix.shape[1])
+    for pair in pairs(study, final, stage):
+        estimate = bootstrap(study, probability_of_improvement, pair.ours, pair.theirs)
+        behind = min(pair.ours, pair.theirs, key=len)
+        parts.append(described(estimate, behind).assign(**pair.names()))
+    return stacked(parts, IMPROVEMENT)
 
 
 def write_statistics(
     study: Study, scores_path: Path, folder: Path, manifests: Sequence[Path] = ()
 ) -> None:
-    """Write aggregates.csv, profiles.csv, improvement.csv and task_means.csv into `folder`."""
+    """Write aggregates, profiles, improvement, comparisons and task_means (.csv) into `folder`."""
     scores = load_scores(study, scores_path)
     check_scores_origin(study, scores_path)
     if len(study.seeds) == 1:
@@ -209,6 +132,7 @@ def write_statistics(
         "aggregates": (AGGREGATES, [aggregates(study, rows) for rows in final.values()]),
         "profiles": (PROFILES, [profiles(study, rows) for rows in final.values()]),
         "improvement": (IMPROVEMENT, [improvement(study, final[s], s) for s in STAGES]),
+        "comparisons": (COMPARISONS, [comparisons(study, final[s], s) for s in STAGES]),
         "task_means": (TASK_MEANS, [task_means(study, rows) for rows in final.values()]),
     }
     provenance = collect_provenance(study, manifests) | scores_note(scores_path)

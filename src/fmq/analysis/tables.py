@@ -20,6 +20,7 @@ from fmq.analysis.published import (
 )
 from fmq.analysis.render import Table, latex, markdown
 from fmq.analysis.scores import STAGES, comparison_rows, load_scores
+from fmq.analysis.sentences import comparison_sentences, sentences_caption, write_sentences
 from fmq.analysis.style import short_task_names
 from fmq.analysis.unfinished import table_words
 from fmq.files import atomic_path
@@ -215,24 +216,28 @@ def write_tables(
 ) -> None:
     """Write main and length as .tex (an \\input for a text that uses booktabs), .md and .csv.
 
+    And the comparisons in sentences, as .tex and .md.
+
     Raises:
         UserError: the scores or statistics are missing or of another study.
     """
     load_scores(study, scores_path)
     means = read_estimates(study, statistics_folder, "task_means")
     aggregates = read_estimates(study, statistics_folder, "aggregates")
-    files = [statistics_folder / f"{name}.csv" for name in ("task_means", "aggregates")]
+    comparisons = read_estimates(study, statistics_folder, "comparisons")
+    names = ("task_means", "aggregates", "comparisons")
+    files = [statistics_folder / f"{name}.csv" for name in names]
     check_statistics_origin(study, files, scores_path)
     iqm = _iqm_entries(study, aggregates, 100.0)
     main = pd.concat([_task_entries(study, means, "success", 100.0), iqm])
     length = _task_entries(study, means, "length", 1.0)
     reported = _reported_entries(study)
     captions = _captions(study, main, length, reported)
-    names = short_task_names(study.tasks) | {IQM: IQM}
+    short = short_task_names(study.tasks) | {IQM: IQM}
     provenance = collect_provenance(study, manifests)
     source = f"{data_sentence(provenance)} {study_sentence(provenance)}"
     for name, entries, others in (("main", main, reported), ("length", length, reported[:0])):
-        table = Table(f"tab:{name}", f"{captions[name]} {source}", names, entries, others)
+        table = Table(f"tab:{name}", f"{captions[name]} {source}", short, entries, others)
         columns = {**_ENTRIES, **(_SEEDS if study.allow_missing else {})}
         if study.published and name == "main":
             columns |= _SOURCE
@@ -242,3 +247,6 @@ def write_tables(
         for suffix, render in ((".tex", latex), (".md", markdown)):
             with atomic_path(folder / f"{name}{suffix}") as temporary:
                 temporary.write_text(render(table, provenance), encoding="utf-8")
+    sentences = comparison_sentences(study, comparisons)
+    caption = f"{sentences_caption(study)} {source}"
+    write_sentences(folder / "comparisons", caption, sentences, provenance)

@@ -17,6 +17,7 @@ class Batch(NamedTuple):
         rewards: R_{H-1} = sum_k gamma^k r_{i+k}, shape (batch,).
         masks: smallest mask of the chunk, 0 where the task ended within it, shape (batch,).
         valid: valid_0 = 1, valid_h = 1 - (a terminal before step h), shape (batch, H).
+        whole: 1 where all steps of the backup belong to one episode, shape (batch,).
         next_observations: the observation after step H-1, shape (batch, O).
     """
 
@@ -25,6 +26,7 @@ class Batch(NamedTuple):
     rewards: Tensor
     masks: Tensor
     valid: Tensor
+    whole: Tensor
     next_observations: Tensor
 
 
@@ -49,6 +51,7 @@ class SequenceBuffer:
         capacity: int,
         horizon: int,
         discount: float,
+        actions_per_chunk: int | None = None,
     ) -> None:
         """Copy a data set of n transitions; the last one is made terminal.
 
@@ -59,12 +62,15 @@ class SequenceBuffer:
             rows, next_rows: (n,), row numbers in `observations`.
             capacity: transitions kept, n + 1 if that is more; fewer of them where online episodes
                 are shorter than `ROW_SLACK` steps.
-            horizon: H, steps of a chunk.
+            horizon: H, steps of a chunk and of its backup.
             discount: gamma, per step.
+            actions_per_chunk: the actions of its first steps alone, for n-step returns of shorter
+                chunks; all H unless given.
         """
         self.size = len(actions)
         self.capacity = max(capacity, self.size + 1)
         self.horizon = horizon
+        self.actions_per_chunk = actions_per_chunk or horizon
         self.oldest = 0
         spare = self.capacity - self.size
         self.observations = _grown(observations, spare + self.capacity // ROW_SLACK + 2)
@@ -119,12 +125,14 @@ class SequenceBuffer:
         rewards = self.rewards[steps]
         valid = torch.ones_like(rewards)
         valid[:, 1:] = (~ended).to(rewards.dtype)
+        acted = self.actions_per_chunk
         return Batch(
             observations=self.observations[self.rows[steps[:, 0]]],
-            actions=self.actions[steps].flatten(1),
+            actions=self.actions[steps[:, :acted]].flatten(1),
             rewards=rewards @ self._discounts,
             masks=self.masks[steps].amin(-1),
-            valid=valid,
+            valid=valid[:, :acted],
+            whole=valid[:, -1],
             next_observations=self.observations[self.next_rows[steps[:, -1]]],
         )
 

@@ -22,7 +22,6 @@ from fmq.training.checkpoint import save_checkpoint
 from fmq.training.clock import Clock
 from fmq.training.collector import Collector
 from fmq.training.learner import Learner
-from fmq.training.offline import ACTOR_LOSS
 from fmq.training.workbench import Workbench
 
 TRANSITIONS = 20_000
@@ -59,13 +58,14 @@ class Rehearsal(Workbench):
             rows=rows,
             next_rows=rows + 1,
             capacity=2 * count,
-            horizon=settings.chunk_length,
+            horizon=self.run.backup_length,
             discount=settings.discount,
+            actions_per_chunk=settings.chunk_length,
         )
 
     def training_seconds(self, budget: float) -> dict[str, float]:
         """Of one ``update``, and of one environment step to learn from, ``collect``."""
-        objective = self.objective(_kind(self.run)[0])
+        objective = self.objective()
         step = self.run.study.offline.steps
         calls: dict[str, Callable[[], object]] = {
             "update": lambda: self.update(step, objective, False)
@@ -154,8 +154,7 @@ def measure_task(jobs: list[Job], device: torch.device, seconds: float) -> TaskR
 
 
 def _kind(run: Run) -> tuple[str, str]:
-    loss = METHODS[run.kind].actor_loss if run.stage == "finetune" else ACTOR_LOSS[run.stage]
-    return loss, run.sampler
+    return run.actor_loss, run.sampler
 
 
 def _interacts(run: Run) -> bool:

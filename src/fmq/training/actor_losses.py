@@ -3,13 +3,15 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from fmq import flow
 from fmq.data.sequences import Batch
 from fmq.flow import Velocity
-from fmq.guidance import CriticFunction, fmq_loss
+from fmq.guidance import CriticFunction, fmq_loss, value_and_gradient
 from fmq.settings import Study
+from fmq.tasks import TaskSettings
 
 
 class ActorInputs(NamedTuple):
@@ -33,6 +35,7 @@ class ActorInputs(NamedTuple):
     times: Tensor
     progress: Tensor
     study: Study
+    task: TaskSettings
 
 
 class ActorLoss(NamedTuple):
@@ -95,6 +98,7 @@ def fmq(inputs: ActorInputs) -> tuple[Tensor, dict[str, Tensor]]:
         inputs.times[0],
         eta=settings.eta,
         beta=settings.beta if settings.adaptive else 0.0,
+        gradient_at=settings.gradient_at,
     )
     if settings.diagonal_weight:
         matching = _diagonal(inputs, inputs.noise[1], inputs.times[1])
@@ -105,8 +109,33 @@ def fmq(inputs: ActorInputs) -> tuple[Tensor, dict[str, Tensor]]:
     return loss, {"eta_effective": target.eta.mean()}
 
 
+def fql(inputs: ActorInputs) -> tuple[Tensor, dict[str, Tensor]]:
+    """QC-FQL: flow matching, and a one-step policy between the flow's own chunks and a higher Q.
+
+    Flow Q-learning (arXiv 2502.02538, Eq. 8) on chunks, as in arXiv 2507.07969. The flow and the
+    one-step policy, two networks there, are here the diagonal and X_{0,1} of one.
+    """
+    batch, noise = inputs.batch, inputs.noise[1]
+    matching = _diagonal(inputs, inputs.noise[0], inputs.times[0])
+    with torch.no_grad():
+        steps = inputs.study.sampling.flow_steps
+        flowed = flow.euler(inputs.velocity, batch.observations, noise, steps)
+    zero = noise.new_zeros(len(noise), 1)
+    jumped = flow.flow_map(inputs.velocity, batch.observations, noise, zero, zero + 1)
+    distillation = (jumped - flowed).square().mean()
+    chunks = jumped.clamp(-1, 1)
+    values, gradient = value_and_gradient(
+        inputs.critic, batch.observations, chunks.detach(), "mean"
+    )
+    # Its gradient in the policy is that of -Q; the critics are left alone.
+    improvement = -(gradient * chunks).sum(-1).mean()
+    loss = matching + inputs.task.fql_alpha * distillation + improvement
+    return loss, {"distillation_loss": distillation.detach(), "policy_value": values.mean()}
+
+
 ACTOR_LOSSES = {
     "diagonal": ActorLoss(1, 1, diagonal),
     "flow_map": ActorLoss(2, 4, flow_map),
     "fmq": ActorLoss(3, 4, fmq),
+    "fql": ActorLoss(2, 1, fql),
 }

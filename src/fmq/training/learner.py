@@ -75,11 +75,15 @@ class Learner:
         init_seed: int,
         noise_seed: int,
         possible_values: ValueRange = ANYTHING,
+        backup_length: int | None = None,
     ) -> None:
         """Fresh networks for observations as in `normalizer` and chunks of H * `action_dims`.
 
-        A Q far outside of `possible_values` is refused.
+        Args:
+            possible_values: a Q far outside of them is refused.
+            backup_length: environment steps of the critic's backup; a chunk's unless given.
         """
+        self.backup_length = backup_length or task.chunk_length
         self.possible_values = possible_values
         self.study, self.task, self.normalizer = study, task, normalizer
         device = normalizer.mean.device
@@ -170,7 +174,7 @@ class Learner:
         )
         target = self.bellman_target(batch, draws.candidates, objective)
         values = self.critic(batch.observations, batch.actions)
-        value_loss = critic_loss(values, target, batch.valid)
+        value_loss = critic_loss(values, target, batch.whole)
         actor_loss, metrics = objective.actor_loss.loss(
             ActorInputs(
                 self.actor,
@@ -181,6 +185,7 @@ class Learner:
                 draws.times,
                 progress,
                 self.study,
+                self.task,
             )
         )
         gradients = torch.autograd.grad(value_loss + actor_loss, self.parameters)
@@ -205,7 +210,7 @@ class Learner:
         actions = objective.sampler.choose(*self.pickers, observations, candidates)
         values = aggregate(self.target(observations, actions), objective.critic_target)
         return bellman_target(
-            batch.rewards, batch.masks, values, self.task.discount, self.task.chunk_length
+            batch.rewards, batch.masks, values, self.task.discount, self.backup_length
         )
 
     @torch.no_grad()

@@ -7,8 +7,6 @@ from fmq.runs import Run
 from fmq.training.session import resumed
 from fmq.training.workbench import Workbench
 
-ACTOR_LOSS = {"pretrain": "diagonal", "distill": "flow_map"}
-
 
 def train_offline(run: Run, results: Path) -> None:
     """Run `pretrain-BUDGET` or `distill-KIND` to its last gradient step, from where it stopped.
@@ -22,7 +20,7 @@ def train_offline(run: Run, results: Path) -> None:
 
 def _train(bench: Workbench) -> None:
     run, settings = bench.run, bench.run.study.offline
-    objective = bench.objective(ACTOR_LOSS[run.stage])
+    objective = bench.objective()
     log_every = run.study.training.log_every
     bench.scratch.at_once = False
     with progress(str(run), run.last_step - bench.step, "updates") as heartbeat:

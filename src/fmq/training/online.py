@@ -29,7 +29,7 @@ def finetune(run: Run, results: Path) -> None:
 
 def _train(bench: Workbench, collector: Collector | None) -> None:
     run, settings = bench.run, bench.run.study.online
-    objective = bench.objective(METHODS[run.kind].actor_loss)
+    objective = bench.objective()
     bench.scratch.at_once = False
 
     def state() -> dict[str, Any]:

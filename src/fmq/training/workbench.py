@@ -54,6 +54,7 @@ class Workbench:
             init_seed=run.derive_seed("networks"),
             noise_seed=run.derive_seed("training noise", run.name),
             possible_values=possible_values(self.buffer.rewards, run.task.settings.discount),
+            backup_length=run.backup_length,
         )
         if run.parent is not None:
             self._start_from(run.parent)
@@ -72,10 +73,11 @@ class Workbench:
         self.data = paths.dataset_folder(self.results, task.dataset)
         self.manifest = check_dataset(self.data, task.dataset)
         data = load_transitions(self.data, task)
-        if len(data.actions) < task.settings.chunk_length:
+        length = self.run.backup_length
+        if len(data.actions) < length:
             raise UserError(
                 f"{self.data}: {len(data.actions)} transitions are fewer than a chunk of "
-                f"{task.settings.chunk_length}; make more data, or set a shorter chunk_length"
+                f"{length}; make more data, or set a shorter chunk_length"
             )
         tensors = {
             name: torch.as_tensor(array, device=self.device) for name, array in vars(data).items()
@@ -86,8 +88,9 @@ class Workbench:
         self.buffer = SequenceBuffer(
             **tensors,
             capacity=study.online.capacity if self.run.stage == "finetune" else 0,
-            horizon=task.settings.chunk_length,
+            horizon=length,
             discount=task.settings.discount,
+            actions_per_chunk=task.settings.chunk_length,
         )
 
     def _start_from(self, parent: Run) -> None:
@@ -108,9 +111,9 @@ class Workbench:
         seed = self.run.derive_seed(purpose, self.run.name, *parts)
         return torch.Generator(self.device).manual_seed(seed)
 
-    def objective(self, actor_loss: str) -> Objective:
-        """The stage's losses: an actor loss by name, and the run's own critic target."""
-        return Objective(ACTOR_LOSSES[actor_loss], self.sampler, self.run.critic_target)
+    def objective(self) -> Objective:
+        """The run's losses: its actor loss, and its critic target."""
+        return Objective(ACTOR_LOSSES[self.run.actor_loss], self.sampler, self.run.critic_target)
 
     def policy(self, purpose: str, *parts: int | str) -> Policy:
         """The policy in training under the run's own sampler, with noise of its own."""

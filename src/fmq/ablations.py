@@ -1,0 +1,49 @@
+"""What `snakemake ablations` adds to a study: methods and samplers with a few settings changed.
+
+A variant is called by what it changes and a word: ``fmq@eta-0.5``, ``qgbs@2-4-4``.
+"""
+
+import re
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from fmq.methods import FLOW_MAP_SAMPLERS, METHODS
+from fmq.section import Section
+
+SIGN = "@"
+_NAME = re.compile(r"[a-z_-]+@[a-z0-9][a-z0-9.-]*")
+
+Changes = dict[str, dict[str, Any]]
+
+
+class AblationSettings(Section):
+    """Variants by name, each with the settings that it lays over the study's."""
+
+    methods: Changes = Field(description="METHOD@WORD: changes of any section")
+    samplers: Changes = Field(description="SAMPLER@WORD: changes of sampling, for FMQ's policies")
+
+    @field_validator("methods")
+    @classmethod
+    def _of_methods(cls, variants: Changes) -> Changes:
+        return _checked(variants, set(METHODS))
+
+    @field_validator("samplers")
+    @classmethod
+    def _of_samplers(cls, variants: Changes) -> Changes:
+        return _checked(variants, FLOW_MAP_SAMPLERS)
+
+
+def base_name(name: str) -> str:
+    """The method or sampler that a variant changes; any other name is its own."""
+    return name.partition(SIGN)[0]
+
+
+def _checked(variants: Changes, bases: set[str]) -> Changes:
+    for name in variants:
+        if not _NAME.fullmatch(name) or base_name(name) not in bases:
+            raise ValueError(
+                f"{name!r} is no NAME@WORD with a name of {', '.join(sorted(bases))} and a word "
+                "of small letters, digits, dots and hyphens"
+            )
+    return variants

@@ -1,0 +1,124 @@
+"""FMQ against every other row of the comparison: tasks won and lost, IQM difference, improvement.
+
+All numbers of a comparison are over the same runs: those seeds that have every task.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from rliable import metrics
+
+from fmq.analysis.bootstrap import bootstrap, stacked
+from fmq.analysis.estimates import COMPARISONS
+from fmq.analysis.matrices import Matrix, complete_runs, score_matrix
+from fmq.analysis.scores import comparison_rows
+from fmq.settings import Study
+
+Row = tuple[str, str]
+
+
+class Pair(NamedTuple):
+    """Two rows of the comparison, each a method and a sampler, and their complete runs x tasks."""
+
+    row: Row
+    other_row: Row
+    ours: pd.DataFrame
+    theirs: pd.DataFrame
+
+    def names(self) -> dict[str, str]:
+        """The columns that tell which rows they are."""
+        columns = ("method", "sampler", "other_method", "other_sampler")
+        return dict(zip(columns, (*self.row, *self.other_row), strict=True))
+
+
+def compared_rows(study: Study, stage: str) -> list[Row]:
+    """FMQ (or else the first method) with its own sampler, then the rows to compare it with.
+
+    Offline, rows that are one checkpoint under one sampler are the same numbers: only the first
+    of them counts.
+    """
+    method = "fmq" if "fmq" in study.methods else study.methods[0]
+    rows: dict[Row, Row] = {}
+    for name, sampler in [(method, study.samplers_of(method)[0]), *comparison_rows(study)]:
+        behind = study.offline_run(name) if stage == "offline" else name
+        rows.setdefault((behind, sampler), (name, sampler))
+    return list(rows.values())
+
+
+def pairs(study: Study, final: pd.DataFrame, stage: str) -> Iterator[Pair]:
+    """The comparisons for which both rows have enough complete runs.
+
+    Args:
+        final: scores of the last step of `stage`.
+    """
+    row, *others = compared_rows(study, stage)
+    ours = complete_runs(study, score_matrix(study, final, *row))
+    for other in others:
+        theirs = complete_runs(study, score_matrix(study, final, *other))
+        if ours is not None and theirs is not None:
+            yield Pair(row, other, ours, theirs)
+
+
+def probability_of_improvement(ours: Matrix, theirs: Matrix) -> Matrix:
+    """P(a run of ours beats one of theirs on the same task), averaged over tasks; ties count half.
+
+    The Mann-Whitney statistic, as in rliable, without a test for every resample.
+
+    Args:
+        ours, theirs: (R, T) and (R', T).
+
+    Returns:
+        (1,)
+    """
+    difference = ours[:, None, :] - theirs[None, :, :]
+    return np.array([np.mean((np.sign(difference) + 1) / 2)])
+
+
+def iqm_difference(ours: Matrix, theirs: Matrix) -> Matrix:
+    """Interquartile mean of (R, T) scores less that of (R', T); shape (1,)."""
+    return np.array([metrics.aggregate_iqm(ours) - metrics.aggregate_iqm(theirs)])
+
+
+def _difference_and_improvement(ours: Matrix, theirs: Matrix) -> Matrix:
+    return np.concatenate([iqm_difference(ours, theirs), probability_of_improvement(ours, theirs)])
+
+
+def comparisons(study: Study, final: pd.DataFrame, stage: str) -> pd.DataFrame:
+    """A row per comparison, columns `fmq.analysis.estimates.COMPARISONS` without the stage.
+
+    Both rows are resampled, independently of each other.
+    """
+    parts = []
+    for pair in pairs(study, final, stage):
+        estimate = bootstrap(study, _difference_and_improvement, pair.ours, pair.theirs)
+        numbers: dict[str, str | int | float] = {**pair.names(), **_counts(pair), **_means(pair)}
+        for place, name in enumerate(("difference", "improvement")):
+            found = {"": estimate.value, "_low": estimate.low, "_high": estimate.high}
+            numbers |= {f"{name}{end}": round(float(k[place]), 12) for end, k in found.items()}
+        parts.append(pd.DataFrame([numbers]))
+    return stacked(parts, COMPARISONS)
+
+
+def _counts(pair: Pair) -> dict[str, int]:
+    """Tasks by whose mean over runs is higher, and the runs behind."""
+    # Rounded, so that equal means of another order of summation are equal.
+    difference = (pair.ours.mean() - pair.theirs.mean()).round(12)
+    return {
+        "tasks": len(difference),
+        "tasks_above": int((difference > 0).sum()),
+        "tasks_below": int((difference < 0).sum()),
+        "runs": len(pair.ours),
+        "other_runs": len(pair.theirs),
+    }
+
+
+def _means(pair: Pair) -> dict[str, float]:
+    """Mean success over tasks: mean and standard deviation over runs."""
+    found = {}
+    for end, matrix in (("", pair.ours), ("other_", pair.theirs)):
+        over_tasks = matrix.mean(axis=1)
+        found[f"{end}mean"] = round(float(over_tasks.mean()), 12)
+        found[f"{end}deviation"] = round(float(over_tasks.std(ddof=1)), 12)
+    return found

@@ -1,0 +1,149 @@
+"""What acting costs and what it buys: evaluations, latency and success of every sampler."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from fmq.analysis.csvw import Column, Columns, read_table, write_table
+from fmq.analysis.drawing import footnote, save_figure
+from fmq.analysis.evaluations import SAMPLER, SEED, TASK
+from fmq.analysis.last_checkpoints import IQM, RUN, collect, interval_words, percent, summarise
+from fmq.analysis.listing import Listing, write_listing
+from fmq.analysis.provenance import collect_provenance, data_sentence, study_sentence
+from fmq.analysis.style import STYLE, look
+from fmq.errors import UserError
+from fmq.methods import METHODS
+from fmq.settings import Study
+from fmq.variants import inference_rows, sampler_label
+
+_EVALUATIONS = Column("integer", "evaluations of the velocity network per chunk, counted", 1)
+_COUNTS: Columns = {
+    "evaluations": _EVALUATIONS,
+    "formula": _EVALUATIONS._replace(description="the same by the paper's formula"),
+    "critic_evaluations": Column("integer", "evaluations of both critics per chunk, counted", 0),
+    "milliseconds": Column("number", "median wall time of a chunk at one observation", 0),
+}
+MEASURED: Columns = {"task": TASK, "run": RUN, "sampler": SAMPLER, "seed": SEED, **_COUNTS}
+QUANTITIES = {
+    "evaluations": "network evaluations per chunk",
+    "milliseconds": "time per chunk (ms)",
+}
+_MISSING = "empty where runs are missing"
+TABLE: Columns = {
+    "method": Column("string", "key of the method"),
+    "sampler": SAMPLER,
+    **_COUNTS,
+    "value": Column(
+        "number", f"IQM of success over tasks and seeds; {_MISSING}", 0, 1, optional=True
+    ),
+    "low": Column("number", "lower end of its bootstrap interval", 0, 1, optional=True),
+    "high": Column("number", "upper end of its bootstrap interval", 0, 1, optional=True),
+}
+
+
+def read_costs(study: Study, runs: Path) -> pd.DataFrame:
+    """What `fmq inference` measured: counts are the same on all tasks, the time is their median.
+
+    Returns:
+        indexed by run and sampler, columns `_COUNTS`.
+
+    Raises:
+        UserError: a file is missing or of other samplers, or a count differs from the formula.
+    """
+    wanted = pd.MultiIndex.from_tuples(inference_rows(study), names=["run", "sampler"])
+    parts = []
+    for task in study.tasks:
+        path = runs / task / f"seed{study.seeds[0]}" / "inference.csv"
+        if study.allow_missing and not path.exists():
+            continue
+        found = read_table(path, MEASURED, ("run", "sampler")).set_index(["run", "sampler"])
+        if set(found.index) != set(wanted):
+            raise UserError(
+                f"{path}: of other methods or samplers; run `fmq inference {task}` again"
+            )
+        parts.append(found)
+    if not parts:
+        raise UserError(f"{runs}: nothing measured yet; `snakemake inference` does")
+    costs = pd.concat(parts).groupby(["run", "sampler"], sort=False)[list(_COUNTS)]
+    if (costs.nunique()[["evaluations", "formula", "critic_evaluations"]] > 1).any(axis=None):
+        raise UserError(f"{runs}: inference.csv of several settings; run `fmq inference` again")
+    return costs.median().loc[wanted].astype(dict.fromkeys(list(_COUNTS)[:3], "int64"))
+
+
+def write_inference_report(
+    study: Study, runs: Path, manifests: Sequence[Path], folder: Path
+) -> None:
+    """Write inference.csv, .tex, .md and the figure of success against evaluations."""
+    costs = read_costs(study, runs).reset_index()
+    scores = collect(study, runs, manifests, inference_rows(study), "inference")
+    summary = summarise(study, scores)
+    iqm = summary[summary["task"] == IQM][["run", "sampler", "value", "low", "high"]]
+    table = costs.merge(iqm, on=["run", "sampler"], how="left")
+    table["method"] = table["run"].str.removeprefix("finetune-")
+    provenance = collect_provenance(study, manifests)
+    write_table(folder / "inference.csv", table[list(TABLE)], TABLE, provenance)
+    source = f"{data_sentence(provenance)} {study_sentence(provenance)}"
+    words = (
+        "Evaluations per action chunk, counted as they happen, of the velocity network and of the "
+        f"critics; median milliseconds at one observation with {study.threads} thread(s) of the "
+        f"machine that measured; {IQM} of success in percent. {interval_words(study)} {source}"
+    )
+    header = ["", "sampler", "network", "critics", "ms", "success"]
+    listing = Listing("tab:inference", words, header, [_cells(row) for _, row in table.iterrows()])
+    write_listing(folder / "inference", listing, provenance)
+    with mpl.rc_context(STYLE):
+        figure = draw(table)
+        footnote(figure, f"Last checkpoints. {interval_words(study)} {source}")
+        save_figure(figure, folder / "inference", "Success against evaluations", provenance)
+
+
+def _cells(row: pd.Series) -> list[str]:
+    counted = str(row["evaluations"])
+    if row["evaluations"] != row["formula"]:
+        counted += f" (formula: {row['formula']})"
+    success = "–" if pd.isna(row["value"]) else percent(row)
+    label = METHODS[row["method"]].label
+    critics, time = str(row["critic_evaluations"]), f"{row['milliseconds']:.2f}"
+    return [label, sampler_label(row["sampler"]), counted, critics, time, success]
+
+
+def draw(table: pd.DataFrame) -> Figure:
+    """Success over evaluations of the velocity network and over milliseconds, per method."""
+    figure = Figure(figsize=(7.2, 3.0))
+    axes = figure.subplots(1, 2, sharey=True)
+    for axis, (column, label) in zip(axes, QUANTITIES.items(), strict=True):
+        for method in table["method"].unique():
+            own = table[table["method"] == method].dropna(subset=["value"]).sort_values(column)
+            beam = own["sampler"].str.startswith("qgbs")
+            _draw_line(axis, own[~beam], column, method, "")
+            _draw_line(axis, own[beam], column, method, " with QGBS")
+        axis.set_xscale("log")
+        axis.set_xlabel(label)
+    axes[0].set_ylabel("success (%)")
+    axes[0].set_ylim(-4, 104)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 4))
+    return figure
+
+
+def _draw_line(axis: Axes, part: pd.DataFrame, column: str, method: str, suffix: str) -> None:
+    """IQM with its interval at each cost; hollow marks and a dotted line for the beam search."""
+    if part.empty:
+        return
+    style, (value, low, high) = look(method), 100 * part[["value", "low", "high"]].to_numpy().T
+    axis.errorbar(
+        part[column].to_numpy(),
+        value,
+        yerr=None if np.isnan(low).any() else np.clip([value - low, high - value], 0, None),
+        color=style.color,
+        marker=style.marker,
+        markerfacecolor="white" if suffix else style.color,
+        linestyle=":" if suffix else "-",
+        elinewidth=0.8,
+        label=METHODS[method].label + suffix,
+    )

@@ -1,0 +1,72 @@
+"""Pages of Snakemake's report: the study's tables and its settings as HTML, one file each."""
+
+import html
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from markdown_it import MarkdownIt
+from pydantic import BaseModel
+
+from fmq.analysis.escape import escape_markdown
+from fmq.analysis.provenance import collect_provenance, provenance_lines
+from fmq.errors import UserError
+from fmq.files import atomic_path
+from fmq.section import Section
+from fmq.settings import Study
+
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; margin: 1.5em; max-width: 75em }
+table { border-collapse: collapse; margin: 1em 0; display: block; overflow-x: auto }
+th, td { padding: .3em .8em; border-bottom: 1px solid #ddd; text-align: left }
+th { border-bottom: 2px solid #555 }
+li { color: #555; font-size: 13px; overflow-wrap: anywhere }
+"""
+
+
+def write_page(source: Path, target: Path) -> None:
+    """Set a Markdown file of this project as a page of its own, with nothing to be fetched.
+
+    Raises:
+        UserError: there is no such file.
+    """
+    try:
+        text = source.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"{source}: no such file; make it first") from None
+    _write(target, source.stem, text)
+
+
+def write_settings_page(study: Study, manifests: Sequence[Path], target: Path) -> None:
+    """Every setting with its value and meaning, and what the outputs rest on."""
+    provenance = provenance_lines(collect_provenance(study, manifests))
+    rows = [f"| {key} | {value} | {meaning} |" for key, value, meaning in _settings(study)]
+    lines = ["| setting | value | meaning |", "| --- | --- | --- |", *rows]
+    listed = [f"- {escape_markdown(line)}" for line in provenance]
+    _write(target, f"Study {study.name}", "\n".join([*lines, "", "Provenance:", "", *listed]))
+
+
+def _settings(section: BaseModel, place: str = "") -> Iterator[tuple[str, str, str]]:
+    """Key, value and meaning of each setting, groups opened."""
+    for name, field in type(section).model_fields.items():
+        value: Any = getattr(section, name)
+        if isinstance(value, Section):
+            yield from _settings(value, f"{place}{name}.")
+            continue
+        items = value.items() if isinstance(value, dict) else ()
+        if not items:
+            yield f"{place}{name}", escape_markdown(str(value)), field.description or ""
+        for key, one in items:
+            shown = one.model_dump() if isinstance(one, BaseModel) else one
+            yield f"{place}{name}.{key}", escape_markdown(str(shown)), ""
+
+
+def _write(target: Path, title: str, text: str) -> None:
+    body = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
+    page = (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f"<title>{html.escape(title)}</title><style>{STYLE}</style></head>\n"
+        f"<body>\n{body}</body></html>\n"
+    )
+    with atomic_path(target) as temporary:
+        temporary.write_text(page, encoding="utf-8")

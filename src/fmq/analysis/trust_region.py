@@ -1,0 +1,185 @@
+"""How far fine-tuning moves a policy from its offline policy, beside the trust region of FMQ.
+
+The drift is the mean || u_{r,1} - u_off_{r,1} ||^2 over a batch. FMQ's target is at a distance of
+eta_eff from the offline policy (Theorem 3.2), so that its drift should settle near eta_eff^2. MVP
+and the control have no such radius. A policy without a flow map (QC) is left out: what it makes of
+an interval (r, 1) was never trained.
+
+Runs measure both every `log_every` updates; eta_eff is the mean over a batch, squared here.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+
+from fmq.analysis.bootstrap import bootstrap
+from fmq.analysis.csvw import Column, Columns, write_table
+from fmq.analysis.drawing import footnote, save_figure
+from fmq.analysis.listing import Listing, write_listing
+from fmq.analysis.matrices import Matrix, without_gaps
+from fmq.analysis.provenance import collect_provenance, data_sentence, study_sentence
+from fmq.analysis.render import MISSING
+from fmq.analysis.style import STYLE, short_task_names
+from fmq.analysis.training_metrics import read_metrics
+from fmq.analysis.trust_region_figure import draw_trust_region
+from fmq.errors import UserError
+from fmq.methods import METHODS, flow_map_methods
+from fmq.settings import Study
+
+TITLE = "Drift from the offline policy against the trust region"
+
+TRUST_REGION: Columns = {
+    "task": Column("string", "name of the task"),
+    "method": Column("string", "key of the method"),
+    "drift": Column(
+        "number",
+        "mean || u_on - u_off ||^2 over the second half of fine-tuning, mean over runs; empty "
+        "without a run that measured it",
+        0,
+        optional=True,
+    ),
+    "deviation": Column("number", "standard deviation over runs", 0, optional=True),
+    "low": Column("number", "lower end of the bootstrap interval over runs", 0, optional=True),
+    "high": Column("number", "upper end of the bootstrap interval over runs", 0, optional=True),
+    "radius_squared": Column(
+        "number", "eta_eff^2 of FMQ's runs of the task, over the same steps", 0, optional=True
+    ),
+    "ratio": Column("number", "drift over radius_squared", 0, optional=True),
+    "runs": Column("integer", "runs behind the drift", 0),
+}
+
+
+def settled(study: Study, metrics: pd.DataFrame) -> pd.DataFrame:
+    """Means over the second half of fine-tuning, a row per task, method and seed.
+
+    Args:
+        metrics: what `read_metrics` returns.
+
+    Returns:
+        task, method, seed, drift and radius_squared (NaN for a method without a radius).
+    """
+    late = metrics[metrics["step"] > study.online.steps / 2]
+    late = late.assign(radius_squared=late["eta_effective"] ** 2)
+    means = late.groupby(["task", "method", "seed"])[["drift", "radius_squared"]].mean()
+    return means.reset_index()
+
+
+def trust_region(study: Study, metrics: pd.DataFrame) -> pd.DataFrame:
+    """Drift and radius per task and method, columns `TRUST_REGION`."""
+    runs = settled(study, metrics)
+    radius = runs.groupby("task")["radius_squared"].mean()
+    parts = []
+    for method in flow_map_methods(study.methods):
+        own = runs[runs["method"] == method]
+        table = own.pivot(index="seed", columns="task", values="drift")
+        table = table.reindex(columns=pd.Index(study.tasks, name="task"))
+        estimates = [_estimate(study, part) for part in without_gaps(table)]
+        found = pd.concat([pd.DataFrame(columns=["task"]), *estimates]).set_index("task")
+        parts.append(
+            found.reindex(study.tasks).rename_axis("task").reset_index().assign(method=method)
+        )
+    rows = pd.concat(parts, ignore_index=True).reindex(columns=list(TRUST_REGION))
+    rows["radius_squared"] = rows["task"].map(radius)
+    rows["runs"] = rows["runs"].fillna(0).astype(int)
+    return rows.assign(ratio=rows["drift"] / rows["radius_squared"].replace(0.0, np.nan))
+
+
+def _estimate(study: Study, matrix: pd.DataFrame) -> pd.DataFrame:
+    """Mean over runs, with its interval; `matrix` is runs x tasks without gaps."""
+    estimate = bootstrap(study, _task_mean, matrix)
+    frame = pd.DataFrame({"task": list(matrix.columns), "drift": estimate.value})
+    return frame.assign(
+        low=estimate.low,
+        high=estimate.high,
+        deviation=matrix.std(ddof=1).to_numpy(),
+        runs=len(matrix),
+    )
+
+
+def _task_mean(drifts: Matrix) -> Matrix:
+    return np.mean(drifts, axis=0)
+
+
+def write_trust_region(study: Study, runs: Path, manifests: Sequence[Path], folder: Path) -> None:
+    """Write trust_region as .csv, .md, .tex, .pdf and .png.
+
+    Raises:
+        UserError: no method of the study has a flow map; runs are missing, of other settings or of
+            other data.
+    """
+    methods = flow_map_methods(study.methods)
+    if not methods:
+        raise UserError("methods: none has a flow map, and the trust region is about those")
+    metrics = read_metrics(study, runs, methods, manifests)
+    if metrics.empty:
+        raise UserError(
+            f"{runs}: no measurement of a fine-tuned flow map is there yet; each takes "
+            f"{study.training.log_every} updates"
+        )
+    table = trust_region(study, metrics)
+    provenance = collect_provenance(study, manifests)
+    words = f"{_words(study, table)} {data_sentence(provenance)} {study_sentence(provenance)}"
+    write_table(folder / "trust_region.csv", table, TRUST_REGION, provenance)
+    caption = (
+        "Drift from the offline policy, in parentheses over eta_eff², the squared radius of FMQ's "
+        f"trust region. {words}"
+    )
+    listing = Listing("tab:trust-region", caption, _header(methods), _rows(study, table))
+    write_listing(folder / "trust_region", listing, provenance)
+    with mpl.rc_context(STYLE):
+        figure = draw_trust_region(study, metrics)
+        footnote(figure, words)
+        save_figure(figure, folder / "trust_region", TITLE, provenance)
+
+
+def _words(study: Study, table: pd.DataFrame) -> str:
+    seeds = len(study.seeds)
+    percent = f"{100 * study.statistics.confidence:g}%"
+    sentences = [
+        "Drift: mean squared distance of the velocity u(r, 1) from the offline policy's over a "
+        f"batch, every {study.training.log_every:,} updates. The table is over the second half of "
+        "fine-tuning; eta_eff: the mean radius of FMQ's target.",
+        "One seed: no deviation and no interval."
+        if seeds == 1
+        else f"Mean ± standard deviation over {seeds} seeds; bands of the figure: {percent} "
+        "bootstrap intervals over seeds.",
+        ""
+        if (table["runs"] == seeds).all()
+        else "n tells the seeds of an entry that has fewer measurements; a dash has none.",
+    ]
+    return " ".join(filter(None, sentences))
+
+
+def _header(methods: Sequence[str]) -> list[str]:
+    return ["task", "eta_eff²", *(METHODS[method].label for method in methods)]
+
+
+def _rows(study: Study, table: pd.DataFrame) -> list[list[str]]:
+    names = short_task_names(study.tasks)
+    rows = []
+    for task, name in names.items():
+        entries: list[Any] = list(table[table["task"] == task].itertuples())
+        drifts = [_drift(study, entry) for entry in entries]
+        rows.append([name, _number(entries[0].radius_squared), *drifts])
+    return rows
+
+
+def _drift(study: Study, entry: Any) -> str:
+    """Drift and deviation, the ratio to eta_eff^2, and the seeds if some are missing."""
+    words = _number(entry.drift)
+    if not np.isnan(entry.deviation):
+        words += f" ± {_number(entry.deviation)}"
+    if not np.isnan(entry.ratio):
+        words += f" ({_number(entry.ratio)})"
+    return words + (f", n={entry.runs}" if 0 < entry.runs < len(study.seeds) else "")
+
+
+def _number(value: float) -> str:
+    """Three digits."""
+    if np.isnan(value):
+        return MISSING
+    return f"{value:,.0f}" if value >= 1000 else f"{value:#.3g}".rstrip(".")

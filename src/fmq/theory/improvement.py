@@ -1,0 +1,128 @@
+"""Whether training on the target raises Q, with the critics as they are at the start."""
+
+import copy
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from fmq.data.sequences import Batch
+from fmq.flow import Velocity, interpolate
+from fmq.guidance import CriticFunction, fmq_loss, fmq_target, value_and_gradient
+from fmq.networks import VelocityNetwork
+from fmq.settings import Study
+from fmq.training.adam import Adam, flatten
+
+MEASURED = (0, 1, 2, 5, 10, 20, 50, 100, 200, 400)  # updates behind the policy
+
+
+class Yardstick(NamedTuple):
+    """A fixed batch, and what the offline policy and the target say about it.
+
+    Attributes:
+        observations: shape (batch, O).
+        a_r: interpolants, shape (batch, H*A).
+        r: shape (batch, 1).
+        u_off: velocity of the offline policy, shape (batch, H*A).
+        a_1: its clipped chunks, shape (batch, H*A).
+        value: Q there, shape (batch,).
+        gradient: of Q there, shape (batch, H*A).
+        eta: radius of the trust region, shape (batch,).
+        promised: (1 - r) <gradient, u* - u_off>, shape (batch,).
+    """
+
+    observations: Tensor
+    a_r: Tensor
+    r: Tensor
+    u_off: Tensor
+    a_1: Tensor
+    value: Tensor
+    gradient: Tensor
+    eta: Tensor
+    promised: Tensor
+
+
+def make_yardstick(
+    offline: Velocity,
+    critic: CriticFunction,
+    batch: Batch,
+    noise: Tensor,
+    r: Tensor,
+    *,
+    eta: float,
+    beta: float,
+) -> Yardstick:
+    """Arguments as of `fmq.guidance.fmq_loss`."""
+    a_r = interpolate(noise, batch.actions, r)
+    target = fmq_target(offline, critic, batch.observations, a_r, r, eta=eta, beta=beta)
+    u_off = target.offline_velocity
+    a_1 = (a_r + (1 - r) * u_off).clamp(-1, 1)
+    values, gradient = value_and_gradient(critic, batch.observations, a_1, "first")
+    promised = (gradient * (1 - r) * (target.velocity - u_off)).sum(-1)
+    return Yardstick(
+        batch.observations, a_r, r, u_off, a_1, values[0], gradient, target.eta, promised
+    )
+
+
+@torch.no_grad()
+def row(yardstick: Yardstick, velocity: Velocity, critic: CriticFunction) -> dict[str, float]:
+    """Means over the yardstick's batch.
+
+    ``gain`` is of the chunks that the policies would execute, clip(a_r + (1 - r) u); ``free_gain``
+    of a_1 + (1 - r) (u - u_off), which only the expansion's own error parts from ``predicted``.
+    """
+    observations, a_r, r, u_off, a_1, value, gradient, eta, promised = yardstick
+    u = velocity(observations, a_r, r, torch.ones_like(r))
+    moved = (1 - r) * (u - u_off)
+    gain = critic(observations, (a_r + (1 - r) * u).clamp(-1, 1))[0] - value
+    free_gain = critic(observations, a_1 + moved)[0] - value
+    quantities = {
+        "displacement": torch.linalg.vector_norm(u - u_off, dim=-1),
+        "eta": eta,
+        "gain": gain,
+        "free_gain": free_gain,
+        "predicted": (gradient * moved).sum(-1),
+        "promised": promised,
+        "raised": (gain > 0).double(),
+    }
+    return {name: float(one.mean()) for name, one in quantities.items()} | {"states": len(a_1)}
+
+
+def measure(
+    offline: VelocityNetwork,
+    critic: CriticFunction,
+    study: Study,
+    sample: Callable[[int], Batch],
+    states: int,
+    generator: torch.Generator,
+) -> list[dict[str, Any]]:
+    """A row after each of `MEASURED` updates of a copy of the offline policy.
+
+    Args:
+        sample: so many chunks of the data set.
+        states: chunks of the fixed batch.
+        generator: of noise and times.
+    """
+    settings = study.fmq
+    eta, beta = settings.eta, settings.beta if settings.adaptive else 0.0
+
+    def draw(count: int) -> tuple[Batch, Tensor, Tensor]:
+        batch = sample(count)
+        noise = torch.randn(batch.actions.shape, generator=generator, dtype=batch.actions.dtype)
+        return batch, noise, torch.rand(count, 1, generator=generator, dtype=batch.actions.dtype)
+
+    yardstick = make_yardstick(offline, critic, *draw(states), eta=eta, beta=beta)
+    actor = copy.deepcopy(offline).requires_grad_(True)
+    parameters = list(actor.parameters())
+    optimizer = Adam(flatten(parameters), study.training.learning_rate)
+    rows = []
+    for update in range(MEASURED[-1] + 1):
+        if update in MEASURED:
+            rows.append({"update": update, **row(yardstick, actor, critic)})
+        batch, noise, r = draw(study.training.batch_size)
+        data = (batch.observations, batch.actions, batch.valid, noise, r)
+        loss, _ = fmq_loss(actor, offline, critic, *data, eta=eta, beta=beta)
+        gradients = torch.autograd.grad(loss, parameters)
+        optimizer.step(torch.cat([one.flatten() for one in gradients]))
+    return rows

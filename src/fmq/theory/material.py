@@ -1,0 +1,61 @@
+"""What the measurements need: networks and chunks of the data set, all in float64 on the CPU.
+
+Differences of values are small beside the values, so that float32 would show its own rounding.
+"""
+
+from pathlib import Path
+
+import torch
+
+from fmq import paths
+from fmq.data.manifest import check_dataset
+from fmq.data.normalization import Normalizer
+from fmq.data.sequences import Batch, SequenceBuffer
+from fmq.data.transitions import load_transitions
+from fmq.datasets import training_file
+from fmq.errors import UserError
+from fmq.evaluation import Networks, checkpoint_file, learned_from, load_networks
+from fmq.runs import Run
+
+CPU = torch.device("cpu")
+
+
+def load_trained(run: Run, results: Path) -> Networks:
+    """The networks of a run's last checkpoint, without gradients.
+
+    Raises:
+        UserError: the checkpoint is missing, of other settings, or learned from other data.
+    """
+    file = training_file(run.task.dataset)
+    folder = paths.dataset_folder(results, run.task.dataset)
+    manifest = check_dataset(folder, run.task.dataset)
+    if learned_from(run, results).get(file) != manifest["files"][file]["sha256"]:
+        path = checkpoint_file(run, results)
+        raise UserError(f"{path}: learned from other data than {folder}; run it again")
+    networks = load_networks(run, results, CPU)
+    for network in (networks.actor, networks.critic):
+        network.double().requires_grad_(False)
+    normalizer = Normalizer(*(one.double() for one in networks.normalizer))
+    return networks._replace(normalizer=normalizer)
+
+
+def load_chunks(run: Run, results: Path) -> SequenceBuffer:
+    """The data set that a run learned from, as a source of chunks."""
+    data = load_transitions(paths.dataset_folder(results, run.task.dataset), run.task)
+    tensors = {name: torch.as_tensor(array) for name, array in vars(data).items()}
+    length = run.task.settings.chunk_length
+    return SequenceBuffer(
+        **tensors,
+        capacity=0,
+        horizon=length,
+        discount=run.task.settings.discount,
+        actions_per_chunk=length,
+    )
+
+
+def sample(
+    chunks: SequenceBuffer, normalizer: Normalizer, count: int, generator: torch.Generator
+) -> Batch:
+    """`count` chunks in float64 with normalised observations."""
+    batch = Batch(*(one.double() for one in chunks.sample(count, generator)))
+    return batch._replace(observations=normalizer(batch.observations))

@@ -1,0 +1,79 @@
+"""Tables and figure of the ablations, from made-up episodes."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from fmq.analysis.ablations import write_ablations
+from fmq.analysis.last_checkpoints import collect, summarise
+from fmq.errors import UserError
+from fmq.settings import Study
+from fmq.variants import ablation_rows
+
+OUTPUTS = {
+    *(f"{name}.csv{end}" for name in ("scores", "summary") for end in ("", "-metadata.json")),
+    *(f"{name}.{end}" for name in ("offline", "training", "sampling") for end in ("tex", "md")),
+    *("ablations.pdf", "ablations.png"),
+}
+
+
+@pytest.fixture(scope="module")
+def written(
+    study: Study, manifest: Path, ablation_runs_writer, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    folder = tmp_path_factory.mktemp("ablations")
+    ablation_runs_writer(study, folder / "runs")
+    write_ablations(study, folder / "runs", [manifest], folder / "results")
+    return folder
+
+
+def test_every_promised_output_is_there(written: Path) -> None:
+    assert {path.name for path in (written / "results").iterdir()} == OUTPUTS
+
+
+def test_every_variant_has_its_own_line_and_numbers(study: Study, written: Path) -> None:
+    scores = pd.read_csv(written / "results" / "scores.csv")
+    summary = pd.read_csv(written / "results" / "summary.csv")
+    for row in ablation_rows(study):
+        own = scores[(scores["run"] == row.run) & (scores["sampler"] == row.sampler)]
+        assert len(own) == len(study.tasks) * len(study.seeds)
+        line = summary[(summary["label"] == row.label) & (summary["group"] == row.group)]
+        for task in study.tasks:
+            value = line.loc[line["task"] == task, "value"].item()
+            assert value == pytest.approx(own.loc[own["task"] == task, "success"].mean())
+        text = (written / "results" / f"{row.group}.md").read_text()
+        assert sum(one.startswith(f"| {row.label} |") for one in text.splitlines()) == 1
+
+
+def test_the_interval_holds_the_value(written: Path) -> None:
+    summary = pd.read_csv(written / "results" / "summary.csv")
+    assert (summary["low"] <= summary["value"] + 1e-12).all()
+    assert (summary["value"] <= summary["high"] + 1e-12).all()
+    assert (summary["low"] < summary["high"]).any()
+
+
+def test_what_is_missing_is_named(study: Study, written: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"missing: .*`snakemake ablations` makes them"):
+        collect(study, tmp_path, [], [("finetune-fmq@lsd", "best_of_n")], "ablations")
+
+
+def test_an_unfinished_study_shows_what_is_there(
+    study: Study, study_maker, written: Path, tmp_path: Path
+) -> None:
+    unfinished = study_maker(allow_missing=True)
+    runs = tmp_path / "runs"
+    runs.symlink_to(written / "runs")
+    rows = [("finetune-fmq", "best_of_n"), ("finetune-fmq@eta-0.5", "euler")]
+    scores = collect(unfinished, runs, [], rows, "ablations")
+    assert set(scores["sampler"]) == {"best_of_n"}
+    assert len(summarise(unfinished, scores)) == 1 + len(study.tasks)
+
+
+def test_episodes_of_other_settings_are_refused(study: Study, study_maker, written: Path) -> None:
+    other = study.ablations.model_dump()
+    other["methods"]["fmq@eta-0.5"]["fmq"]["eta"] = 0.75
+    changed = study_maker(ablations=other)
+    rows = [("finetune-fmq@eta-0.5", "best_of_n")]
+    with pytest.raises(UserError, match=r"of other settings: .*fmq\.eta 0\.5, expected 0\.75"):
+        collect(changed, written / "runs", [], rows, "ablations")

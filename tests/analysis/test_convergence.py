@@ -1,0 +1,263 @@
+"""Convergence of whole studies: known steps and seconds, censored runs, gaps, files."""
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers.curves import set_success, write_metrics
+
+from fmq.analysis.convergence import CONVERGENCE, MEAN
+from fmq.analysis.convergence_report import write_convergence
+from fmq.analysis.csvw import read_table
+from fmq.analysis.scores import write_scores
+from fmq.errors import UserError
+from fmq.settings import Study
+
+TASK2, TASK4 = (f"pointmaze-medium-navigate-singletask-task{n}-v0" for n in (2, 4))
+ARRIVAL = {"fmq": 2000, "mvp": 6000}
+
+
+def arriving(task: str, method: str, seed: int, step: int) -> float:
+    """0.8 from a known step on; a tenth of it before."""
+    return 0.8 if step >= ARRIVAL.get(method, 0) else 0.1
+
+
+def steady(task: str, method: str, seed: int, step: int) -> float:
+    """FMQ makes 100 steps a second, anybody else 200; half as many up to 4,000 steps."""
+    return (100.0 if method == "fmq" else 200.0) * (0.5 if step <= 4000 else 1.0)
+
+
+def no_drift(task: str, method: str, seed: int, step: int) -> float:
+    return 0.0
+
+
+def report(
+    study: Study,
+    runs: Path,
+    folder: Path,
+    success: Callable[[str, str, int, int], float] = arriving,
+    rate: Callable[[str, str, int, int], float] = steady,
+) -> dict[str, pd.DataFrame]:
+    """The tables of a copy of `runs` with known success, by unit."""
+    copy = shutil.copytree(runs, folder / "runs", dirs_exist_ok=True)
+    set_success(study, copy, success)
+    write_metrics(study, copy, rate, no_drift)
+    return made(study, copy, folder)
+
+
+def made(study: Study, runs: Path, folder: Path) -> dict[str, pd.DataFrame]:
+    write_scores(study, runs, folder / "scores.csv")
+    write_convergence(study, folder / "scores.csv", runs, [], folder / "convergence")
+    paths = {unit: folder / "convergence" / f"{unit}.csv" for unit in ("steps", "seconds")}
+    return {unit: read_table(path, CONVERGENCE, ["task", "level"]) for unit, path in paths.items()}
+
+
+def test_known_steps_and_seconds(study: Study, runs: Path, tmp_path: Path) -> None:
+    tables = report(study, runs, tmp_path)
+    steps, seconds = tables["steps"], tables["seconds"]
+    assert set(steps["task"]) == {*study.tasks, MEAN}
+    tasks = steps[steps["task"] != MEAN]
+    assert set(tasks["fmq"]) == {2000.0}
+    assert set(tasks["mvp"]) == {6000.0}
+    assert set(steps["state"]) == {"measured"}
+    for column in ("least", "most"):
+        np.testing.assert_allclose(steps[column], 3.0)
+    np.testing.assert_allclose(tasks["success"], 0.8 * tasks["level"])
+    # 2,000 steps at 50 a second; 4,000 at 100 a second and 2,000 at 200.
+    tasks = seconds[seconds["task"] != MEAN]
+    np.testing.assert_allclose(tasks["fmq"], 40.0)
+    np.testing.assert_allclose(tasks["mvp"], 50.0)
+    np.testing.assert_allclose(seconds["most"], 50 / 40)
+    # All runs agree, so that every resample is the same.
+    mean = steps[steps["task"] == MEAN]
+    np.testing.assert_allclose(mean[["low", "high"]], 3.0)
+    assert (mean["fmq_reached"] == 6).all()
+
+
+def test_the_mean_is_of_the_ratios_and_its_interval_holds_those_of_the_runs(
+    study: Study, runs: Path, tmp_path: Path
+) -> None:
+    def success(task: str, method: str, seed: int, step: int) -> float:
+        arrival = 2000 if method == "fmq" else (2000 * (seed + 2) if task == TASK4 else 4000)
+        return 1.0 if step >= arrival else 0.0
+
+    table = report(study, runs, tmp_path, success)["steps"].set_index(["task", "level"])
+    # MVP's seeds arrive on task4 at 4000, 6000 and 8000: all of them, the mean only at the end.
+    assert table.loc[(TASK4, 1.0), "most"] == 4.0
+    assert table.loc[(TASK2, 1.0), "most"] == 2.0
+    mean = table.loc[(MEAN, 1.0)]
+    assert mean["most"] == 3.0
+    # A resample may hold the first seed alone, or the last.
+    assert mean["low"] == 2.0 < mean["high"] <= 3.0
+
+
+def test_all_runs_censored(study: Study, runs: Path, tmp_path: Path) -> None:
+    def success(task: str, method: str, seed: int, step: int) -> float:
+        return 0.1 if method == "fmq" else arriving(task, method, seed, step)
+
+    tables = report(study, runs, tmp_path, success)
+    for table in tables.values():
+        assert set(table["state"]) == {"censored"}
+        assert table[table["task"] != MEAN]["fmq"].isna().all()
+        assert (table["fmq_reached"] == 0).all()
+        assert (table["least"] == 0).all()
+        mean = table[table["task"] == MEAN]
+        assert (mean["tasks"] == 2).all()
+        assert (mean["tasks_censored"] == 2).all()
+        assert (mean["low"] == 0).all()
+    np.testing.assert_allclose(tables["steps"]["most"], 6000 / 8000)
+    text = (tmp_path / "convergence" / "steps.md").read_text()
+    assert "2 at 75%, 2 at 85%, 2 at 95%, 2 at 100%" in text
+    assert "&lt; 0.75 (–/6k)" in text
+    assert "| 0/0/0/0 | 3/3/3/3 |" in text
+    assert "0.00 to 0.75" in text
+    assert r"\textless{} 0.75 (–/6k)" in (tmp_path / "convergence" / "steps.tex").read_text()
+
+
+def test_a_run_that_stays_behind_counts_against_its_method(
+    study: Study, runs: Path, tmp_path: Path
+) -> None:
+    """One seed of three never arrives: the mean does not reach the level, two runs do."""
+
+    def success(task: str, method: str, seed: int, step: int) -> float:
+        stays = task == TASK4 and method == "fmq" and seed == 1
+        return 0.0 if stays else arriving(task, method, seed, step)
+
+    table = report(study, runs, tmp_path, success)["steps"].set_index(["task", "level"])
+    for level in (0.75, 1.0):
+        entry = table.loc[(TASK4, level)]
+        assert (entry["state"], entry["fmq_reached"], entry["fmq_runs"]) == ("censored", 2, 3)
+        mean = table.loc[(MEAN, level)]
+        assert (mean["least"], mean["most"]) == pytest.approx((3 / 2, (3 + 0.75) / 2))
+        assert (mean["tasks"], mean["tasks_censored"]) == (2, 1)
+        # Resamples without the run that stays behind have it all, those with it have bounds.
+        assert mean["low"] == pytest.approx(1.5)
+        assert mean["high"] == pytest.approx(3.0)
+
+
+def test_without_a_success_of_mvp_a_task_has_no_level(
+    study: Study, runs: Path, tmp_path: Path
+) -> None:
+    def success(task: str, method: str, seed: int, step: int) -> float:
+        nothing = task == TASK4 and method == "mvp"
+        return 0.0 if nothing else arriving(task, method, seed, step)
+
+    table = report(study, runs, tmp_path, success)["steps"].set_index("task")
+    assert set(table.loc[TASK4, "state"]) == {"no level"}
+    assert table.loc[TASK4, ["fmq", "mvp", "most"]].isna().all(axis=None)
+    assert (table.loc[TASK4, ["fmq_reached", "mvp_reached"]] == 0).all(axis=None)
+    assert (table.loc[MEAN, "most"] == 3.0).all()
+    assert (table.loc[MEAN, "tasks"] == 1).all()
+    assert "On 1 MVP never succeeds" in (tmp_path / "convergence" / "steps.md").read_text()
+
+
+def test_one_seed_has_no_interval_and_says_so(
+    study_maker: Callable[..., Study],
+    runs_writer: Callable[[Study, Path], None],
+    tmp_path: Path,
+) -> None:
+    study = study_maker(seeds=[4])
+    runs_writer(study, tmp_path / "made")
+    tables = report(study, tmp_path / "made", tmp_path)
+    assert tables["steps"][["low", "high"]].isna().all(axis=None)
+    assert (tables["steps"]["most"] == 3.0).all()
+    text = (tmp_path / "convergence" / "steps.md").read_text()
+    assert "One seed: no interval." in text
+    assert re.search(r"\bnan\b", text) is None
+
+
+def test_an_unfinished_study_takes_the_runs_that_are_there(
+    study_maker: Callable[..., Study], runs: Path, tmp_path: Path
+) -> None:
+    unfinished = study_maker(allow_missing=True)
+    report(unfinished, runs, tmp_path)
+    for seed in (0, 1, 2):
+        folder = tmp_path / "runs" / TASK4 / f"seed{seed}"
+        shutil.rmtree(folder / "finetune-mvp")
+        for path in folder.glob("evaluate-finetune-mvp-[bq]*"):
+            path.unlink()
+    (tmp_path / "runs" / TASK2 / "seed1" / "evaluate-finetune-fmq-best_of_n.csv").unlink()
+    table = made(unfinished, tmp_path / "runs", tmp_path)["steps"].set_index("task")
+    assert set(table.loc[TASK4, "state"]) == {"no runs"}
+    assert set(table.loc[TASK2, "fmq_runs"]) == {2}
+    assert (table.loc[TASK2, "most"] == 3.0).all()
+    assert set(table.loc[MEAN, "state"]) == {"no runs"}
+    text = (tmp_path / "convergence" / "steps.md").read_text()
+    assert "| 2/2/2/2 of 2 | 3/3/3/3 |" in text
+    assert "Unfinished: a task is over the seeds that it has, 0 to 3 of 3" in text
+
+
+def test_resamples_without_a_success_of_mvp_leave_no_interval_to_a_single_task(
+    study_maker: Callable[..., Study],
+    runs_writer: Callable[[Study, Path], None],
+    tmp_path: Path,
+) -> None:
+    """Beside another task they leave the mean over the tasks that have a level."""
+
+    def success(task: str, method: str, seed: int, step: int) -> float:
+        lucky = task != TASK4 or method != "mvp" or seed == 0
+        return arriving(task, method, seed, step) if lucky else 0.0
+
+    for tasks, bounded in (([TASK4], False), ([TASK2, TASK4], True)):
+        study = study_maker(tasks=tasks)
+        folder = tmp_path / str(len(tasks))
+        runs_writer(study, folder / "made")
+        table = report(study, folder / "made", folder, success)["steps"]
+        mean = table[table["task"] == MEAN]
+        assert set(mean["state"]) == {"measured"}
+        assert mean[["low", "high"]].notna().all(axis=None) == bounded
+
+
+def test_runs_too_short_for_a_measurement_have_no_time(
+    study: Study, runs: Path, tmp_path: Path
+) -> None:
+    report(study, runs, tmp_path)
+    for path in (tmp_path / "runs").glob(f"{TASK4}/seed0/finetune-mvp/metrics.csv"):
+        path.write_text("\n")
+    tables = made(study, tmp_path / "runs", tmp_path)
+    assert set(tables["seconds"].set_index("task").loc[TASK4, "state"]) == {"no time"}
+    assert set(tables["steps"]["state"]) == {"measured"}
+    mean = tables["seconds"].set_index("task").loc[MEAN]
+    assert (mean["tasks"] == 1).all()
+    assert "such a task is not in the mean" in (tmp_path / "convergence/seconds.md").read_text()
+
+
+def test_files_are_the_same_twice(study: Study, runs: Path, tmp_path: Path) -> None:
+    report(study, runs, tmp_path)
+    first = {path.name: path.read_bytes() for path in (tmp_path / "convergence").iterdir()}
+    assert {name.partition(".")[2] for name in first} == {
+        *("csv", "csv-metadata.json", "md", "tex", "pdf", "png")
+    }
+    made(study, tmp_path / "runs", tmp_path)
+    for path in (tmp_path / "convergence").iterdir():
+        assert path.read_bytes() == first[path.name]
+
+
+def test_what_does_not_belong_is_refused(
+    study: Study, study_maker: Callable[..., Study], runs: Path, tmp_path: Path
+) -> None:
+    report(study, runs, tmp_path)
+    scores, copy, out = tmp_path / "scores.csv", tmp_path / "runs", tmp_path / "out"
+    with pytest.raises(UserError, match="made with other settings"):
+        write_convergence(study_maker(seed=7), scores, copy, [], out)
+    with pytest.raises(UserError, match="compares fmq with mvp; add mvp"):
+        write_convergence(study_maker(methods=["fmq", "qc"]), scores, copy, [], out)
+    metrics = copy / TASK2 / "seed0" / "finetune-mvp" / "metrics.csv"
+    text = metrics.read_text()
+    for damaged, told in (
+        (text.replace("environment_rate", "rate"), "expected the columns"),
+        (text[:-1], "cut off"),
+        (text.replace("8000,", "9000,"), "a step 9000, expected up to 8000"),
+        (text.replace("7000,", "8000,"), "repeats step 8000"),
+    ):
+        metrics.write_text(damaged)
+        with pytest.raises(UserError, match=told):
+            write_convergence(study, scores, copy, [], out)
+    metrics.unlink()
+    with pytest.raises(UserError, match=r"1 missing: .*finetune-mvp/metrics.csv"):
+        write_convergence(study, scores, copy, [], out)
+    assert not out.exists()

@@ -1,0 +1,145 @@
+"""Drift against the trust region: known values, gaps, one seed, what does not belong."""
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers.curves import write_metrics
+
+from fmq.analysis.csvw import read_table
+from fmq.analysis.training_metrics import read_metrics, training_seconds
+from fmq.analysis.trust_region import TRUST_REGION, write_trust_region
+from fmq.errors import UserError
+from fmq.settings import Study
+
+TASK2, TASK4 = (f"pointmaze-medium-navigate-singletask-task{n}-v0" for n in (2, 4))
+LEVEL = {"fmq": 0.4, "mvp": 0.1, "mvp-no-new-data": 0.02, "qc": 7.0}
+
+
+def drift(task: str, method: str, seed: int, step: int) -> float:
+    """Ten times as much in the first half of 8,000 steps; seeds differ by a tenth."""
+    return LEVEL[method] * (1 + 0.1 * (seed - 1)) * (10 if step <= 4000 else 1)
+
+
+def one(task: str, method: str, seed: int, step: int) -> float:
+    return 1.0
+
+
+def report(study: Study, runs: Path, folder: Path) -> pd.DataFrame:
+    """The table of `runs`, in the order of its task and method."""
+    write_trust_region(study, runs, [], folder / "trust_region")
+    path = folder / "trust_region" / "trust_region.csv"
+    return read_table(path, TRUST_REGION, ["task", "method"]).set_index(["task", "method"])
+
+
+@pytest.fixture
+def copy(study: Study, runs: Path, tmp_path: Path) -> Path:
+    """Runs with known metrics, to be changed."""
+    folder = shutil.copytree(runs, tmp_path / "runs")
+    write_metrics(study, folder, one, drift, radius=0.5)
+    return folder
+
+
+def test_the_second_half_counts_and_the_radius_is_squared(
+    study: Study, copy: Path, tmp_path: Path
+) -> None:
+    table = report(study, copy, tmp_path)
+    # QC's policy is no flow map.
+    assert list(table.index) == [
+        (task, method) for method in ("fmq", "mvp", "mvp-no-new-data") for task in study.tasks
+    ]
+    for method in ("fmq", "mvp", "mvp-no-new-data"):
+        found = table.loc[(TASK4, method)]
+        assert found["drift"] == pytest.approx(LEVEL[method])
+        assert found["deviation"] == pytest.approx(0.1 * LEVEL[method])
+        assert found["ratio"] == pytest.approx(LEVEL[method] / 0.25)
+        assert 0.9 * LEVEL[method] <= found["low"] < found["high"] <= 1.1 * LEVEL[method]
+    assert table["radius_squared"].to_numpy() == pytest.approx(0.25)
+    assert (table["runs"] == 3).all()
+
+
+def test_files_are_all_there_and_the_same_twice(study: Study, copy: Path, tmp_path: Path) -> None:
+    report(study, copy, tmp_path)
+    folder = tmp_path / "trust_region"
+    first = {path.name: path.read_bytes() for path in folder.iterdir()}
+    suffixes = ("csv", "csv-metadata.json", "md", "tex", "pdf", "png")
+    assert set(first) == {f"trust_region.{suffix}" for suffix in suffixes}
+    report(study, copy, tmp_path)
+    assert first == {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_run_without_measurements_is_a_gap(study: Study, copy: Path, tmp_path: Path) -> None:
+    """Fewer updates than `log_every`: the file has an empty header."""
+    (copy / TASK2 / "seed1" / "finetune-fmq" / "metrics.csv").write_text("\n")
+    for seed in study.seeds:
+        (copy / TASK4 / f"seed{seed}" / "finetune-mvp" / "metrics.csv").write_text("\n")
+    table = report(study, copy, tmp_path)
+    assert table.loc[(TASK2, "fmq"), "runs"] == 2
+    assert table.loc[(TASK2, "fmq"), "drift"] == pytest.approx(LEVEL["fmq"])
+    assert table.loc[(TASK4, "mvp"), "runs"] == 0
+    assert np.isnan(table.loc[(TASK4, "mvp"), "drift"])
+    text = (tmp_path / "trust_region" / "trust_region.md").read_text()
+    assert ", n=2 |" in text
+    assert "n tells the seeds of an entry that has fewer measurements; a dash has none." in text
+    assert re.search(r"\bnan\b", text) is None
+
+
+def test_an_unfinished_study_shows_what_is_there(
+    study_maker: Callable[..., Study], copy: Path, tmp_path: Path
+) -> None:
+    unfinished = study_maker(allow_missing=True)
+    for folder in copy.glob(f"{TASK4}/seed*/finetune-fmq"):
+        shutil.rmtree(folder)
+    table = report(unfinished, copy, tmp_path)
+    assert table.loc[(TASK4, "fmq"), "runs"] == 0
+    # Without FMQ there is no radius to hold MVP against.
+    assert table.loc[(TASK4, "mvp"), ["radius_squared", "ratio"]].isna().all()
+    assert table.loc[(TASK4, "mvp"), "drift"] == pytest.approx(LEVEL["mvp"])
+    for folder in copy.glob("*/seed*/finetune-*"):
+        shutil.rmtree(folder)
+    with pytest.raises(UserError, match="no measurement of a fine-tuned flow map is there yet"):
+        report(unfinished, copy, tmp_path)
+
+
+def test_one_seed_has_neither_deviation_nor_interval(
+    study_maker: Callable[..., Study], copy: Path, tmp_path: Path
+) -> None:
+    table = report(study_maker(seeds=[1]), copy, tmp_path)
+    assert table["drift"].to_numpy() == pytest.approx(np.repeat([0.4, 0.1, 0.02], 2))
+    assert table[["deviation", "low", "high"]].isna().all(axis=None)
+    text = (tmp_path / "trust_region" / "trust_region.md").read_text()
+    assert "One seed: no deviation and no interval." in text
+
+
+def test_what_does_not_belong_is_refused(
+    study: Study, study_maker: Callable[..., Study], copy: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "trust_region"
+    with pytest.raises(UserError, match=r"of other settings.*study_seed 0, expected 7"):
+        write_trust_region(study_maker(seed=7), copy, [], out)
+    with pytest.raises(UserError, match="none has a flow map"):
+        write_trust_region(study_maker(methods=["qc"]), copy, [], out)
+    provenance = copy / TASK2 / "seed0" / "finetune-fmq" / "provenance.json"
+    provenance.write_text(provenance.read_text().replace("0" * 64, "1" * 64))
+    with pytest.raises(UserError, match=r"of other data: .* expected 1111"):
+        write_trust_region(study, copy, [], out)
+    metrics = provenance.with_name("metrics.csv")
+    metrics.unlink()
+    with pytest.raises(UserError, match="1 missing"):
+        write_trust_region(study, copy, [], out)
+    assert not out.exists()
+
+
+def test_seconds_are_of_the_rates_between_rows(study: Study, copy: Path) -> None:
+    """50 steps at 10 a second, 50 at 5, and what follows the last row goes on as before."""
+    rows = pd.DataFrame({"step": [50, 100], "environment_rate": [10.0, 5.0]})
+    steps = [25, 50, 75, 100, 8000]
+    found = training_seconds(study, rows, steps)
+    assert found == pytest.approx([2.5, 5, 10, 15, 15 + 7900 / 5])
+    assert np.isnan(training_seconds(study, rows[:0], steps)).all()
+    control = read_metrics(study, copy, ["mvp-no-new-data"])
+    assert control["environment_rate"].isna().all()

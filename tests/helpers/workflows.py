@@ -1,0 +1,45 @@
+"""A copy of the project in which a test runs Snakemake."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+class Project:
+    """A copy of the project, so that a test may edit its sources and settings."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("src", "workflow", "profiles", "config"):
+            shutil.copytree(
+                ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__")
+            )
+        for name in ("Snakefile", "config.yaml"):
+            shutil.copy(ROOT / name, folder / name)
+
+    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+        environment = os.environ | {
+            "PYTHONPATH": str(self.folder / "src"),
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        }
+        return subprocess.run(
+            command, cwd=self.folder, env=environment, capture_output=True, text=True
+        )
+
+    def overlay(self, text: str) -> list[str]:
+        """Arguments for the smoke study with `text` on top of it."""
+        (self.folder / "overlay.yaml").write_text(text)
+        return ["--configfile", "config/smoke.yaml", "overlay.yaml"]
+
+    def planned(self, text: str = "{}") -> set[str]:
+        """Output files that would be made again under an overlay."""
+        result = self.snakemake("--dry-run", *self.overlay(text))
+        assert result.returncode == 0, result.stdout + result.stderr
+        outputs = re.findall(r"^    output: (.*)$", result.stdout + result.stderr, re.MULTILINE)
+        return {file for line in outputs for file in line.split(", ")}

@@ -1,0 +1,111 @@
+"""Variants: their names, what they change, and what they share with the study."""
+
+from pathlib import Path
+
+import pytest
+
+from fmq.configuration import load_study, study_from_dict
+from fmq.errors import UserError
+from fmq.runs import evaluation_settings, make_run
+from fmq.settings import Study
+from fmq.variants import ablation_rows, inference_rows, sampler_label
+from fmq.workflow import offline_checkpoint, run_hash, sampler_pattern
+
+TASK = "pointmaze-medium-navigate-singletask-task2-v0"
+
+
+@pytest.fixture(scope="module")
+def study() -> Study:
+    return load_study(Path(__file__).parents[1] / "config.yaml")
+
+
+def with_ablations(study: Study, **ablations: dict) -> Study:
+    none = {"methods": {}, "samplers": {}}
+    return study_from_dict(study.model_dump() | {"ablations": none | ablations}, "test")
+
+
+def test_a_variant_changes_its_own_settings_and_shares_its_parents(study: Study) -> None:
+    own = make_run(study, TASK, 0, "finetune-fmq").settings()
+    other = make_run(study, TASK, 0, "finetune-fmq@eta-0.25").settings()
+    assert other["fmq"] == own["fmq"] | {"eta": 0.25, "adaptive": False}
+    assert {key for key in own if own[key] != other[key]} == {"run", "fmq"}
+    assert own["parent"] == other["parent"]
+
+
+def test_a_distillation_is_the_same_run_by_whatever_name_it_is_reached(study: Study) -> None:
+    variant = make_run(study, TASK, 0, "finetune-fmq@lsd")
+    assert variant.parent is not None
+    assert variant.parent.settings() == make_run(study, TASK, 0, "distill-lsd").settings()
+    assert "distill-lsd" in offline_checkpoint(study, TASK, "0", "fmq@lsd")
+
+
+def test_ablations_shape_no_run_of_the_study(study: Study) -> None:
+    plain = with_ablations(study)
+    for name in ("pretrain-full", "distill-esd", "finetune-fmq", "finetune-qc"):
+        assert run_hash(plain, TASK, "0", name) == run_hash(study, TASK, "0", name)
+
+
+def test_a_sampler_s_variant_is_that_sampler_with_its_changes(study: Study) -> None:
+    name, sampling = study.sampler("qgbs@2-4-16")
+    assert name == "qgbs"
+    changes = {"qgbs_rounds": 2, "qgbs_copies": 4, "qgbs_candidates": 16}
+    assert sampling == study.sampling.model_copy(update=changes)
+    run = make_run(study, TASK, 0, "finetune-fmq")
+    assert evaluation_settings(run, "best_of_n@8")["sampling"]["samples"] == 8
+    assert "qgbs_rounds" not in evaluation_settings(run, "best_of_n@8")["sampling"]
+
+
+@pytest.mark.parametrize(
+    ("ablations", "told"),
+    [
+        ({"methods": {"fmq": {}}}, "'fmq' is no NAME@WORD"),
+        ({"methods": {"sac@big": {}}}, "'sac@big' is no NAME@WORD"),
+        ({"methods": {"fmq@Big": {}}}, "'fmq@Big' is no NAME@WORD"),
+        ({"samplers": {"euler@3": {"flow_steps": 3}}}, "'euler@3' is no NAME@WORD"),
+        ({"methods": {"fmq@x": {"fmq": {"eta": -1}}}}, "ablations.methods.fmq@x: fmq.eta"),
+        ({"methods": {"fmq@x": {"gmq": {}}}}, "ablations.methods.fmq@x: gmq: unknown key"),
+        ({"samplers": {"qgbs@x": {"copies": 2}}}, "ablations.samplers.qgbs@x.copies: unknown"),
+    ],
+)
+def test_a_wrong_variant_is_one_line(study: Study, ablations: dict, told: str) -> None:
+    with pytest.raises(UserError, match=told.replace(".", r"\.")):
+        with_ablations(study, **ablations)
+
+
+def test_an_unknown_variant_is_no_run(study: Study) -> None:
+    with pytest.raises(UserError, match="run 'finetune-fmq@eta-7' is not in the study"):
+        make_run(study, TASK, 0, "finetune-fmq@eta-7")
+
+
+def test_rows_begin_with_the_study_s_own_choice_and_train_nothing_for_samplers(
+    study: Study,
+) -> None:
+    rows = ablation_rows(study)
+    first = {row.group: row for row in reversed(rows)}
+    assert [first[group].run for group in ("offline", "training", "sampling")] == [
+        "distill-esd",
+        "finetune-fmq",
+        "finetune-fmq",
+    ]
+    assert {row.run for row in rows if row.group == "sampling"} == {"finetune-fmq"}
+    assert len({(row.group, row.label) for row in rows}) == len(rows)
+    assert set(inference_rows(study)) >= {(r.run, r.sampler) for r in rows if r.group == "sampling"}
+
+
+def test_labels_of_samplers() -> None:
+    assert sampler_label("best_of_n@8") == "best of 8"
+    assert sampler_label("qgbs@2-4-4") == "QGBS 2-4-4"
+    assert sampler_label("best_of_n_euler") == "best of N, Euler"
+
+
+def test_the_pattern_of_samplers_has_their_names_alone(study: Study) -> None:
+    names = sampler_pattern(study).split("|")
+    assert r"qgbs@1\-4\-4\-diagonal" in names
+    assert "best_of_n" in names
+    assert len(names) == len(set(names))
+
+
+def test_ablations_without_fmq_say_so(study: Study) -> None:
+    other = study.model_copy(update={"methods": ["mvp"]})
+    with pytest.raises(UserError, match="add fmq to methods"):
+        ablation_rows(other)
