@@ -76,7 +76,5 @@ rule all:
     input:
         rules.tables.output,
         rules.figures.output,
-        expand(
-            "results/pages/tables-{name}.html", name=["main", "length", "comparisons"]
-        ),
+        expand("results/pages/{page}.html", page=study_workflow.TABLE_PAGES),
         rules.settings_page.output,

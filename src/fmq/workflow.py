@@ -24,8 +24,9 @@ from fmq.variants import ablation_rows, inference_rows
 RESULTS = Path("results")
 GENERATOR_THREADS = 8
 
+TABLE_PAGES = ("tables-main", "tables-length", "tables-comparisons")
 PAGES = (
-    *("tables-main", "tables-length", "tables-comparisons"),
+    *TABLE_PAGES,
     *("convergence-steps", "convergence-seconds", "trust_region-trust_region"),
     *("inference-inference", "ablations-offline", "ablations-training", "ablations-sampling"),
     *("theory-optimum", "theory-first_order", "theory-map", "theory-improvement"),

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
+from fmq.analysis.drawing import footnote, save_figure
 from fmq.analysis.escape import escape_latex, escape_markdown
-from fmq.analysis.drawing import footnote, _save
 from fmq.analysis.render import Table, latex, markdown
 
 NASTY = (

@@ -42,7 +42,8 @@ def test_jobs_of_the_smoke_study_by_hand(smoke: Study) -> None:
         "distill": 2,
         "finetune": 8,
         "evaluate": 18,
-        **dict.fromkeys(("scores", "statistics", "tables", "figures", "all"), 1),
+        "page": 3,
+        **dict.fromkeys(("scores", "statistics", "tables", "figures", "settings_page", "all"), 1),
     }
 
 
@@ -54,7 +55,7 @@ def test_jobs_of_the_paper_by_hand(paper: Study) -> None:
     assert counts["distill"] == 60
     assert counts["finetune"] == 3 * 60
     assert counts["evaluate"] == 8 * 60
-    assert len(jobs) == 852
+    assert len(jobs) == 856
     budgets = Counter(job.run.name for job in jobs if job.run and job.rule == "pretrain")
     assert budgets == {"pretrain-full": 60, "pretrain-warmup": 60}
 

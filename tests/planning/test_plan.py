@@ -124,4 +124,4 @@ def test_a_measured_plan_has_every_section(
     text = capsys.readouterr().out
     for section in (*SECTIONS, "Assumed"):
         assert f"\n{section}" in text
-    assert re.search(r"^  total +38$", text, re.MULTILINE)
+    assert re.search(r"^  total +42$", text, re.MULTILINE)

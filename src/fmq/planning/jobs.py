@@ -14,7 +14,7 @@ from fmq.methods import METHODS
 from fmq.runs import Run, make_run
 from fmq.settings import Study, find_dataset
 from fmq.tasks import Task
-from fmq.workflow import RESULTS, dataset_threads, scored_runs
+from fmq.workflow import RESULTS, TABLE_PAGES, dataset_threads, scored_runs
 
 RULES = ("dataset", "pretrain", "distill", "finetune", "evaluate")
 PRIORITIES = {"pretrain": 2, "distill": 2, "finetune": 1}
@@ -137,7 +137,9 @@ def _analysis_jobs(before: tuple[str, ...]) -> list[Job]:
         Job("statistics", "statistics", ("scores",)),
         Job("tables", "tables", ("scores", "statistics")),
         Job("figures", "figures", ("scores", "statistics")),
-        Job("all", "all", ("tables", "figures")),
+        *(Job(page, "page", ("tables",)) for page in TABLE_PAGES),
+        Job("settings_page", "settings_page", before),
+        Job("all", "all", ("tables", "figures", *TABLE_PAGES, "settings_page")),
     ]
 
 

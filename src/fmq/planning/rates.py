@@ -6,7 +6,10 @@ from fmq.data.sources import find_source
 from fmq.planning.jobs import Job
 from fmq.settings import Study, find_dataset
 
-ANALYSIS_SECONDS = {"scores": 2.0, "statistics": 9.0, "tables": 2.0, "figures": 6.0, "all": 0.0}
+ANALYSIS_SECONDS = {
+    **{"scores": 2.0, "statistics": 9.0, "tables": 2.0, "figures": 6.0},
+    **{"page": 0.5, "settings_page": 1.0, "all": 0.0},
+}
 """Not measured: what they take in the default study, and little more in any other."""
 
 SNAKEMAKE_SECONDS = 0.3
