@@ -37,7 +37,9 @@ def fault_of(transition: Transition) -> str | None:
 
 
 class Environment(Protocol):
-    """One simulator of a task."""
+    """One simulator of a task; `action_size` is A."""
+
+    action_size: int
 
     def reset(self, seed: int) -> np.ndarray:
         """Start the episode that `seed` names; returns its first observation, shape (O,)."""

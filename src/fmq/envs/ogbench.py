@@ -18,6 +18,7 @@ class OGBenchEnvironment:
         given = {key: value for key, value in limit.items() if value is not None}
         self._env = gymnasium.make(task.environment, disable_env_checker=True, **given)
         self._sparse = task.settings.sparse_reward
+        self.action_size = gymnasium.spaces.flatdim(self._env.action_space)
 
     def reset(self, seed: int) -> np.ndarray:
         """Start the episode that `seed` names; returns its first observation, shape (O,).

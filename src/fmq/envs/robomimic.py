@@ -66,6 +66,7 @@ class RobomimicEnvironment:
         self._keys = tuple(observation_widths(task.environment))
         self._limit = task.settings.episode_limit or EPISODE_LIMITS[task.environment]
         self._sparse = task.settings.sparse_reward
+        self.action_size = ACTION_WIDTH
         self._steps = 0
 
     def reset(self, seed: int) -> np.ndarray:

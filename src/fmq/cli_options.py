@@ -1,0 +1,28 @@
+"""Arguments that many commands share, and the study that they name."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fmq import paths
+
+TaskName = Annotated[str, typer.Argument(help="A task of the study.")]
+Seed = Annotated[int, typer.Option(help="A seed of the study.")]
+Results = Annotated[Path, typer.Option(help="Folder that the study fills.")]
+Settings = Annotated[
+    Path | None, typer.Option(help="All settings; RESULTS/settings.json unless given.")
+]
+Overlays = Annotated[
+    list[Path], typer.Argument(help="config.yaml first, then what is laid over it.")
+]
+PolicyFolder = Annotated[Path, typer.Option(help="New folder for the policy.")]
+RESULTS = Path("results")
+CONFIG = [Path("config.yaml")]
+
+
+def load(settings: Path | None, results: Path):  # type: ignore[no-untyped-def]
+    """The study that a command works for."""
+    from fmq.configuration import load_study
+
+    return load_study(settings or paths.settings_file(results))

@@ -1,0 +1,120 @@
+"""Policies of the paper's authors: from a pickle of flax parameters to a policy folder."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fmq.data.manifest import file_sha256
+from fmq.data.normalization import Normalizer
+from fmq.errors import UserError
+from fmq.evaluation import Networks
+from fmq.export.exporting import code_and_packages, write_policy
+from fmq.export.jax_mapping import Found, Perceptron, describe, find_networks
+from fmq.export.jax_pickle import read_tree
+from fmq.messages import one_line
+from fmq.networks import CRITICS
+from fmq.policy import make_networks
+from fmq.settings import NetworkSettings, Study
+
+
+def import_jax(path: Path, study: Study, task_name: str, folder: Path) -> list[str]:
+    """Write the policy in a pickle into `folder`; returns lines on what was found and what not.
+
+    What the file does not tell is taken from the study: the activation, the features of a flow
+    time (their number has to fit), the chunk length, and how samplers work. Observations are raw.
+
+    Raises:
+        UserError: the file is refused (`fmq.export.jax_pickle`), or it has no such networks, or
+            they do not fit the settings.
+    """
+    task, digest = study.task(task_name), file_sha256(path) if path.is_file() else ""
+    try:
+        found = find_networks(read_tree(path), study.networks.time_features)
+        settings = _network_settings(found, study.networks)
+        networks = _networks(found, settings, task.settings.chunk_length)
+    except UserError as error:
+        told = str(error)
+        raise UserError(told if told.startswith(str(path)) else f"{path}: {told}") from None
+    places = {"velocity_network": found.actor.path, "critics": found.critics.path}
+    card = write_policy(
+        folder,
+        networks,
+        {
+            "task": task.name,
+            "task_settings": task.settings.model_dump(),
+            **dict.fromkeys(("run", "method", "seed", "settings", "dataset")),
+            "sampler": "best_of_n",
+            "flow_map": True,
+            "critic_target": study.online.critic_target,
+            "networks": settings.model_dump(),
+            "sampling": study.sampling.model_dump(),
+            "scores": {},
+            "made_by": {
+                "file": {"name": path.name, "sha256": digest, **places},
+                "export": code_and_packages(),
+            },
+        },
+    )
+    time = f"{settings.time_features} features of each flow time"
+    length, width = card.chunk_shape
+    return [
+        f"velocity network: {describe(found.actor)}",
+        f"critics: {describe(found.critics)}",
+        f"observations of {card.observation_size} numbers, chunks of {length} x {width}",
+        f"from the settings, not in the file: {settings.activation}, "
+        f"{time if settings.time_features else 'raw flow times'}, chunks of {length} actions, "
+        "samplers; observations are taken raw",
+        f"not used: {one_line(', '.join(found.unused)) or 'no other network'}",
+    ]
+
+
+def _network_settings(found: Found, settings: NetworkSettings) -> NetworkSettings:
+    """The study's, with the file's sizes; both networks have to have the same hidden layers."""
+    hidden = {tuple(one.sizes[1:-1]) for one in (found.actor, found.critics)}
+    widths = {width for widths in hidden for width in widths}
+    if len(hidden) != 1 or len(widths) != 1:
+        raise UserError(
+            f"hidden layers differ: {describe(found.actor)} and {describe(found.critics)}; fmq has "
+            "one width and one depth for all networks"
+        )
+    sizes = {"hidden_width": widths.pop(), "hidden_layers": len(hidden.pop())}
+    return settings.model_copy(update={**sizes, "normalize_observations": False})
+
+
+def _networks(found: Found, settings: NetworkSettings, length: int) -> Networks:
+    """The networks with the file's weights, for chunks of `length` actions."""
+    size = found.actor.sizes[-1]
+    observation_size = found.critics.sizes[0] - size
+    if observation_size < 1 or size % length:
+        raise UserError(
+            f"{describe(found.actor)} gives {size} numbers: no chunks of {length} actions with "
+            f"critics of {found.critics.sizes[0]} inputs; give the settings of this file"
+        )
+    actor, critic = make_networks(observation_size, size, settings, torch.Generator())
+    actor.load_state_dict(_weights(found.actor, ()))
+    for number in range(CRITICS):
+        critic.critics[number].load_state_dict(_weights(found.critics, (number,)))
+    for one in (found.actor, found.critics):
+        if not all(np.isfinite(array).all() for pair in one.layers + one.norms for array in pair):
+            raise UserError(f"{describe(one)} has numbers that are not finite; download it again")
+    statistics = Normalizer(torch.zeros(observation_size), torch.ones(observation_size))
+    return Networks(actor, critic, statistics, size)
+
+
+def _weights(one: Perceptron, member: tuple[Any, ...]) -> dict[str, Tensor]:
+    """Weights by our names: a kernel (in, out) is the transposed weight (out, in)."""
+    weights = {}
+    for number, (kernel, bias) in enumerate(one.layers):
+        weights[f"layers.{number}.weight"] = _tensor(kernel[member].T)
+        weights[f"layers.{number}.bias"] = _tensor(bias[member])
+    for number, (scale, bias) in enumerate(one.norms):
+        weights[f"norms.{number}.weight"] = _tensor(scale[member])
+        weights[f"norms.{number}.bias"] = _tensor(bias[member])
+    return weights
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    return torch.from_numpy(np.array(array, dtype=np.float32, order="C"))

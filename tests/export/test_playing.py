@@ -1,0 +1,44 @@
+"""Episodes of exported policies."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from fmq.cli import app
+from fmq.envs.rollout import Episode
+from fmq.errors import UserError
+from fmq.export.playing import play, summary
+
+
+def test_episodes_repeat_and_end_at_the_limit(exported: Path) -> None:
+    nowhere = Path("nowhere")
+    first = list(play(exported, "qgbs", 3, 7, nowhere))
+    assert len(first) == 3
+    assert all(episode.success or episode.length == 23 for episode in first)
+    assert list(play(exported, "qgbs", 2, 7, nowhere)) == first[:2]
+
+
+def test_the_command_prints_episodes_and_their_mean(exported: Path) -> None:
+    told = CliRunner().invoke(app, ["play", str(exported), "--episodes", "2"]).stdout.splitlines()
+    assert len(told) == 3
+    assert told[0].startswith("1: ")
+    assert told[2].startswith("mean of 2: success ")
+
+
+def test_the_mean() -> None:
+    episodes = [Episode(True, -10.0, 11), Episode(False, -30.0, 30)]
+    assert summary(episodes) == "mean of 2: success 50.0%, return -20.0, length 20.5"
+
+
+def test_another_task_s_simulator(copied: Path, change_card: Callable[..., None]) -> None:
+    change_card(copied, task="cube-single-play-singletask-task1-v0")
+    with pytest.raises(UserError, match=r"observations of 2 and actions of 2.*has 28 and 5"):
+        next(play(copied, None, 1, 0, Path("nowhere")))
+
+
+def test_robomimic_wants_its_data_file(copied: Path, change_card: Callable[..., None]) -> None:
+    change_card(copied, task="can-mh-low_dim")
+    with pytest.raises(UserError, match=r"can-mh-low_dim\.hdf5: not there.*--results$"):
+        next(play(copied, None, 1, 0, Path("nowhere")))
