@@ -132,6 +132,9 @@ class Study(Section):
     data_dir: str | None = Field(description="folder with copies of official data sets, or null")
     allow_missing: bool = Field(description="tables of an unfinished study, with n per cell")
     published: bool = Field(description="show reported results beside the study's own")
+    tracker: Literal["none", "tensorboard", "wandb"] = Field(
+        default="none", description="also shows metrics while runs train; changes no result"
+    )
     task_defaults: TaskSettings
     task_settings: dict[str, dict[str, Any]] = Field(description="per task, over task_defaults")
     datasets: dict[str, DatasetSettings]

@@ -200,5 +200,5 @@ def theory_hash(study: Study, task: str, seed: str) -> str:
 
 
 def study_hash(study: Study) -> str:
-    """Changes with any setting."""
-    return settings_hash(study.model_dump())
+    """Changes with any setting but the tracker, which shapes nothing."""
+    return settings_hash(study.model_dump(exclude={"tracker"}))

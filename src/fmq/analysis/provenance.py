@@ -42,8 +42,8 @@ def collect_provenance(study: Study, datasets: Sequence[Path]) -> dict[str, Any]
 
 
 def settings_sha256(study: Study) -> str:
-    """Of all settings: any change makes another."""
-    return hashlib.sha256(canonical(study.model_dump()).encode()).hexdigest()
+    """Of all settings but the tracker, which shapes nothing: any other change makes another."""
+    return hashlib.sha256(canonical(study.model_dump(exclude={"tracker"})).encode()).hexdigest()
 
 
 def present_manifests(study: Study, paths: Sequence[Path]) -> list[Path]:

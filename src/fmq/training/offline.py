@@ -31,9 +31,7 @@ def _train(bench: Workbench) -> None:
             measured = bench.update(step, objective, measure)
             heartbeat.advance()
             if measure:
-                bench.metrics.append(
-                    {"step": step, **measured, **bench.clock.row("sampling", "update")}
-                )
+                bench.record({"step": step, **measured, **bench.clock.row("sampling", "update")})
             bench.step = step
             pause = bench.pauses_after(step, settings.evaluate_every)
             bench.scratch.keep(bench.state, now=pause)

@@ -47,7 +47,7 @@ def _train(bench: Workbench, collector: Collector | None) -> None:
                 measured = bench.update(gradient_step, objective, measure)
                 if measure:
                     row = {"step": step, "gradient_step": gradient_step, **measured}
-                    bench.metrics.append(row | _online_metrics(bench, collector))
+                    bench.record(row | _online_metrics(bench, collector))
             heartbeat.advance()
             bench.step = step
             pause = bench.pauses_after(step, settings.evaluate_every)

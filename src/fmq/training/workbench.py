@@ -31,6 +31,7 @@ from fmq.training.device import claim_device
 from fmq.training.divergence import Divergence, possible_values
 from fmq.training.learner import Learner, Objective
 from fmq.training.scratch import Scratch
+from fmq.training.trackers import make_tracker
 
 PACKAGES = ("fmq", "torch", "numpy", "gymnasium", "mujoco", "ogbench", "robosuite")
 
@@ -40,6 +41,7 @@ class Workbench:
 
     def __init__(self, run: Run, results: Path, scratch: Scratch) -> None:
         self.run, self.results, self.scratch = run, results, scratch
+        self.tracker = make_tracker(run, results)
         self.first = run.parent.last_step if run.stage == "distill" and run.parent else 0
         self.step = self.first
         self.folder = paths.run_folder(results, run.task.name, run.seed, run.name)
@@ -157,7 +159,18 @@ class Workbench:
         with self.scratch.nothing_to_lose(), self.clock.stopped():
             rows = self.evaluator.episodes(act, self.run.sampler, step)
         self.evaluations += rows
+        self._track()
         return success_rate(rows)
+
+    def record(self, row: dict[str, float]) -> None:
+        """Keep a row of metrics."""
+        self.metrics.append(row)
+        self._track()
+
+    def _track(self) -> None:
+        if self.tracker is not None:
+            with self.clock.stopped():
+                self.tracker.follow(self.metrics, self.evaluations)
 
     def evaluates_after(self, step: int, every: int) -> bool:
         """Whether an evaluation belongs between `step` and the next; the last has its own stage."""

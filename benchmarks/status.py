@@ -1,0 +1,97 @@
+"""How long `fmq status` takes on a study of many runs, the whole process.
+
+    python benchmarks/status.py --runs 1000 --times 5
+
+Makes up a results folder of the paper's study with as many seeds as it takes for so many training
+runs, each with its evaluations: a third of the runs is done, a third stopped half-way and a third
+failed. Prints one JSON line: runs, parts, files, seconds of the wall and of the CPU, each the
+median of the times. No job is at work; the files are in the page cache, as after a first look.
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from fmq.configuration import load_study
+from fmq.files import write_json
+from fmq.paths import settings_file
+from fmq.runs import settings_hash
+from fmq.settings import Study
+from fmq.status.parts import Part, study_parts
+
+ROOT = Path(__file__).parents[1]
+ROW = "task,run,sampler,0,online,{step},{episode},1,-100.0,200\n"
+
+
+def sized_study(runs: int) -> Study:
+    """The paper's study with at least so many training runs."""
+    study = load_study(ROOT / "config.yaml", ROOT / "config/paper.yaml")
+    one = study.model_copy(update={"seeds": [0]})
+    each = sum(part.trains for part in study_parts(one, Path("results")))
+    return study.model_copy(update={"seeds": list(range(-(-runs // each)))})
+
+
+def fill(part: Part, third: int) -> None:
+    """Write what a part leaves behind that is done (0), was killed (1) or failed (2)."""
+    for path in (part.output, part.log):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    beats = [f"{part.name}: {step}000/1000000 steps, 150 steps/s\n" for step in range(500)]
+    part.log.write_text("".join(beats))
+    if third == 0:
+        settings = part.settings()
+        write_json(part.record, {"hash": settings_hash(settings), "settings": settings})
+        rows = [ROW.format(step=step, episode=n) for step in range(9) for n in range(50)]
+        part.output.write_bytes(b"")
+        if part.episodes is not None:
+            part.episodes.write_text("header\n" + "".join(rows))
+    if third == 2:
+        part.log.write_text("".join(beats) + "fmq: training diverged\n")
+    if part.trains and part.scratch is not None:
+        kept = part.scratch / settings_hash(part.settings())
+        kept.mkdir(parents=True)
+        write_json(part.scratch / "owner.json", {"host": "elsewhere", "pid": 1})
+        (part.scratch / "lock").touch()
+
+
+def make_folder(study: Study, results: Path) -> int:
+    """Fill a results folder; returns the number of parts."""
+    write_json(settings_file(results), study.model_dump())
+    parts = study_parts(study, results)
+    for number, part in enumerate(parts):
+        if part.rule != "dataset":
+            fill(part, number % 3)
+    return len(parts)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--times", type=int, default=5)
+    arguments = parser.parse_args()
+    study = sized_study(arguments.runs)
+    command = [str(Path(sys.executable).with_name("fmq")), "status", "--results"]
+    with tempfile.TemporaryDirectory() as folder:
+        results = Path(folder)
+        parts = make_folder(study, results)
+        files = sum(path.is_file() for path in results.rglob("*"))
+        wall, cpu = [], []
+        for _ in range(arguments.times):
+            start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+            subprocess.run([*command, folder], check=True, stdout=subprocess.DEVNULL)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            wall.append(time.perf_counter() - start)
+            cpu.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    runs = arguments.runs
+    told = {"runs": runs, "parts": parts, "files": files}
+    seconds = {"wall_s": statistics.median(wall), "cpu_s": statistics.median(cpu)}
+    print(json.dumps(told | {name: round(value, 3) for name, value in seconds.items()}))
+
+
+if __name__ == "__main__":
+    main()
