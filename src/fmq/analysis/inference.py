@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from fmq.analysis.csvw import Column, Columns, read_table, write_table
 from fmq.analysis.drawing import footnote, save_figure
@@ -123,6 +124,9 @@ def draw(table: pd.DataFrame) -> Figure:
             _draw_line(axis, own[~beam], column, method, "")
             _draw_line(axis, own[beam], column, method, " with QGBS")
         axis.set_xscale("log")
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.xaxis.set_minor_formatter(NullFormatter())
         axis.set_xlabel(label)
     axes[0].set_ylabel("success (%)")
     axes[0].set_ylim(-4, 104)
