@@ -21,10 +21,10 @@ wildcard_constraints:
     dataset="[^/]+",
     task="[^/]+",
     seed=r"\d+",
-    budget="full|warmup|fql|single|n-step",
-    kind="esd|lsd|psd",
-    method="[a-z-]+(@[a-z0-9.-]+)?",
-    run="(pretrain|distill|finetune)-[a-z-]+(@[a-z0-9.-]+)?",
+    budget="|".join(study_workflow.PRETRAININGS),
+    kind="|".join(study_workflow.DISTILLATIONS),
+    method=study_workflow.method_pattern(study),
+    run=study_workflow.run_pattern(study),
     sampler=study_workflow.sampler_pattern(study),
 
 

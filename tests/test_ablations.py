@@ -1,5 +1,6 @@
 """Variants: their names, what they change, and what they share with the study."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from fmq.errors import UserError
 from fmq.runs import evaluation_settings, make_run
 from fmq.settings import Study
 from fmq.variants import ablation_rows, inference_rows, sampler_label
-from fmq.workflow import offline_checkpoint, run_hash, sampler_pattern
+from fmq.workflow import offline_checkpoint, run_hash, run_pattern, sampler_pattern
 
 TASK = "pointmaze-medium-navigate-singletask-task2-v0"
 
@@ -62,9 +63,19 @@ def test_a_sampler_s_variant_is_that_sampler_with_its_changes(study: Study) -> N
         ({"methods": {"sac@big": {}}}, "'sac@big' is no NAME@WORD"),
         ({"methods": {"fmq@Big": {}}}, "'fmq@Big' is no NAME@WORD"),
         ({"samplers": {"euler@3": {"flow_steps": 3}}}, "'euler@3' is no NAME@WORD"),
+        ({"samplers": {"best_of_n@8": {"samples": 9}}}, "has to be best_of_n@N"),
+        ({"samplers": {"qgbs@x": {"samples": 9}}}, "something else than qgbs_ settings"),
+        ({"methods": {"fmq@x": {}}}, "'fmq@x' changes nothing"),
+        ({"methods": {"fmq@x": {"networks": {"hidden_width": 9}}}}, "what it starts from"),
+        ({"methods": {"fmq@x": {"offline": {"steps": 9}}}}, "what it starts from"),
         ({"methods": {"fmq@x": {"fmq": {"eta": -1}}}}, "ablations.methods.fmq@x: fmq.eta"),
-        ({"methods": {"fmq@x": {"gmq": {}}}}, "ablations.methods.fmq@x: gmq: unknown key"),
-        ({"samplers": {"qgbs@x": {"copies": 2}}}, "ablations.samplers.qgbs@x.copies: unknown"),
+        ({"methods": {"fmq@x": {"gmq": {}}}}, "what it starts from"),
+        ({"methods": {"fmq@x": {"offline": 5}}}, "what it starts from"),
+        (
+            {"methods": {"fmq@x": {"fmq": {"etta": 1}}}},
+            "ablations.methods.fmq@x: fmq.etta: unknown",
+        ),
+        ({"samplers": {"qgbs@x": {"copies": 2}}}, "something else than qgbs_ settings"),
     ],
 )
 def test_a_wrong_variant_is_one_line(study: Study, ablations: dict, told: str) -> None:
@@ -109,3 +120,19 @@ def test_ablations_without_fmq_say_so(study: Study) -> None:
     other = study.model_copy(update={"methods": ["mvp"]})
     with pytest.raises(UserError, match="add fmq to methods"):
         ablation_rows(other)
+
+
+def test_a_file_of_episodes_is_read_in_one_way(study: Study) -> None:
+    """As Snakemake reads it: each wildcard as its pattern says, whatever a variant is called."""
+    other = with_ablations(
+        study,
+        methods={"fmq@no-euler": {"fmq": {"beta": 0.0}}},
+        samplers={"qgbs@no-euler": {"qgbs_eta": 0.1}, "best_of_n@8": {"samples": 8}},
+    )
+    run, sampler = run_pattern(other), sampler_pattern(other)
+    pattern = re.compile(f"evaluate-(?P<run>{run})-(?P<sampler>{sampler})")
+    for name in ("pretrain-n-step", "distill-esd", "finetune-fmq", "finetune-fmq@no-euler"):
+        for how in ("euler", "best_of_n_euler", "qgbs@no-euler", "best_of_n@8"):
+            found = pattern.fullmatch(f"evaluate-{name}-{how}")
+            assert found is not None
+            assert (found["run"], found["sampler"]) == (name, how)

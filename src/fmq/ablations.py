@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field, field_validator
 
-from fmq.methods import FLOW_MAP_SAMPLERS, METHODS
+from fmq.methods import METHODS
 from fmq.section import Section
 
 SIGN = "@"
@@ -20,18 +20,36 @@ Changes = dict[str, dict[str, Any]]
 class AblationSettings(Section):
     """Variants by name, each with the settings that it lays over the study's."""
 
-    methods: Changes = Field(description="METHOD@WORD: changes of any section")
+    methods: Changes = Field(
+        description="METHOD@WORD: changes of fmq, of online, and of offline.distillation"
+    )
     samplers: Changes = Field(description="SAMPLER@WORD: changes of sampling, for FMQ's policies")
 
     @field_validator("methods")
     @classmethod
     def _of_methods(cls, variants: Changes) -> Changes:
-        return _checked(variants, set(METHODS))
+        for name, changes in _checked(variants, set(METHODS)).items():
+            offline = changes.get("offline", {})
+            inside = isinstance(offline, dict) and set(offline) <= {"distillation"}
+            if not inside or not set(changes) <= {"fmq", "online", "offline"}:
+                raise ValueError(
+                    f"{name!r} changes what it starts from; a variant may change fmq, online and "
+                    "offline.distillation"
+                )
+        return variants
 
     @field_validator("samplers")
     @classmethod
     def _of_samplers(cls, variants: Changes) -> Changes:
-        return _checked(variants, FLOW_MAP_SAMPLERS)
+        for name, changes in _checked(variants, {"best_of_n", "qgbs"}).items():
+            base, _, word = name.partition(SIGN)
+            if base == "qgbs" and not all(key.startswith("qgbs_") for key in changes):
+                raise ValueError(f"{name!r} changes something else than qgbs_ settings")
+            if base == "best_of_n" and (
+                set(changes) != {"samples"} or word != str(*changes.values())
+            ):
+                raise ValueError(f"{name!r} has to be best_of_n@N: {{samples: N}}")
+        return variants
 
 
 def base_name(name: str) -> str:
@@ -40,10 +58,12 @@ def base_name(name: str) -> str:
 
 
 def _checked(variants: Changes, bases: set[str]) -> Changes:
-    for name in variants:
+    for name, changes in variants.items():
         if not _NAME.fullmatch(name) or base_name(name) not in bases:
             raise ValueError(
                 f"{name!r} is no NAME@WORD with a name of {', '.join(sorted(bases))} and a word "
                 "of small letters, digits, dots and hyphens"
             )
+        if not changes:
+            raise ValueError(f"{name!r} changes nothing")
     return variants

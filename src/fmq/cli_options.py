@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from fmq import paths
+from fmq.errors import UserError
 
 TaskName = Annotated[str, typer.Argument(help="A task of the study.")]
 Seed = Annotated[int, typer.Option(help="A seed of the study.")]
@@ -22,7 +23,13 @@ CONFIG = [Path("config.yaml")]
 
 
 def load(settings: Path | None, results: Path):  # type: ignore[no-untyped-def]
-    """The study that a command works for."""
+    """The study that a command works for; `UserError` if its settings are nowhere."""
     from fmq.configuration import load_study
 
-    return load_study(settings or paths.settings_file(results))
+    path = settings or paths.settings_file(results)
+    if settings is None and not path.exists():
+        raise UserError(
+            f"{path}: no such settings file; snakemake writes it when it starts, and "
+            "`fmq check config.yaml > FILE` makes one for --settings"
+        )
+    return load_study(path)

@@ -13,11 +13,11 @@ from fmq.envs.environment import Environment, make_environment
 from fmq.envs.rollout import Act, rollout
 from fmq.errors import UserError
 from fmq.files import atomic_path, write_rows
-from fmq.methods import FLOW_MAP_SAMPLERS
+from fmq.methods import fitting_samplers
 from fmq.networks import CriticEnsemble, VelocityNetwork
 from fmq.policy import Policy, make_networks, make_sampler
 from fmq.progress import progress
-from fmq.runs import Run, evaluation_settings, settings_hash
+from fmq.runs import Run, evaluation_settings, settings_hash, start_of
 from fmq.seeding import derive_seed
 from fmq.training.checkpoint import load_checkpoint, refuse_misfit
 from fmq.training.device import claim_device
@@ -129,7 +129,7 @@ def load_networks(run: Run, results: Path, device: torch.device) -> Networks:
 def load_policy(run: Run, sampler: str, results: Path, device: torch.device) -> Policy:
     """The policy in a run's last checkpoint, under any sampler that fits it."""
     base, sampling = run.study.sampler(sampler)
-    if run.sampler not in FLOW_MAP_SAMPLERS and base in FLOW_MAP_SAMPLERS:
+    if base not in fitting_samplers(start_of(run.name)):
         raise UserError(f"sampler {sampler!r} jumps along a flow map, and {run.name} has none")
     networks = load_networks(run, results, device)
     for network in (networks.actor, networks.critic):

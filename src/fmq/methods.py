@@ -81,6 +81,17 @@ SAMPLER_LABELS = {
 FLOW_MAP_SAMPLERS = {"one_step", "best_of_n", "qgbs"}
 
 
+def fitting_samplers(start: str) -> list[str]:
+    """Samplers that make sense on a policy whose offline run was `start`.
+
+    QC-FQL trains the diagonal and X_{0,1}, but no jump from a time in between, as QGBS makes.
+    """
+    if start.startswith("distill"):
+        return list(SAMPLER_LABELS)
+    without = {"qgbs"} if start == "pretrain-fql" else FLOW_MAP_SAMPLERS
+    return [name for name in SAMPLER_LABELS if name not in without]
+
+
 def flow_map_methods(methods: Iterable[str]) -> list[str]:
     """Those of `methods` whose policy is a flow map, in their order."""
     return [method for method in methods if METHODS[method].offline == "distill"]

@@ -231,7 +231,7 @@ class CriticEnsemble(nn.Module):
             other, pull_other = second.pullback(inputs)
             values = torch.stack([one, other])
             smaller = (one <= other).to(one.dtype)
-            share = smaller if how == "min" else torch.full_like(one, 0.5)
+            share = {"min": smaller, "mean": torch.full_like(one, 0.5)}[how]
             gradient = pull(share) + pull_other(1 - share)
         return values, gradient[..., observations.shape[-1] :]
 

@@ -159,7 +159,16 @@ class Policy:
 
     @torch.inference_mode()
     def act(self, observations: np.ndarray) -> np.ndarray:
-        """Action chunks (batch, H, A) in [-1, 1] for observations (batch, O)."""
+        """Action chunks (batch, H, A) in [-1, 1] for observations (batch, O).
+
+        Raises:
+            UserError: observations of another shape.
+        """
+        size = len(self.normalizer.mean)
+        if np.ndim(observations) != 2 or np.shape(observations)[1] != size:
+            raise UserError(
+                f"observations of shape {np.shape(observations)}: this policy takes (batch, {size})"
+            )
         device = self.normalizer.mean.device
         batch = torch.as_tensor(observations, dtype=torch.float32, device=device)
         shape = (len(batch), self.sampler.noises, math.prod(self.chunk_shape))

@@ -60,9 +60,7 @@ class Run:
     @property
     def backup_length(self) -> int:
         """Environment steps of the critic's backup: those of a chunk, but for n-step returns."""
-        start = METHODS[self.kind].offline if self.stage == "finetune" else self.name
-        pretraining = PRETRAININGS.get(start.removeprefix("pretrain-"))
-        n_step = pretraining is not None and pretraining.single == "n-step"
+        n_step = _actions(self.name) == "n-step"
         length = self.study.task(self.task.name) if n_step else self.task
         return length.settings.chunk_length
 
@@ -175,12 +173,22 @@ def make_run(study: Study, task: str, seed: int, name: str) -> Run:
 
 def _task(study: Study, name: str, run: str) -> Task:
     """The task, with chunks of a single action where the method has such."""
-    task, (stage, _, kind) = study.task(name), run.partition("-")
-    start = METHODS[base_name(kind)].offline if stage == "finetune" else run
-    pretraining = PRETRAININGS.get(start.removeprefix("pretrain-"))
-    if pretraining is None or not pretraining.single:
+    task = study.task(name)
+    if not _actions(run):
         return task
     return replace(task, settings=task.settings.model_copy(update={"chunk_length": 1}))
+
+
+def start_of(run: str) -> str:
+    """The offline run behind a run, or ``distill``: of `fmq.methods.Method.offline`'s kind."""
+    stage, _, kind = run.partition("-")
+    return METHODS[base_name(kind)].offline if stage == "finetune" else run
+
+
+def _actions(run: str) -> bool | str:
+    """`Pretraining.single` of what is behind a run."""
+    pretraining = PRETRAININGS.get(start_of(run).removeprefix("pretrain-"))
+    return pretraining is not None and pretraining.single
 
 
 def dataset_settings(study: Study, dataset: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, model_validator
 from fmq.ablations import AblationSettings, base_name
 from fmq.datasets import DatasetSettings, check_source
 from fmq.errors import UserError
-from fmq.methods import FLOW_MAP_SAMPLERS, METHODS, SAMPLER_LABELS, flow_map_methods
+from fmq.methods import METHODS, SAMPLER_LABELS, fitting_samplers
 from fmq.section import Section, describe, overlaid
 from fmq.tasks import Task, TaskSettings, parse_task
 
@@ -186,7 +186,7 @@ class Study(Section):
                 f"samplers: {row!r} is no METHOD+SAMPLER; "
                 f"methods: {', '.join(METHODS)}; samplers: {', '.join(SAMPLER_LABELS)}"
             )
-        if not flow_map_methods([method]) and sampler in FLOW_MAP_SAMPLERS:
+        if sampler not in fitting_samplers(METHODS[method].offline):
             raise ValueError(f"samplers: {row!r} needs a flow map, and {method} has none")
 
     def task(self, name: str) -> Task:

@@ -5,9 +5,9 @@ Read by the workflow, so that nothing here imports torch or pandas.
 
 from typing import NamedTuple
 
-from fmq.ablations import SIGN
+from fmq.ablations import SIGN, base_name
 from fmq.errors import UserError
-from fmq.methods import SAMPLER_LABELS
+from fmq.methods import METHODS, SAMPLER_LABELS
 from fmq.runs import DISTILLATIONS
 from fmq.settings import Study
 
@@ -34,7 +34,7 @@ def ablation_rows(study: Study) -> list[Variant]:
         *(Variant("offline", kind.upper(), f"distill-{kind}", own) for kind in offline),
         Variant("training", "FMQ", "finetune-fmq", own),
         *(
-            Variant("training", _word(name), f"finetune-{name}", own)
+            Variant("training", _word(name), f"finetune-{name}", METHODS[base_name(name)].sampler)
             for name in study.ablations.methods
         ),
         *(Variant("sampling", sampler_label(name), "finetune-fmq", name) for name in tried),

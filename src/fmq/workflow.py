@@ -15,8 +15,8 @@ from fmq.datasets import expected_rows
 from fmq.errors import UserError
 from fmq.files import write_json
 from fmq.locks import own
-from fmq.methods import SAMPLER_LABELS, flow_map_methods
-from fmq.runs import dataset_settings, evaluation_settings, make_run, settings_hash
+from fmq.methods import METHODS, PRETRAININGS, SAMPLER_LABELS, flow_map_methods
+from fmq.runs import DISTILLATIONS, dataset_settings, evaluation_settings, make_run, settings_hash
 from fmq.settings import Study
 from fmq.theory.runs import theory_settings
 from fmq.variants import ablation_rows, inference_rows
@@ -115,9 +115,20 @@ def _last_evaluations(study: Study, rows: Iterable[tuple[str, str]]) -> list[str
     return [str(path) for file in there for path in (file, file.with_suffix(".json"))]
 
 
+def method_pattern(study: Study) -> str:
+    """A pattern of the methods; with a looser one a variant's name could be read two ways."""
+    return "|".join(map(re.escape, (*METHODS, *study.ablations.methods)))
+
+
 def sampler_pattern(study: Study) -> str:
-    """A pattern of the samplers; with a looser one a variant's name could be read two ways."""
+    """The same of the samplers."""
     return "|".join(map(re.escape, (*SAMPLER_LABELS, *study.ablations.samplers)))
+
+
+def run_pattern(study: Study) -> str:
+    """The same of the runs."""
+    pretrainings, kinds = "|".join(PRETRAININGS), "|".join(DISTILLATIONS)
+    return f"pretrain-({pretrainings})|distill-({kinds})|finetune-({method_pattern(study)})"
 
 
 def metrics_files(study: Study) -> list[str]:
@@ -135,7 +146,12 @@ def metrics_files(study: Study) -> list[str]:
 
 
 def theory_files(study: Study) -> list[str]:
-    """The record that `fmq theory` leaves for each task and seed."""
+    """The record that `fmq theory` leaves for each task and seed.
+
+    Of a study without what the theory is about, none: the command says so.
+    """
+    if "fmq" not in study.methods or study.fmq.eta == 0:
+        return []
     records = [
         paths.theory_folder(RESULTS, task, seed) / "settings.json"
         for task in study.tasks

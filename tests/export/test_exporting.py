@@ -48,8 +48,8 @@ def test_exported_and_original_act_alike(
 def test_a_policy_without_a_flow_map(study: Study, results: Path, tmp_path: Path) -> None:
     run = make_run(study, study.tasks[0], 0, "finetune-qc")
     card = export_run(run, results, tmp_path / "qc")
-    assert card.samplers() == ["euler", "best_of_n_euler"]
-    for sampler in card.samplers():
+    assert card.samplers == ["euler", "best_of_n_euler"]
+    for sampler in card.samplers:
         expected = original_chunks(run, sampler, results, 0)
         found = Policy.load(tmp_path / "qc", sampler).act(OBSERVATIONS)
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)

@@ -107,7 +107,7 @@ def test_an_imported_policy_plays(study: Study, tmp_path: Path) -> None:
     path = tmp_path / "params.pkl"
     path.write_bytes(pickle.dumps({"actor": flow, "q": critics}))
     import_jax(path, study, MAZE, tmp_path / "policy")
-    for sampler in read_card(tmp_path / "policy").samplers():
+    for sampler in read_card(tmp_path / "policy").samplers:
         (episode,) = play(tmp_path / "policy", sampler, 1, 0, Path("nowhere"))
         assert episode.length == 23 or episode.success
 

@@ -54,7 +54,7 @@ def read_costs(study: Study, runs: Path) -> pd.DataFrame:
         indexed by run and sampler, columns `_COUNTS`.
 
     Raises:
-        UserError: a file is missing or of other samplers, or a count differs from the formula.
+        UserError: a file is missing or of other samplers, or files have other counts.
     """
     wanted = pd.MultiIndex.from_tuples(inference_rows(study), names=["run", "sampler"])
     parts = []
@@ -92,7 +92,8 @@ def write_inference_report(
     words = (
         "Evaluations per action chunk, counted as they happen, of the velocity network and of the "
         f"critics; median milliseconds at one observation with {study.threads} thread(s) of the "
-        f"machine that measured; {IQM} of success in percent. {interval_words(study)} {source}"
+        f"machine that measured, beside whatever ran there; {IQM} of success in percent. "
+        f"{interval_words(study)} {source}"
     )
     header = ["", "sampler", "network", "critics", "ms", "success"]
     listing = Listing("tab:inference", words, header, [_cells(row) for _, row in table.iterrows()])

@@ -64,7 +64,8 @@ def _draw_task(axis: Axes, study: Study, metrics: pd.DataFrame) -> None:
                 seed=derive_seed(study.seed, "drift curves") % 2**32,
                 err_kws={"alpha": 0.16, "linewidth": 0},
             )
-    radius = (metrics.groupby("step")["eta_effective"].mean() ** 2).dropna()
+    squared = metrics.assign(radius_squared=metrics["eta_effective"] ** 2)
+    radius = squared.groupby("step")["radius_squared"].mean().dropna()
     axis.plot(radius.index, radius, **_RADIUS)
     axis.set_xlim(0, study.online.steps)
     axis.xaxis.set_major_locator(MaxNLocator(4))

@@ -9,7 +9,6 @@ from pydantic import Field, ValidationError
 
 from fmq.errors import UserError
 from fmq.messages import one_line, shown
-from fmq.methods import FLOW_MAP_SAMPLERS, SAMPLER_LABELS
 from fmq.section import Section, describe
 from fmq.settings import Aggregate, NetworkSettings, SamplingSettings
 from fmq.tasks import Task, TaskSettings, parse_task
@@ -35,7 +34,7 @@ class Card(Section):
     Attributes:
         run, method, seed, settings: the run and the hash of its settings; None where the policy is
             from no run of a study.
-        flow_map: whether samplers that jump along a flow map fit.
+        samplers: those that fit the policy.
         observation_size, action_size: O and A; a chunk has H * A numbers.
         weights: SHA-256 of the weights' file.
         scores: by sampler, of the evaluations that there were at the export.
@@ -52,7 +51,7 @@ class Card(Section):
     seed: int | None
     settings: str | None
     sampler: str
-    flow_map: bool
+    samplers: list[Literal["one_step", "euler", "best_of_n", "best_of_n_euler", "qgbs"]]
     critic_target: Aggregate
     networks: NetworkSettings
     sampling: SamplingSettings
@@ -67,10 +66,6 @@ class Card(Section):
     def chunk_shape(self) -> tuple[int, int]:
         """(H, A)."""
         return self.task_settings.chunk_length, self.action_size
-
-    def samplers(self) -> list[str]:
-        """The samplers that fit the policy."""
-        return [name for name in SAMPLER_LABELS if self.flow_map or name not in FLOW_MAP_SAMPLERS]
 
     def parsed_task(self) -> Task:
         """The task that the policy acts in."""
@@ -102,7 +97,7 @@ def read_card(folder: Path) -> Card:
         raise UserError(f"{path}: {one_line(describe(error, Card))}; {REMEDY}") from None
     except UserError as error:
         raise UserError(f"{path}: {one_line(str(error))}") from None
-    if card.sampler not in card.samplers():
+    if card.sampler not in card.samplers:
         raise UserError(f"{path}: sampler {shown(card.sampler)} does not fit; {REMEDY}")
     return card
 

@@ -15,9 +15,9 @@ from fmq.export.card import CARD, FORMAT, VERSION, WEIGHTS, Card, Score, digest
 from fmq.export.loading import named_weights
 from fmq.export.one_step import write_one_step
 from fmq.files import whole_folder, write_json
-from fmq.methods import FLOW_MAP_SAMPLERS, SAMPLER_LABELS
+from fmq.methods import SAMPLER_LABELS, fitting_samplers
 from fmq.provenance import code_commit, package_versions
-from fmq.runs import Run, dataset_settings, evaluation_settings, settings_hash
+from fmq.runs import Run, dataset_settings, evaluation_settings, settings_hash, start_of
 
 PACKAGES = ("fmq", "torch", "numpy", "safetensors")
 
@@ -41,7 +41,7 @@ def export_run(run: Run, results: Path, folder: Path, one_step: bool = False) ->
         "seed": run.seed,
         "settings": settings_hash(run.settings()),
         "sampler": run.sampler,
-        "flow_map": run.sampler in FLOW_MAP_SAMPLERS,
+        "samplers": fitting_samplers(start_of(run.name)),
         "critic_target": run.critic_target,
         "networks": run.study.networks.model_dump(),
         "sampling": run.study.sampling.model_dump(),
@@ -52,7 +52,7 @@ def export_run(run: Run, results: Path, folder: Path, one_step: bool = False) ->
         },
         "made_by": {"run": _origin(run, results), "export": code_and_packages()},
     }
-    if one_step and not values["flow_map"]:
+    if one_step and "one_step" not in fitting_samplers(start_of(run.name)):
         raise UserError(f"{run}: has no flow map, so no one-step map; leave --one-step out")
     return write_policy(folder, networks, values, one_step)
 

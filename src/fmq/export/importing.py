@@ -15,6 +15,7 @@ from fmq.export.exporting import code_and_packages, write_policy
 from fmq.export.jax_mapping import Found, Perceptron, describe, find_networks
 from fmq.export.jax_pickle import read_tree
 from fmq.messages import one_line
+from fmq.methods import fitting_samplers
 from fmq.networks import CRITICS
 from fmq.policy import make_networks
 from fmq.settings import NetworkSettings, Study
@@ -47,7 +48,7 @@ def import_jax(path: Path, study: Study, task_name: str, folder: Path) -> list[s
             "task_settings": task.settings.model_dump(),
             **dict.fromkeys(("run", "method", "seed", "settings", "dataset")),
             "sampler": "best_of_n",
-            "flow_map": True,
+            "samplers": fitting_samplers("distill"),
             "critic_target": study.online.critic_target,
             "networks": settings.model_dump(),
             "sampling": study.sampling.model_dump(),

@@ -60,7 +60,7 @@ def read_tree(path: Path) -> Any:
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     except Exception as error:  # on bytes that are no pickle, anything may fail
-        reason = one_line(str(error) or type(error).__name__, 200)
+        reason = one_line(f"{type(error).__name__} {error}", 200)
         raise UserError(f"{path}: no pickle, or damaged: {reason}; download it again") from None
 
 

@@ -23,10 +23,10 @@ def load_exported(folder: Path, sampler: str | None = None, seed: int = 0) -> Po
     """
     card = read_card(folder)
     name = sampler or card.sampler
-    if name not in card.samplers():
+    if name not in card.samplers:
         raise UserError(
             f"sampler {one_line(name, 80)!r} does not fit the policy in {folder}; "
-            f"allowed: {', '.join(card.samplers())}"
+            f"allowed: {', '.join(card.samplers)}"
         )
     networks = read_networks(folder, card)
     for network in (networks.actor, networks.critic):

@@ -87,7 +87,9 @@ def examine(study: Study, results: Path) -> list[State]:
 def _examine(part: Part, owner: Owner | None, around: Surroundings) -> State:
     made = _recorded_hash(part) if part.output.exists() else None
     if made is not None and made == settings_hash(part.settings()):
-        return State(part, DONE, success=_last_success(part, around.episodes))
+        # Of a run's last checkpoint its own evaluation tells; what the run saw was before.
+        success = None if part.trains else _last_success(part, around.episodes)
+        return State(part, DONE, success=success)
     log = read_log(part.log)
     state = _from_log(part, log)
     stat = log.stat if log else None
