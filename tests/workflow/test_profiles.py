@@ -48,7 +48,8 @@ def test_the_paper_study_has_every_job(cluster: str) -> None:
     expected = {
         **{"dataset": 7, "pretrain": 2 * pairs, "distill": pairs, "finetune": 3 * pairs},
         "evaluate": (2 + 2 + 2 + 1 + 1) * pairs,
-        **dict.fromkeys(("scores", "statistics", "tables", "figures", "all"), 1),
+        "page": 3,
+        **dict.fromkeys(("scores", "statistics", "tables", "figures", "settings_page", "all"), 1),
     }
     expected["total"] = sum(expected.values())
     assert job_stats(cluster) == expected
