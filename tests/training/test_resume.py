@@ -156,6 +156,38 @@ def test_sigterm_while_a_checkpoint_is_read_is_no_damage_to_it(
             disturbance.train(smoke, "finetune-fmq", results)
 
 
+@pytest.mark.parametrize(
+    "place", ["fmq.training.workbench.load_transitions", "fmq.evaluation.Evaluator.episodes"]
+)
+def test_sigterm_is_told_from_what_an_import_makes_of_it(
+    disturbance, smoke: Study, results: Path, place: str
+) -> None:
+    """The import of an extension ends in an ImportError, whatever was raised in it."""
+
+    def imported(*arguments: object) -> None:
+        try:
+            disturbance.ask_to_stop()
+        except Preempted:
+            raise ImportError("initialization failed") from None
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(place, imported)
+        with pytest.raises(Preempted):
+            disturbance.train(smoke, "finetune-fmq", results)
+
+
+def test_an_error_without_a_signal_stays_what_it_is(
+    disturbance, smoke: Study, results: Path
+) -> None:
+    def broken(*arguments: object) -> None:
+        raise ImportError("initialization failed")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fmq.training.workbench.load_transitions", broken)
+        with pytest.raises(ImportError):
+            disturbance.train(smoke, "finetune-fmq", results)
+
+
 def test_a_stopped_command_has_an_exit_code_of_its_own(smoke: Study, results: Path) -> None:
     online = smoke.online.model_copy(update={"steps": 10**6})
     longer = smoke.model_copy(update={"online": online})

@@ -94,8 +94,16 @@ class Scratch:
             if self.stopping:
                 raise Preempted
             yield
+        except Exception:
+            self.refuse_disguise()
+            raise
         finally:
             self.at_once = before
+
+    def refuse_disguise(self) -> None:
+        """An extension that is being imported makes an ImportError of the signal's exception."""
+        if self.stopping and self.at_once:
+            raise Preempted from None
 
     def discard(self) -> None:
         """Delete all progress; what is left when this is interrupted is no progress any more."""
@@ -123,5 +131,8 @@ def open_scratch(run: Run, results: Path) -> Iterator[Scratch]:
             scratch.folder.mkdir(exist_ok=True)
             yield scratch
             scratch.discard()
+        except Exception:
+            scratch.refuse_disguise()
+            raise
         finally:
             signal.signal(signal.SIGTERM, before)
