@@ -23,7 +23,7 @@ from fmq.analysis.last_checkpoints import (
     summarise,
 )
 from fmq.analysis.listing import Listing, write_listing
-from fmq.analysis.provenance import collect_provenance, data_sentence, study_sentence
+from fmq.analysis.provenance import collect_provenance, source_sentences
 from fmq.analysis.style import STYLE, short_task_names
 from fmq.settings import Study
 from fmq.variants import ablation_rows
@@ -51,7 +51,7 @@ def write_ablations(study: Study, runs: Path, manifests: Sequence[Path], folder:
     provenance = collect_provenance(study, manifests)
     write_table(folder / "scores.csv", scores, SCORES, provenance)
     write_table(folder / "summary.csv", summary, ROWS | dict(SUMMARY), provenance)
-    source = f"{data_sentence(provenance)} {study_sentence(provenance)}"
+    source = source_sentences(provenance)
     for group, title in TITLES.items():
         words = f"Ablations of {title}: success in percent of the last checkpoints."
         caption = f"{words} {interval_words(study)} {source}"

@@ -23,7 +23,7 @@ from fmq.analysis.curves import short_steps
 from fmq.analysis.drawing import footnote, save_figure
 from fmq.analysis.listing import Listing, write_listing
 from fmq.analysis.origin import check_scores_origin
-from fmq.analysis.provenance import collect_provenance, data_sentence, study_sentence
+from fmq.analysis.provenance import collect_provenance, source_sentences
 from fmq.analysis.render import MISSING
 from fmq.analysis.scores import load_scores
 from fmq.analysis.style import STYLE, short_task_names
@@ -56,7 +56,7 @@ def write_convergence(
     words = {unit: _words(study, table) for unit, table in tables.items()}
     time_words = _time_words(study, runs)
     words["seconds"] += f" {time_words}"
-    source = f"{data_sentence(provenance)} {study_sentence(provenance)}"
+    source = source_sentences(provenance)
     for unit, table in tables.items():
         write_table(folder / f"{unit}.csv", table, CONVERGENCE, provenance)
         caption = f"{_heading(unit)} {words[unit]} {source}"

@@ -12,8 +12,7 @@ from fmq.analysis.interval_figures import draw_aggregates, draw_improvement, dra
 from fmq.analysis.origin import check_statistics_origin
 from fmq.analysis.provenance import (
     collect_provenance,
-    data_sentence,
-    study_sentence,
+    source_sentences,
 )
 from fmq.analysis.published_curves import reported_note
 from fmq.analysis.scores import expected_scores, found_scores, load_scores
@@ -51,12 +50,7 @@ def write_figures(
     )
     provenance = collect_provenance(study, manifests)
     unfinished = bool(expected_scores(study) - found_scores(scores))
-    sentences = (
-        _interval_sentence(study, unfinished),
-        data_sentence(provenance),
-        study_sentence(provenance),
-    )
-    told = " ".join(sentences)
+    told = f"{_interval_sentence(study, unfinished)} {source_sentences(provenance)}"
     notes = {"learning_curves": reported_note(study)} | dict.fromkeys(tables, "")
     if unfinished:
         notes["learning_curves"] += f" {curves_words(study, scores)}"

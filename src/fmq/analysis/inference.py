@@ -15,7 +15,7 @@ from fmq.analysis.drawing import footnote, save_figure
 from fmq.analysis.evaluations import SAMPLER, SEED, TASK
 from fmq.analysis.last_checkpoints import IQM, RUN, collect, interval_words, percent, summarise
 from fmq.analysis.listing import Listing, write_listing
-from fmq.analysis.provenance import collect_provenance, data_sentence, study_sentence
+from fmq.analysis.provenance import collect_provenance, source_sentences
 from fmq.analysis.style import STYLE, look
 from fmq.errors import UserError
 from fmq.methods import METHODS
@@ -88,7 +88,7 @@ def write_inference_report(
     table["method"] = table["run"].str.removeprefix("finetune-")
     provenance = collect_provenance(study, manifests)
     write_table(folder / "inference.csv", table[list(TABLE)], TABLE, provenance)
-    source = f"{data_sentence(provenance)} {study_sentence(provenance)}"
+    source = source_sentences(provenance)
     words = (
         "Evaluations per action chunk, counted as they happen, of the velocity network and of the "
         f"critics; median milliseconds at one observation with {study.threads} thread(s) of the "

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from fmq.analysis.escape import escape_latex
-from fmq.analysis.provenance import collect_provenance, data_sentence, study_sentence
+from fmq.analysis.provenance import collect_provenance, source_sentences
 from fmq.errors import UserError
 from fmq.files import atomic_path
 from fmq.settings import Study
@@ -103,7 +103,7 @@ def document(study: Study, manifests: Sequence[Path]) -> str:
     No path in it leads upwards: LaTeX looks from the folder of its output first.
     """
     provenance = collect_provenance(study, manifests)
-    told = f"{data_sentence(provenance)} {study_sentence(provenance)}"
+    told = source_sentences(provenance)
     lines = [
         r"\documentclass{article}",
         r"\usepackage[margin=2.5cm]{geometry}",

@@ -80,6 +80,11 @@ def data_sentence(provenance: Mapping[str, Any]) -> str:
     return f"Data: {told}." if told else "Data: no manifest given."
 
 
+def source_sentences(provenance: Mapping[str, Any]) -> str:
+    """Data, study and code: what a caption and a footnote end with."""
+    return f"{data_sentence(provenance)} {study_sentence(provenance)}"
+
+
 def provenance_lines(provenance: Mapping[str, Any]) -> list[str]:
     """The whole provenance as lines of text, for comments and footers."""
     files = [

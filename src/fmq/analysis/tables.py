@@ -8,7 +8,7 @@ import pandas as pd
 from fmq.analysis.csvw import Column, Columns, write_table
 from fmq.analysis.estimates import read_estimates
 from fmq.analysis.origin import check_statistics_origin
-from fmq.analysis.provenance import collect_provenance, data_sentence, study_sentence
+from fmq.analysis.provenance import collect_provenance, source_sentences
 from fmq.analysis.published import (
     OWN,
     OWN_ROW,
@@ -235,7 +235,7 @@ def write_tables(
     captions = _captions(study, main, length, reported)
     short = short_task_names(study.tasks) | {IQM: IQM}
     provenance = collect_provenance(study, manifests)
-    source = f"{data_sentence(provenance)} {study_sentence(provenance)}"
+    source = source_sentences(provenance)
     for name, entries, others in (("main", main, reported), ("length", length, reported[:0])):
         table = Table(f"tab:{name}", f"{captions[name]} {source}", short, entries, others)
         columns = {**_ENTRIES, **(_SEEDS if study.allow_missing else {})}

@@ -17,7 +17,7 @@ from fmq import paths
 from fmq.analysis.csvw import read_table, write_table
 from fmq.analysis.drawing import footnote, save_figure
 from fmq.analysis.listing import write_listing
-from fmq.analysis.provenance import collect_provenance, data_sentence, study_sentence
+from fmq.analysis.provenance import collect_provenance, source_sentences
 from fmq.analysis.style import STYLE
 from fmq.analysis.theory_columns import MEASURED, REPORTED
 from fmq.analysis.theory_figures import FIGURES
@@ -184,7 +184,7 @@ def write_theory(study: Study, results: Path, manifests: Sequence[Path], folder:
     """
     provenance = collect_provenance(study, manifests)
     measured = read_measurements(study, results, provenance)
-    source = f"{data_sentence(provenance)} {study_sentence(provenance)}"
+    source = source_sentences(provenance)
     for name in MEASUREMENTS:
         rows = AGGREGATES[name](measured[name])
         write_table(folder / f"{name}.csv", rows, REPORTED[name], provenance)

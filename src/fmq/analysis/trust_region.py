@@ -21,7 +21,7 @@ from fmq.analysis.csvw import Column, Columns, write_table
 from fmq.analysis.drawing import footnote, save_figure
 from fmq.analysis.listing import Listing, write_listing
 from fmq.analysis.matrices import Matrix, without_gaps
-from fmq.analysis.provenance import collect_provenance, data_sentence, study_sentence
+from fmq.analysis.provenance import collect_provenance, source_sentences
 from fmq.analysis.render import MISSING
 from fmq.analysis.style import STYLE, short_task_names
 from fmq.analysis.training_metrics import read_metrics
@@ -122,7 +122,7 @@ def write_trust_region(study: Study, runs: Path, manifests: Sequence[Path], fold
         )
     table = trust_region(study, metrics)
     provenance = collect_provenance(study, manifests)
-    words = f"{_words(study, table)} {data_sentence(provenance)} {study_sentence(provenance)}"
+    words = f"{_words(study, table)} {source_sentences(provenance)}"
     write_table(folder / "trust_region.csv", table, TRUST_REGION, provenance)
     caption = (
         "Drift from the offline policy, in parentheses over eta_eff², the squared radius of FMQ's "
