@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from fmq import guidance
-from fmq.networks import CriticEnsemble, VelocityNetwork
+from fmq.ensemble import CriticEnsemble
+from fmq.networks import VelocityNetwork
 
 BATCH, SIZE, ETA = 6, 4, 0.5
 TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-5}  # the norm's guard of 1e-8 is not ours

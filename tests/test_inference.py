@@ -38,9 +38,9 @@ def test_counts_are_the_formula(name: str, batch: int) -> None:
     asked = {"one_step": 0, "euler": 0}.get(base)
     if base.startswith("best_of_n"):
         asked = sampling.samples
-    if base == "qgbs":  # every copy, then every candidate's gradient, and the last choice
+    if base == "qgbs":  # every copy, whose gradient takes no other pass, and the last choice
         rounds, beam = sampling.qgbs_rounds, sampling.qgbs_candidates
-        asked = beam * (rounds * (sampling.qgbs_copies + 1) + 1)
+        asked = beam * (rounds * sampling.qgbs_copies + 1)
     assert values.rows == batch * asked
 
 
@@ -63,7 +63,10 @@ def test_the_paper_s_counts(name: str, count: int) -> None:
 def test_counting_changes_no_number() -> None:
     networks = STUDY.networks.model_copy(update={"hidden_width": 8})
     _, critic = make_networks(3, 4, networks, torch.Generator().manual_seed(0))
-    obs, actions = torch.ones(2, 3), torch.zeros(2, 4)
-    expected = critic.value_and_gradient(obs, actions, "min")
-    found = CountedCritic(critic).value_and_gradient(obs, actions, "min")
-    assert all(map(torch.equal, found, expected))
+    obs, actions, rows = torch.ones(2, 3, 3), torch.zeros(2, 3, 4), torch.tensor([4, 1])
+    values, gradient_at = critic.values_then_gradient(obs, actions, "min")
+    counted = CountedCritic(critic)
+    found, found_gradient_at = counted.values_then_gradient(obs, actions, "min")
+    assert torch.equal(found, values)
+    assert torch.equal(found_gradient_at(rows), gradient_at(rows))
+    assert counted.rows == 6

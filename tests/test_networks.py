@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fmq.networks import CriticEnsemble, VelocityNetwork, fourier_features
+from fmq.ensemble import CriticEnsemble
+from fmq.networks import VelocityNetwork, fourier_features
 
 SHAPE = {"hidden_width": 16, "hidden_layers": 3, "activation": "gelu"}
 OBS, ACTION = 5, 6

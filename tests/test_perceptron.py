@@ -59,3 +59,7 @@ def test_times_shared_by_all_rows_are_the_same_as_one_each(
     r, t = torch.tensor([0.25]), torch.tensor([0.75])
     each = network(obs, actions, r.expand(rows, 1), t.expand(rows, 1))
     torch.testing.assert_close(network(obs, actions, r, t), each, **FLOAT32)
+    network.prepare()
+    network(obs, actions, t, t)  # layers at other times are other layers
+    for _ in range(2):
+        torch.testing.assert_close(network(obs, actions, r, t), each, **FLOAT32)

@@ -5,8 +5,8 @@ import torch
 from helpers.perceptrons import FLOAT32, layers, random
 
 from fmq import fused, perceptron
-from fmq.guidance import value_and_gradient
-from fmq.networks import CriticEnsemble
+from fmq.ensemble import CriticEnsemble
+from fmq.guidance import value_and_gradient, values_then_gradient
 from fmq.pullback import pullback
 
 
@@ -36,3 +36,17 @@ def test_a_critics_own_gradient_is_autograds(how: str, prepared: bool) -> None:
         critic.prepare()
     found = value_and_gradient(critic, obs, actions, how)
     torch.testing.assert_close(found, expected, **FLOAT32)
+
+
+@pytest.mark.parametrize("how", ["min", "mean"])
+@pytest.mark.parametrize("prepared", [False, True])
+def test_the_gradient_at_chosen_rows_is_autograds(how: str, prepared: bool) -> None:
+    shape = {"hidden_width": fused.FUSED_WIDTH, "hidden_layers": 2, "activation": "gelu"}
+    critic = CriticEnsemble(5, 6, **shape, generator=torch.Generator().manual_seed(0))
+    obs, actions, rows = random(2, 4, 5), random(2, 4, 6, seed=1), torch.tensor([6, 0, 3])
+    expected, expected_at = values_then_gradient(lambda *inputs: critic(*inputs), obs, actions, how)
+    if prepared:
+        critic.prepare()
+    found, found_at = values_then_gradient(critic, obs, actions, how)
+    torch.testing.assert_close(found, expected.detach(), **FLOAT32)
+    torch.testing.assert_close(found_at(rows), expected_at(rows), **FLOAT32)

@@ -14,7 +14,8 @@ from torch import Tensor
 from fmq import critic as critics
 from fmq import flow, guidance, samplers
 from fmq.data.sequences import SequenceBuffer
-from fmq.networks import CriticEnsemble, VelocityNetwork, fourier_features
+from fmq.ensemble import CriticEnsemble
+from fmq.networks import VelocityNetwork, fourier_features
 
 TOLERANCE = {torch.float64: 1e-9, torch.float32: 1e-5}
 DISCOUNT = 0.99

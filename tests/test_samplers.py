@@ -5,8 +5,9 @@ import torch
 from torch import Tensor
 
 from fmq import samplers
+from fmq.ensemble import CriticEnsemble
 from fmq.flow import one_step
-from fmq.networks import CriticEnsemble, VelocityNetwork
+from fmq.networks import VelocityNetwork
 from fmq.policy import make_sampler
 from fmq.settings import SamplingSettings
 

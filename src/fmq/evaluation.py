@@ -9,12 +9,13 @@ import torch
 
 from fmq import paths
 from fmq.data.normalization import Normalizer
+from fmq.ensemble import CriticEnsemble
 from fmq.envs.environment import Environment, make_environment
 from fmq.envs.rollout import Act, rollout
 from fmq.errors import UserError
 from fmq.files import atomic_path, write_rows
 from fmq.methods import fitting_samplers
-from fmq.networks import CriticEnsemble, VelocityNetwork
+from fmq.networks import VelocityNetwork
 from fmq.policy import Policy, make_networks, make_sampler
 from fmq.progress import progress
 from fmq.runs import Run, evaluation_settings, settings_hash, start_of

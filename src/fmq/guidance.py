@@ -59,6 +59,29 @@ def value_and_gradient(
     return values.detach(), gradient
 
 
+def values_then_gradient(
+    critic: CriticFunction, observations: Tensor, actions: Tensor, how: str
+) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+    """Critic values (2, batch, N), and the gradient at those of the chunks that are asked for.
+
+    Critics that bring their own need no second pass through the networks for the gradient.
+
+    Args:
+        how: the gradient is of the ``min`` or the ``mean`` over both critics.
+
+    Returns:
+        the values, and a function from n rows, counted through batch and N, to (n, H*A).
+    """
+    if hasattr(critic, "values_then_gradient"):
+        return critic.values_then_gradient(observations, actions, how)
+
+    def gradient_at(rows: Tensor) -> Tensor:
+        there = observations.flatten(0, 1)[rows], actions.flatten(0, 1)[rows]
+        return value_and_gradient(critic, *there, how)[1]
+
+    return critic(observations, actions), gradient_at
+
+
 def adaptive_radius(values: Tensor, eta: float, beta: float) -> Tensor:
     """eta_eff = eta / (1 + beta d), shape (batch,): a smaller step where the critics disagree.
 

@@ -39,14 +39,14 @@ class Counted:
 
 
 class CountedCritic(Counted):
-    """The same of a critic, whose gradients are evaluations too."""
+    """The same of a critic; a gradient at chunks that it was asked about before counts no more."""
 
-    def value_and_gradient(
+    def values_then_gradient(
         self, observations: Tensor, actions: Tensor, how: str
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         """The critic's own answer."""
         self.rows += actions.shape[:-1].numel()
-        return self.network.value_and_gradient(observations, actions, how)  # type: ignore[attr-defined]
+        return self.network.values_then_gradient(observations, actions, how)  # type: ignore[attr-defined]
 
 
 class Cost(NamedTuple):

@@ -1,18 +1,14 @@
-"""The average-velocity network and the critic ensemble."""
+"""Perceptrons as modules, and the average-velocity network."""
 
 import math
-from collections.abc import Callable
 from itertools import pairwise
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from fmq import fused, perceptron
-from fmq.pullback import pullback
 
-CRITICS = 2
 MANY_ROWS = 256  # from which on it pays to take out of the first layer what is the same for all
 
 
@@ -110,20 +106,43 @@ class VelocityNetwork(MultilayerPerceptron):
         sizes = [inputs, *[hidden_width] * hidden_layers, action_size]
         super().__init__(sizes, activation, norm=False, generator=generator)
         self.time_features = time_features
+        self.prepared_at: dict[tuple[float, float], perceptron.Pairs] = {}
+
+    def prepare(self) -> None:
+        """As of every perceptron."""
+        super().prepare()
+        self.prepared_at = {}
 
     def forward(self, observations: Tensor, actions: Tensor, r: Tensor, t: Tensor) -> Tensor:
         """Velocities of shape (..., H*A) from (..., O), (..., H*A), (..., 1) and (..., 1).
 
         Times of shape (1,) are those of all rows.
         """
-        times = [self._features(r), self._features(t)]
         rows = actions.shape[:-1]
-        if r.ndim == 1 < actions.ndim:
-            if rows.numel() >= MANY_ROWS and self.prepared is None:
-                layers = [absorb(self.linear[0], torch.cat(times)), *self.linear[1:]]
-                return self.outputs(torch.cat([observations, actions], -1), layers)
+        shared = r.ndim == 1 < actions.ndim
+        if shared and (self.prepared or rows.numel() >= MANY_ROWS):
+            return self.outputs(torch.cat([observations, actions], -1), self.layers_at(r, t))
+        times = [self._features(r), self._features(t)]
+        if shared:
             times = [time.expand(*rows, -1) for time in times]
         return self.outputs(torch.cat([observations, actions, *times], -1))
+
+    def layers_at(self, r: Tensor, t: Tensor) -> perceptron.Pairs:
+        """Layers for [s, a_r] alone, at times of shape (1,).
+
+        Prepared ones are kept: samplers ask for the same few times again and again.
+        """
+        if self.prepared is None:
+            return [self.absorbing(r, t), *self.linear[1:]]
+        times = float(r), float(t)
+        if times not in self.prepared_at:
+            (first, _) = fused.prepare([self.absorbing(r, t), self.linear[-1]])
+            self.prepared_at[times] = [first, *self.prepared[1:]]
+        return self.prepared_at[times]
+
+    def absorbing(self, r: Tensor, t: Tensor) -> perceptron.Layer:
+        """The first layer for [s, a_r] alone."""
+        return absorb(self.linear[0], torch.cat([self._features(r), self._features(t)]))
 
     def jvp(
         self,
@@ -160,85 +179,6 @@ class VelocityNetwork(MultilayerPerceptron):
         if tangent is None:
             return fourier_features(time, self.time_features)
         return fourier_tangent(time, tangent, self.time_features)
-
-
-class Critic(MultilayerPerceptron):
-    """Q(s, a): an MLP with layer norm after each hidden activation."""
-
-    def __init__(
-        self,
-        observation_size: int,
-        action_size: int,
-        *,
-        hidden_width: int,
-        hidden_layers: int,
-        activation: str,
-        generator: torch.Generator,
-    ) -> None:
-        sizes = [observation_size + action_size, *[hidden_width] * hidden_layers, 1]
-        super().__init__(sizes, activation, norm=True, generator=generator)
-        self.transposed: list[Tensor] | None = None
-
-    def prepare(self) -> None:
-        """As of every perceptron, and for gradients in the inputs too."""
-        super().prepare()
-        self.transposed = fused.prepare_transposed(self.linear)
-
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Values of shape (...) from [s, a] of shape (..., O + H*A)."""
-        return self.outputs(inputs).squeeze(-1)
-
-    def pullback(self, inputs: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-        """Values (...), and a function from their cotangents (...) to those of the inputs."""
-        layers = self.prepared or self.linear
-        transposed = self.transposed or [weight.t() for weight, _ in self.linear]
-        values, pull = pullback(inputs, layers, self.gains, self.activation, transposed)
-        return values.squeeze(-1), lambda cotangents: pull(cotangents.unsqueeze(-1))
-
-
-class CriticEnsemble(nn.Module):
-    """Two critics of the same shape and other weights."""
-
-    def __init__(self, observation_size: int, action_size: int, **shape: object) -> None:
-        """Keyword arguments are those of `Critic`."""
-        super().__init__()
-        self.critics = nn.ModuleList(
-            Critic(observation_size, action_size, **shape)  # type: ignore[arg-type]
-            for _ in range(CRITICS)
-        )
-
-    def forward(self, observations: Tensor, actions: Tensor) -> Tensor:
-        """Values of shape (2, ...) from observations (..., O) and chunks (..., H*A)."""
-        inputs = torch.cat([observations, actions], -1)
-        return torch.stack([critic(inputs) for critic in self.critics])
-
-    @torch.no_grad()
-    def value_and_gradient(
-        self, observations: Tensor, actions: Tensor, how: str
-    ) -> tuple[Tensor, Tensor]:
-        """Values (2, ...), and the action gradient (..., H*A) of one critic or over both.
-
-        Args:
-            how: ``first``, ``min`` or ``mean``.
-        """
-        inputs = torch.cat([observations, actions], -1)
-        first, second = (cast(Critic, critic) for critic in self.critics)
-        one, pull = first.pullback(inputs)
-        if how == "first":
-            values = torch.stack([one, second(inputs)])
-            gradient = pull(torch.ones_like(one))
-        else:
-            other, pull_other = second.pullback(inputs)
-            values = torch.stack([one, other])
-            smaller = (one <= other).to(one.dtype)
-            share = {"min": smaller, "mean": torch.full_like(one, 0.5)}[how]
-            gradient = pull(share) + pull_other(1 - share)
-        return values, gradient[..., observations.shape[-1] :]
-
-    def prepare(self) -> None:
-        """As of each critic."""
-        for critic in self.critics:
-            critic.prepare()  # type: ignore[operator]
 
 
 def absorb(layer: tuple[Tensor, Tensor], last: Tensor) -> tuple[Tensor, Tensor]:

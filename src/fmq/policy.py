@@ -12,10 +12,11 @@ from torch import Tensor
 
 from fmq import samplers
 from fmq.data.normalization import Normalizer
+from fmq.ensemble import CriticEnsemble
 from fmq.errors import UserError
 from fmq.flow import Velocity, euler, one_step
 from fmq.guidance import CriticFunction
-from fmq.networks import CriticEnsemble, VelocityNetwork
+from fmq.networks import VelocityNetwork
 from fmq.settings import NetworkSettings, SamplingSettings
 
 Proposal = Callable[[Velocity, Tensor, Tensor], Tensor]

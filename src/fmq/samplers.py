@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fmq.critic import aggregate
 from fmq.flow import Velocity, flow_map, one_step
-from fmq.guidance import CriticFunction, normalized, value_and_gradient
+from fmq.guidance import CriticFunction, normalized, values_then_gradient
 
 
 def repeat_observations(observations: Tensor, count: int) -> Tensor:
@@ -67,7 +67,7 @@ def qgbs(
     Returns:
         (batch, H*A).
     """
-    beam = noise.shape[1]
+    batch, beam, size = noise.shape
     time = rho / (1 + rho)
     repeated = repeat_observations(observations, beam)
     candidates = one_step(velocity, repeated, noise)
@@ -76,11 +76,13 @@ def qgbs(
         noisy = time * candidates.repeat_interleave(copies, 1) + (1 - time) * fresh
         wide = repeat_observations(observations, fresh.shape[1])
         completed = complete(velocity, wide, noisy, time, completion)
-        values = aggregate(critic(wide, completed), "min")
-        kept = values.argsort(-1)[:, -beam:]  # worst first: the order in which noise is handed out
-        candidates = completed.gather(1, kept.unsqueeze(-1).expand(-1, -1, noise.shape[-1]))
-        _, gradient = value_and_gradient(critic, repeated, candidates, "min")
-        candidates = (candidates + eta * normalized(gradient)).clamp(-1, 1)
+        values, gradient_at = values_then_gradient(critic, wide, completed, "min")
+        # Worst first: the order in which noise is handed out.
+        kept = aggregate(values, "min").argsort(-1)[:, -beam:]
+        first = torch.arange(batch, device=kept.device).unsqueeze(-1) * fresh.shape[1]
+        rows = (first + kept).flatten()
+        moved = completed.flatten(0, 1)[rows] + eta * normalized(gradient_at(rows))
+        candidates = moved.clamp(-1, 1).view(batch, beam, size)
     return select_best(candidates, aggregate(critic(repeated, candidates), "min"))
 
 

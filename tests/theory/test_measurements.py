@@ -8,8 +8,9 @@ from torch import Tensor
 
 from fmq.configuration import load_study
 from fmq.data.sequences import Batch
+from fmq.ensemble import CriticEnsemble
 from fmq.flow import Velocity
-from fmq.networks import CriticEnsemble, VelocityNetwork
+from fmq.networks import VelocityNetwork
 from fmq.theory import first_order, flow_map, improvement
 from fmq.theory.improvement import MEASURED
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from fmq.data.manifest import file_sha256
 from fmq.data.normalization import Normalizer
+from fmq.ensemble import CRITICS
 from fmq.errors import UserError
 from fmq.evaluation import Networks
 from fmq.export.exporting import code_and_packages, write_policy
@@ -16,7 +17,6 @@ from fmq.export.jax_mapping import Found, Perceptron, describe, find_networks
 from fmq.export.jax_pickle import read_tree
 from fmq.messages import one_line
 from fmq.methods import fitting_samplers
-from fmq.networks import CRITICS
 from fmq.policy import make_networks
 from fmq.settings import NetworkSettings, Study
 

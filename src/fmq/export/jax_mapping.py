@@ -20,9 +20,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from fmq.ensemble import CRITICS
 from fmq.errors import UserError
 from fmq.messages import one_line
-from fmq.networks import CRITICS
 
 _COPIES = {"target", "frozen", "ema"}  # words in the names of networks that are not the last ones
 _OPTIMIZER = {"opt_state", "mu", "nu"}

@@ -13,7 +13,6 @@ from torch.nn import functional
 from fmq import perceptron
 from fmq.evaluation import Networks
 from fmq.flow import one_step
-from fmq.networks import fourier_features
 
 FILE = "one_step.pt2"
 # Without the shortcuts of `fmq.perceptron` and `fmq.fused`, which differ from batch to batch.
@@ -25,11 +24,18 @@ class OneStep(nn.Module):
 
     mean: Tensor
     deviation: Tensor
+    weight: Tensor
+    bias: Tensor
 
     def __init__(self, networks: Networks, chunk_shape: tuple[int, int]) -> None:
         """`chunk_shape` is (H, A)."""
         super().__init__()
         self.actor, self.chunk_shape = networks.actor, chunk_shape
+        start = networks.normalizer.mean.new_zeros(1)
+        with torch.no_grad():
+            weight, bias = self.actor.absorbing(start, start + 1)
+        self.register_buffer("weight", weight)
+        self.register_buffer("bias", bias)
         self.register_buffer("mean", networks.normalizer.mean)
         self.register_buffer("deviation", networks.normalizer.deviation)
 
@@ -39,13 +45,12 @@ class OneStep(nn.Module):
         return one_step(self._velocity, normalized, noise).unflatten(-1, self.chunk_shape)
 
     def _velocity(self, observations: Tensor, actions: Tensor, r: Tensor, t: Tensor) -> Tensor:
-        actor, size = self.actor, self.actor.time_features
-        features = [fourier_features(time, size) if size else time for time in (r, t)]
-        times = torch.cat(features).expand(*actions.shape[:-1], -1)
+        """Of the policy at the times 0 and 1, which its first layer's bias has absorbed."""
+        actor = self.actor
         activate = _ACTIVATIONS[actor.activation]
         return perceptron.through(
-            torch.cat([observations, actions, times], -1),
-            actor.linear,
+            torch.cat([observations, actions], -1),
+            [(self.weight, self.bias), *actor.linear[1:]],
             actor.gains,
             lambda x, layer: activate(functional.linear(x, *layer)),
         )
