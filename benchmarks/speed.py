@@ -27,7 +27,8 @@ from fmq.policy import Policy, make_sampler
 from fmq.settings import Study
 from fmq.tasks import TaskSettings
 from fmq.training.actor_losses import ACTOR_LOSSES
-from fmq.training.learner import Learner, Objective
+from fmq.training.learner import Learner
+from fmq.training.update import Objective
 
 ROOT = Path(__file__).parents[1]
 SIZES = {"obs": 46, "act": 5, "chunk": 5, "batch": 256, "samples": 32, "hidden": 512, "layers": 4}

@@ -34,6 +34,6 @@ def critic_loss(values: Tensor, target: Tensor, whole: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def update_target(target: Tensor, online: Tensor, rate: float) -> None:
+def update_target(target: Tensor, online: Tensor, rate: float | Tensor) -> None:
     """Moving average of weights, in place: target <- target + rate (online - target)."""
     target.lerp_(online, rate)

@@ -40,6 +40,9 @@ class TrainingSettings(Section):
     compile: bool = Field(
         description="by torch.compile: wants a C++ compiler, and half a minute at first"
     )
+    tf32: bool = Field(
+        description="products of float32 with 10 bits of mantissa on a GPU, as JAX does by default"
+    )
     target_rate: float = Field(gt=0, le=1, description="tau of the target critics' moving average")
     log_every: int = Field(ge=1, description="gradient steps between rows of metrics.csv")
 

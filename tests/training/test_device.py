@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from helpers.learners import STUDY
 
 from fmq.training import device
 from fmq.training.device import claim_place
@@ -76,3 +78,15 @@ def test_waiting_is_said_once(
     monkeypatch.setattr(device.time, "sleep", nap)
     assert claim_place(tmp_path, ["a"], 1)[0] == 0
     assert capsys.readouterr().err.count("waiting for a place") == 1
+
+
+@pytest.mark.parametrize(("wanted", "precision"), [(True, "tf32"), (False, "ieee")])
+def test_products_of_a_gpu_are_as_the_settings_say(wanted: bool, precision: str) -> None:
+    products = torch.backends.cuda.matmul
+    before = products.fp32_precision
+    training = STUDY.training.model_copy(update={"tf32": wanted})
+    try:
+        device.claim_device(STUDY.model_copy(update={"device": "cpu", "training": training}))
+        assert products.fp32_precision == precision
+    finally:
+        products.fp32_precision = before

@@ -21,7 +21,8 @@ from fmq.policy import Sampler, make_sampler
 from fmq.training.actor_losses import ACTOR_LOSSES
 from fmq.training.adam import Adam, flatten
 from fmq.training.checkpoint import load_checkpoint, save_checkpoint
-from fmq.training.learner import Learner, Objective
+from fmq.training.learner import Learner
+from fmq.training.update import Objective
 
 
 def train(learner: Learner, loss: str = "flow_map", updates: int = 5) -> list[dict[str, float]]:

@@ -20,7 +20,8 @@ from fmq.flow import diagonal_loss, euler
 from fmq.policy import make_sampler
 from fmq.runs import make_run
 from fmq.training.actor_losses import ACTOR_LOSSES, ActorInputs, ActorLoss
-from fmq.training.learner import Learner, Objective
+from fmq.training.learner import Learner
+from fmq.training.update import Objective
 
 NAME = "pointmaze-medium-navigate-singletask-task2-v0"
 FQL = ACTOR_LOSSES["fql"]

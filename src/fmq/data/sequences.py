@@ -83,6 +83,7 @@ class SequenceBuffer:
         self.terminals[self.size - 1] = True
         self.rows = _grown(rows.to(torch.int32), spare)
         self.next_rows = _grown(next_rows.to(torch.int32), spare)
+        self._rows_at_hand = self.rows.cpu()  # to ask a device for a number is to wait for it
         device = actions.device
         self._steps = torch.arange(horizon, device=device)
         self._discounts = discount ** self._steps.to(rewards.dtype)
@@ -103,11 +104,11 @@ class SequenceBuffer:
         if self.size == self.capacity:
             self._drop_oldest()
         slot = (self.oldest + self.size) % self.capacity
-        self.actions[slot] = action
+        self.actions[slot].copy_(action, non_blocking=True)
         self.rewards[slot] = reward
         self.masks[slot] = mask
         self.terminals[slot] = terminal
-        self.rows[slot] = row
+        self.rows[slot] = self._rows_at_hand[slot] = row
         self.next_rows[slot] = next_row
         self.size += 1
 
@@ -138,9 +139,9 @@ class SequenceBuffer:
 
     def _write_row(self, observation: Tensor) -> int:
         row = self.row_end % len(self.observations)
-        while self.size and int(self.rows[self.oldest]) == row:
+        while self.size and int(self._rows_at_hand[self.oldest]) == row:
             self._drop_oldest()
-        self.observations[row] = observation
+        self.observations[row].copy_(observation, non_blocking=True)
         self.row_end += 1
         return row
 

@@ -36,8 +36,12 @@ class Adam:
         self.steps = torch.zeros((), device=weights.device)
 
     @torch.no_grad()
-    def step(self, gradient: Tensor) -> None:
-        """One update of the weights, in place, by a gradient of their shape."""
+    def step(self, gradient: Tensor, skip: Tensor | None = None) -> None:
+        """One update of the weights, in place, by a gradient of their shape.
+
+        Args:
+            skip: where it is 1.0 and not 0.0, nothing is changed; shape (), on their device.
+        """
         adam(
             [self.weights],
             [gradient],
@@ -46,6 +50,7 @@ class Adam:
             [],
             [self.steps],
             fused=True,
+            found_inf=skip,
             amsgrad=False,
             beta1=0.9,
             beta2=0.999,

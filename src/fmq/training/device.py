@@ -26,7 +26,7 @@ class Claim(NamedTuple):
 
 
 def claim_device(study: Study) -> Claim:
-    """The device that the settings name; also sets this process's CPU threads.
+    """The device that the settings name; also sets this process's CPU threads and GPU products.
 
     ``auto`` and ``cuda`` take a place on one of the visible GPUs, each of which has
     `study.jobs_per_device` places, and wait while all are taken. A device with a number is taken
@@ -36,6 +36,7 @@ def claim_device(study: Study) -> Claim:
         UserError: a GPU is asked for and there is none.
     """
     torch.set_num_threads(study.threads)
+    torch.backends.cuda.matmul.fp32_precision = "tf32" if study.training.tf32 else "ieee"
     if not torch.cuda.is_available():
         if study.device.startswith("cuda"):
             raise UserError(f"device {study.device!r}: no GPU is visible here; use auto or cpu")

@@ -6,51 +6,83 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from fmq.data.sequences import Batch
+
 UNTRAINED = 20.0  # several times what fresh critics of any width gave
 
 
 class Divergence(Exception):
-    """Training went wrong; the text says which quantity and what it was."""
+    """Training went wrong; the text says which quantity and what it was.
+
+    Attributes:
+        step: gradient step.
+        batch: what the step was to learn from.
+    """
+
+    def __init__(self, text: str, step: int, batch: Batch) -> None:
+        super().__init__(text)
+        self.step, self.batch = step, batch
 
 
 class ValueRange(NamedTuple):
-    """What a discounted sum of rewards can be, each reward one that the offline data has."""
+    """What Q can be.
+
+    An untrained critic starts within `UNTRAINED` of 0, whatever the rewards are, and an
+    extrapolating one may well be a little outside of what they allow: by the width of all that.
+    """
 
     low: float
     high: float
 
-    def refuse(self, smallest: float, largest: float) -> None:
-        """Raise `Divergence` if a Q is outside by more than the width of the whole range.
-
-        An untrained critic starts within `UNTRAINED` of 0, whatever the rewards are, and an
-        extrapolating one may well be a little outside.
-        """
+    def bounds(self) -> tuple[float, float]:
+        """Below and above which a Q is refused."""
         width = max(self.high - self.low, UNTRAINED)
-        for value in (smallest, largest):
-            if not self.low - width <= value <= self.high + width:
-                raise Divergence(
-                    f"Q is {value:g}, far outside of what the rewards allow, "
-                    f"{self.low:g} to {self.high:g}"
-                )
+        return self.low - width, self.high + width
 
 
 ANYTHING = ValueRange(-math.inf, math.inf)
 
 
-def refuse_divergence(possible: ValueRange, values: Tensor, **quantities: Tensor) -> None:
-    """Raise `Divergence` for the first quantity, a scalar each, that is not finite, or a Q far off.
+class Signs(NamedTuple):
+    """Numbers of an update that tell whether it went wrong, where they were computed.
 
-    Args:
-        possible: what Q can be.
-        values: critic values of any shape.
+    Attributes:
+        names: of the quantities.
+        numbers: these, then the smallest and the largest Q; shape (len(names) + 2,).
     """
-    q = values.detach().aminmax()
-    scalars = [*(value.detach() for value in quantities.values()), q.min, q.max]
-    *found, smallest, largest = torch.stack(scalars).tolist()  # one wait for a device
-    for name, value in zip(quantities, found, strict=True):
-        if not math.isfinite(value):
-            raise Divergence(f"{name.replace('_', ' ')} is {value}")
-    possible.refuse(smallest, largest)
+
+    names: tuple[str, ...]
+    numbers: Tensor
+
+
+def signs(values: Tensor, quantities: dict[str, Tensor]) -> Signs:
+    """Of critic values of any shape and of scalars."""
+    q = values.aminmax()
+    return Signs(tuple(quantities), torch.stack([*quantities.values(), q.min, q.max]))
+
+
+def wrong(found: Signs, possible: ValueRange) -> Tensor:
+    """1.0 if an update went wrong, else 0.0; shape (), without waiting for a device."""
+    low, high = possible.bounds()
+    q = found.numbers[-2:]
+    good = found.numbers.isfinite().all() & (q >= low).all() & (q <= high).all()
+    return 1.0 - good.to(found.numbers.dtype)
+
+
+def fault(found: Signs, possible: ValueRange) -> str | None:
+    """What went wrong, in words: the first quantity that is not finite, or a Q far off."""
+    *numbers, smallest, largest = found.numbers.tolist()  # waits for a device
+    for name, number in zip(found.names, numbers, strict=True):
+        if not math.isfinite(number):
+            return f"{name.replace('_', ' ')} is {number}"
+    low, high = possible.bounds()
+    for value in (smallest, largest):
+        if not low <= value <= high:
+            return (
+                f"Q is {value:g}, far outside of what the rewards allow, "
+                f"{possible.low:g} to {possible.high:g}"
+            )
+    return None
 
 
 def possible_values(rewards: Tensor, discount: float) -> ValueRange:

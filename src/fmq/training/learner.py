@@ -1,7 +1,7 @@
 """The learner: policy, critics and optimiser, and one joint update of them."""
 
 import copy
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -10,57 +10,17 @@ from fmq.critic import aggregate, bellman_target, critic_loss, update_target
 from fmq.data.normalization import Normalizer
 from fmq.data.sequences import Batch
 from fmq.flow import curriculum_progress
-from fmq.policy import Sampler, make_networks
+from fmq.policy import make_networks
 from fmq.settings import Study
 from fmq.tasks import TaskSettings
-from fmq.training.actor_losses import ActorInputs, ActorLoss
+from fmq.training import divergence
+from fmq.training.actor_losses import ActorInputs
 from fmq.training.adam import Adam, flatten
 from fmq.training.compiling import compiled
-from fmq.training.divergence import ANYTHING, ValueRange, refuse_divergence
+from fmq.training.divergence import ANYTHING, Divergence, ValueRange
+from fmq.training.update import Draws, Gradients, Objective, Unsettled
 
 Module = TypeVar("Module", bound=nn.Module)
-
-
-class Objective(NamedTuple):
-    """What distinguishes one stage or method from another.
-
-    Attributes:
-        actor_loss: loss of the policy.
-        sampler: picks the next chunk in the critic target.
-        critic_target: ``mean`` or ``min`` over the target critics.
-    """
-
-    actor_loss: ActorLoss
-    sampler: Sampler
-    critic_target: str
-
-
-class Draws(NamedTuple):
-    """The random numbers of one update.
-
-    Attributes:
-        candidates: noise of the critic target's sampler, shape (batch, noises, H*A).
-        noise: standard normal numbers of the actor loss, shape (noises, batch, H*A).
-        times: uniform numbers of the actor loss, shape (times, batch, 1).
-    """
-
-    candidates: Tensor
-    noise: Tensor
-    times: Tensor
-
-
-class Gradients(NamedTuple):
-    """What an update computes before anything is changed.
-
-    Attributes:
-        vector: the gradient of all weights, as one vector.
-        values: of the critics at the batch's chunks, shape (2, batch).
-        quantities: losses and norms, for the metrics.
-    """
-
-    vector: Tensor
-    values: Tensor
-    quantities: dict[str, Tensor]
 
 
 class Learner:
@@ -110,6 +70,9 @@ class Learner:
             self.pickers = (actor.bfloat16(), critic.bfloat16())
             self.rounded_weights = flatten([*actor.parameters(), *critic.parameters()])
         self.generator = torch.Generator(device).manual_seed(noise_seed)
+        # To look at an update is to wait for the device. A GPU's is looked at before the next one.
+        self.looks_later = device.type != "cpu"
+        self.unsettled: Unsettled | None = None
         self.compute = self.gradients
         if study.training.compile:
             self.compute = compiled(self.gradients, device)
@@ -125,23 +88,42 @@ class Learner:
             measure: also compute and return metrics.
 
         Raises:
-            Divergence: a loss or the gradient is not finite, or a Q is impossible; nothing was
-                changed.
+            Divergence: a loss or the gradient is not finite, or a Q is impossible. Nothing was
+                changed. On a GPU this is said at the latest by the next call, or by `state`.
         """
+        self.settle()
         offline = self.study.offline
         progress = curriculum_progress(step, offline.warmup_steps, offline.anneal_end)
         self.refresh_pickers()
         draws = self.draw(len(batch.actions), objective)
-        found = self.compute(batch, draws, draws.noise.new_tensor(progress), objective)
-        # Before the step: parameters that are good stay so.
-        refuse_divergence(self.possible_values, found.values, **found.quantities)
-        self.optimizer.step(found.vector)
-        update_target(self.target_weights, self.critic_weights, self.study.training.target_rate)
+        found = self.compute(batch, draws, draws.noise.new_full((), progress), objective)
+        self.unsettled = Unsettled(step, batch, divergence.signs(found.values, found.quantities))
+        if self.looks_later:
+            self._step(found.vector, divergence.wrong(self.unsettled.signs, self.possible_values))
+        else:
+            self.settle()
+            self._step(found.vector)
         if not measure:
             return {}
+        self.settle()
         q = found.values
         metrics = found.quantities | {"q_mean": q.mean(), "q_min": q.min(), "q_max": q.max()}
         return {name: float(value) for name, value in metrics.items()}
+
+    def _step(self, gradient: Tensor, skip: Tensor | None = None) -> None:
+        """Move the weights and the target's; not at all where `skip` is 1.0 and not 0.0."""
+        rate = self.study.training.target_rate
+        self.optimizer.step(gradient, skip)
+        target_rate = rate if skip is None else rate * (1 - skip)
+        update_target(self.target_weights, self.critic_weights, target_rate)
+
+    def settle(self) -> None:
+        """Raise `Divergence` if the last update went wrong; on a GPU, wait for it first."""
+        if self.unsettled is None:
+            return
+        last, self.unsettled = self.unsettled, None
+        if fault := divergence.fault(last.signs, self.possible_values):
+            raise Divergence(fault, last.step, last.batch)
 
     def refresh_pickers(self) -> None:
         """Bring what picks the next chunks up to date, where it is a rounded copy."""
@@ -228,7 +210,8 @@ class Learner:
         self.offline_actor = frozen_copy(self.actor)
 
     def state(self) -> dict[str, Any]:
-        """Tensors and numbers that a checkpoint needs."""
+        """Tensors and numbers that a checkpoint needs; `Divergence` as by `update`."""
+        self.settle()
         return {
             "actor": self.actor.state_dict(),
             "offline_actor": self.offline_actor.state_dict(),

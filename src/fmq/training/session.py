@@ -40,6 +40,7 @@ def write_outputs(bench: Workbench) -> None:
 
     What an earlier run of other settings left goes first: never a mixture of both.
     """
+    learned = bench.learner_state()
     for name in ("checkpoint.pt", "evaluations.csv"):
         (bench.folder / name).unlink(missing_ok=True)
     settings = bench.run.settings()
@@ -50,7 +51,7 @@ def write_outputs(bench: Workbench) -> None:
     with atomic_path(bench.folder / "metrics.csv") as temporary:
         write_rows(temporary, columns, bench.metrics)
     write_evaluation(bench.folder / "evaluations.csv", bench.evaluations)
-    save_checkpoint(bench.folder / "checkpoint.pt", digest, bench.learner.state())
+    save_checkpoint(bench.folder / "checkpoint.pt", digest, learned)
 
 
 def _provenance(bench: Workbench) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,10 @@ from fmq.training.checkpoint import refuse_misfit, save_checkpoint
 from fmq.training.clock import Clock
 from fmq.training.device import claim_device
 from fmq.training.divergence import Divergence, possible_values
-from fmq.training.learner import Learner, Objective
+from fmq.training.learner import Learner
 from fmq.training.scratch import Scratch
 from fmq.training.trackers import make_tracker
+from fmq.training.update import Objective
 
 PACKAGES = ("fmq", "torch", "numpy", "gymnasium", "mujoco", "ogbench", "robosuite")
 
@@ -136,15 +138,19 @@ class Workbench:
         """
         with self.clock.measure("sampling"):
             batch = self.buffer.sample(self.run.study.training.batch_size, self.batches)
+        with self.clock.measure("update"), self._keeping_what_diverged():
+            return self.learner.update(batch, step, objective, measure)
+
+    @contextlib.contextmanager
+    def _keeping_what_diverged(self) -> Iterator[None]:
         try:
-            with self.clock.measure("update"):
-                return self.learner.update(batch, step, objective, measure)
+            yield
         except Divergence as error:
             kept = self.scratch.folder / "diverged.pt"
             with contextlib.suppress(OSError):  # what went wrong matters more
-                save_checkpoint(kept, self.scratch.settings, batch._asdict())
+                save_checkpoint(kept, self.scratch.settings, error.batch._asdict())
             raise UserError(
-                f"{self.run}: {error} at gradient step {step}; its batch is in {kept}; "
+                f"{self.run}: {error} at gradient step {error.step}; its batch is in {kept}; "
                 "lower learning_rate or target_rate"
             ) from None
 
@@ -180,11 +186,16 @@ class Workbench:
         """Whether what follows `step` is no update: an evaluation, or the end."""
         return step == self.run.last_step or self.evaluates_after(step, every)
 
+    def learner_state(self) -> dict[str, Any]:
+        """Of the learner; raises as `update` does."""
+        with self._keeping_what_diverged():
+            return self.learner.state()
+
     def state(self) -> dict[str, Any]:
         """All that changes from step to step, for `Scratch.keep`."""
         return {
             "step": self.step,
-            "learner": self.learner.state(),
+            "learner": self.learner_state(),
             "generators": {
                 name: generator.get_state().cpu() for name, generator in self._generators().items()
             },
