@@ -42,6 +42,8 @@ localrules:
     inference,
     theory,
     theory_report,
+    trajectories,
+    rollouts,
     paper,
     page,
     settings_page,
@@ -67,6 +69,7 @@ include: "workflow/rules/evidence.smk"
 include: "workflow/rules/ablations.smk"
 include: "workflow/rules/inference.smk"
 include: "workflow/rules/theory.smk"
+include: "workflow/rules/rollouts.smk"
 include: "workflow/rules/paper.smk"
 include: "workflow/rules/report.smk"
 

@@ -13,6 +13,7 @@ from fmq.cli_evidence import app as evidence
 from fmq.cli_options import (
     CONFIG,
     RESULTS,
+    Method,
     Overlays,
     PolicyFolder,
     Results,
@@ -115,7 +116,7 @@ def distill(
 def finetune(
     task: TaskName,
     seed: Seed,
-    method: Annotated[str, typer.Option(help="A method of the study.")],
+    method: Method,
     settings: Settings = None,
     results: Results = RESULTS,
 ) -> None:

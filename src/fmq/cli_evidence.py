@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fmq import paths
-from fmq.cli_options import RESULTS, Results, Seed, Settings, TaskName, load
+from fmq.cli_options import RESULTS, Method, Results, Seed, Settings, TaskName, load
 
 app = typer.Typer()
 
@@ -117,6 +117,46 @@ def trust_region(settings: Settings = None, results: Results = RESULTS) -> None:
     study = load(settings, results)
     folder = results / "trust_region"
     write_trust_region(study, results / "runs", _manifests(study, results), folder)
+
+
+@app.command()
+def rollouts(
+    task: TaskName,
+    seed: Seed,
+    method: Method,
+    settings: Settings = None,
+    results: Results = RESULTS,
+) -> None:
+    """Run a method's last evaluation again, and record some of its episodes."""
+    from fmq.rollouts.recording import record_rollouts
+
+    record_rollouts(load(settings, results), task, seed, method, results)
+
+
+@app.command()
+def film(
+    task: TaskName,
+    seed: Seed,
+    method: Method,
+    settings: Settings = None,
+    results: Results = RESULTS,
+) -> None:
+    """Film recorded episodes, where pictures can be drawn: a GIF and a contact sheet."""
+    from fmq.rollouts.film import write_film
+
+    study = load(settings, results)
+    write_film(study, task, seed, method, results, _manifests(study, results))
+
+
+@app.command()
+def trajectories(
+    task: TaskName, seed: Seed, settings: Settings = None, results: Results = RESULTS
+) -> None:
+    """Draw the ways of recorded episodes through a maze, from above."""
+    from fmq.analysis.trajectories import write_trajectories
+
+    study = load(settings, results)
+    write_trajectories(study, task, seed, results, _manifests(study, results))
 
 
 @app.command()

@@ -10,6 +10,7 @@ from fmq.errors import UserError
 
 TaskName = Annotated[str, typer.Argument(help="A task of the study.")]
 Seed = Annotated[int, typer.Option(help="A seed of the study.")]
+Method = Annotated[str, typer.Option(help="A method of the study.")]
 Results = Annotated[Path, typer.Option(help="Folder that the study fills.")]
 Settings = Annotated[
     Path | None, typer.Option(help="All settings; RESULTS/settings.json unless given.")

@@ -1,7 +1,7 @@
 """Evaluation: episodes whose starts every method shares, one row each."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from fmq.policy import Policy, make_networks, make_sampler
 from fmq.progress import progress
 from fmq.runs import Run, evaluation_settings, settings_hash, start_of
 from fmq.seeding import derive_seed
+from fmq.tasks import Task
 from fmq.training.checkpoint import load_checkpoint, refuse_misfit
 from fmq.training.device import claim_device
 
@@ -29,28 +30,40 @@ COLUMNS = (
 )
 
 
+def evaluation_starts(run: Run, step: int) -> list[int]:
+    """The seed that names each episode of an evaluation.
+
+    They depend on (study seed, task, step, episode) alone: all methods and all seeds meet the same
+    ones.
+    """
+    return [
+        derive_seed(run.study.seed, run.task.name, "evaluation start", step, episode)
+        for episode in range(run.study.evaluation.episodes)
+    ]
+
+
 class Evaluator:
     """Simulators of a task, made at the first evaluation and kept for the next."""
 
-    def __init__(self, run: Run, results: Path) -> None:
+    def __init__(
+        self,
+        run: Run,
+        results: Path,
+        make: Callable[[Task, Path], Environment] = make_environment,
+    ) -> None:
+        """`make` makes a simulator of a task, given the folder of its data set."""
         self.run = run
+        self.make = make
         self.data = paths.dataset_folder(results, run.task.dataset)
         self.environments: list[Environment] = []
 
     def episodes(self, act: Act, sampler: str, step: int) -> list[dict[str, Any]]:
-        """Evaluate a policy; one row per episode with the keys of `COLUMNS`.
-
-        The starts depend on (study seed, task, step, episode) alone: all methods and all seeds
-        meet the same ones.
-        """
+        """Evaluate a policy; one row per episode with the keys of `COLUMNS`."""
         run, settings = self.run, self.run.study.evaluation
         wanted = min(settings.environments, settings.episodes)
         while len(self.environments) < wanted:
-            self.environments.append(make_environment(run.task, self.data))
-        starts = [
-            derive_seed(run.study.seed, run.task.name, "evaluation start", step, episode)
-            for episode in range(settings.episodes)
-        ]
+            self.environments.append(self.make(run.task, self.data))
+        episodes = rollout(self.environments, act, evaluation_starts(run, step))
         return [
             {
                 "task": run.task.name,
@@ -64,7 +77,7 @@ class Evaluator:
                 "return": episode.return_,
                 "length": episode.length,
             }
-            for index, episode in enumerate(rollout(self.environments, act, starts))
+            for index, episode in enumerate(episodes)
         ]
 
 

@@ -33,6 +33,16 @@ def evaluation_file(results: Path, task: str, seed: int, run: str, sampler: str)
     return seed_folder(results, task, seed) / f"evaluate-{run}-{sampler}.csv"
 
 
+def rollout_file(results: Path, task: str, seed: int, method: str) -> Path:
+    """Recorded episodes of the last evaluation of a method's run."""
+    return seed_folder(results, task, seed) / f"rollouts-{method}.npz"
+
+
+def rollout_folder(results: Path, task: str) -> Path:
+    """What is shown of a task's episodes."""
+    return results / "rollouts" / task
+
+
 def theory_folder(results: Path, task: str, seed: int) -> Path:
     """What `fmq theory` measured on the networks of one task and seed."""
     return seed_folder(results, task, seed) / "theory"

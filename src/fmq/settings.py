@@ -11,6 +11,7 @@ from fmq.ablations import AblationSettings, base_name
 from fmq.datasets import DatasetSettings, check_source
 from fmq.errors import UserError
 from fmq.methods import METHODS, SAMPLER_LABELS, fitting_samplers
+from fmq.rollouts.settings import RolloutSettings
 from fmq.section import Section, describe, overlaid
 from fmq.tasks import Task, TaskSettings, parse_task
 
@@ -149,6 +150,7 @@ class Study(Section):
     sampling: SamplingSettings
     evaluation: EvaluationSettings
     statistics: StatisticsSettings
+    rollouts: RolloutSettings
     ablations: AblationSettings
 
     @model_validator(mode="after")
@@ -175,6 +177,8 @@ class Study(Section):
                 )
         for dataset, settings in self.datasets.items():
             check_source(dataset, settings)
+        if self.rollouts.seed not in (None, *self.seeds):
+            raise ValueError(f"rollouts.seed {self.rollouts.seed} is none of seeds: {self.seeds}")
         for name in self.ablations.methods:
             self.variant(name)
         for name in self.ablations.samplers:

@@ -18,6 +18,7 @@ _OGBENCH = re.compile(rf"({MAZE}|{MANIPULATION}-(?:play|noisy))-singletask(-task
 ROBOSUITE = {"lift": "Lift", "can": "PickPlaceCan", "square": "NutAssemblySquare"}
 """Names of robosuite's simulators, by RoboMimic's name of the task."""
 
+_MAZE = re.compile(f"{MAZE}-singletask")
 _ROBOMIMIC = re.compile(rf"({'|'.join(ROBOSUITE)})-mh-low_dim")
 
 
@@ -52,6 +53,11 @@ class Task:
     environment: str
     dataset: str
     settings: TaskSettings
+
+
+def is_maze(name: str) -> bool:
+    """Whether a task is a way through a maze, which can be drawn from above."""
+    return _MAZE.match(name) is not None
 
 
 def parse_task(name: str, settings: TaskSettings) -> Task:

@@ -42,6 +42,7 @@ rule evidence:
     input:
         rules.paper.output,
         rules.settings_page.output,
+        rules.rollouts.input,
         expand(
             "results/pages/{page}.html",
             page=study_workflow.PAGES,

@@ -1,5 +1,6 @@
-"""Pages of Snakemake's report: the study's tables and its settings as HTML, one file each."""
+"""Pages of Snakemake's report: tables, settings and films as HTML, one file each."""
 
+import base64
 import html
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ from fmq.settings import Study
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; margin: 1.5em; max-width: 75em }
+h1 { font-size: 17px }
+img { max-width: 100% }
 table { border-collapse: collapse; margin: 1em 0; display: block; overflow-x: auto }
 th, td { padding: .3em .8em; border-bottom: 1px solid #ddd; text-align: left }
 th { border-bottom: 2px solid #555 }
@@ -44,6 +47,19 @@ def write_settings_page(study: Study, manifests: Sequence[Path], target: Path) -
     lines = ["| setting | value | meaning |", "| --- | --- | --- |", *rows]
     listed = [f"- {escape_markdown(line)}" for line in provenance]
     _write(target, f"Study {study.name}", "\n".join([*lines, "", "Provenance:", "", *listed]))
+
+
+def write_film_page(target: Path, title: str, words: Sequence[str], film: bytes | None) -> None:
+    """A film as a page of its own, which shows it where a bare GIF would only be offered to save.
+
+    Args:
+        words: paragraphs below it.
+        film: a GIF; None where there is none.
+    """
+    data = base64.b64encode(film).decode() if film else ""
+    shown = [f"![{escape_markdown(title)}](data:image/gif;base64,{data})"] if film else []
+    told = [escape_markdown(paragraph) for paragraph in words]
+    _write(target, title, "\n\n".join([f"# {escape_markdown(title)}", *shown, *told]))
 
 
 def _settings(section: BaseModel, place: str = "") -> Iterator[tuple[str, str, str]]:

@@ -29,6 +29,11 @@ simulator.step(zeros(simulator.action_dim))
 }
 """By suite: make one simulator and take one step, without a data set."""
 
+GRAPHICS_REMEDY = (
+    "for pictures MUJOCO_GL=egl with a GPU's driver, or MUJOCO_GL=osmesa after "
+    "`apt-get install libosmesa6`; where it is not set, both are tried"
+)
+
 _DRAW = """
 import mujoco
 model = mujoco.MjModel.from_xml_string("<mujoco/>")
@@ -66,24 +71,38 @@ def judge_simulator(environment: str, fault: str | None, value: str | None) -> F
     )
 
 
-def rendering_findings() -> Iterator[Finding]:
-    """A tiny picture with MUJOCO_GL as it is, or with what it could be set to."""
+def working_graphics() -> tuple[str | None, dict[str, str]]:
+    """Draw a tiny picture with MUJOCO_GL as it is or, if it is not set, with what it could be.
+
+    Returns:
+        The first value that works, or None; and why those before it do not.
+    """
     value = os.environ.get("MUJOCO_GL")
     faults: dict[str, str] = {}
     for candidate in [value] if value else ["egl", "osmesa"]:
         fault = run_python(_DRAW, _SECONDS, MUJOCO_GL=candidate)
         if fault is None:
-            yield ok("MuJoCo GL", f"{candidate} works, MUJOCO_GL is {value or 'not set'}")
-            return
+            return candidate, faults
         faults[candidate] = fault
-    yield no_rendering(faults)
+    return None, faults
+
+
+def rendering_findings() -> Iterator[Finding]:
+    """Whether `snakemake rollouts` can show pictures."""
+    found, faults = working_graphics()
+    if found is None:
+        yield no_rendering(faults)
+        return
+    value = os.environ.get("MUJOCO_GL", "not set")
+    yield ok("MuJoCo GL", f"{found} works, so that episodes can be filmed; MUJOCO_GL is {value}")
 
 
 def no_rendering(faults: dict[str, str]) -> Finding:
     """Why no picture came about, by the value of MUJOCO_GL."""
-    reasons = "; ".join(f"MUJOCO_GL={value}: {fault}" for value, fault in faults.items())
-    remedy = (
-        "only pictures need it, the study runs with MUJOCO_GL unset; for pictures MUJOCO_GL=egl "
-        "with a GPU's driver, or MUJOCO_GL=osmesa after `apt-get install libosmesa6`"
-    )
-    return note("MuJoCo GL", f"nothing can be drawn ({reasons})", remedy)
+    remedy = f"only films of episodes need it, the study runs without; {GRAPHICS_REMEDY}"
+    return note("MuJoCo GL", f"nothing can be drawn ({tried(faults)})", remedy)
+
+
+def tried(faults: dict[str, str]) -> str:
+    """Each value of MUJOCO_GL and why it draws nothing."""
+    return "; ".join(f"MUJOCO_GL={value}: {fault}" for value, fault in faults.items())

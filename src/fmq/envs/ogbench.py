@@ -1,22 +1,31 @@
 """OGBench simulators behind the interface that rollouts and online training use."""
 
+from typing import Any
+
 import numpy as np
 
-from fmq.envs.environment import Transition
+from fmq.envs.environment import FloorPlan, Transition
 from fmq.seeding import global_numpy_seed
-from fmq.tasks import Task
+from fmq.tasks import Task, is_maze
 
 
 class OGBenchEnvironment:
     """One simulator of a single-task problem."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, size: int | None = None) -> None:
+        """`size` is the width and height of pictures."""
         import gymnasium
         import ogbench  # noqa: F401  (registers the simulators)
 
-        limit = {"max_episode_steps": task.settings.episode_limit}
-        given = {key: value for key, value in limit.items() if value is not None}
+        options = {
+            "max_episode_steps": task.settings.episode_limit,
+            "width": size,
+            "height": size,
+        }
+        given = {key: value for key, value in options.items() if value is not None}
         self._env = gymnasium.make(task.environment, disable_env_checker=True, **given)
+        self._simulator: Any = self._env.unwrapped
+        self._maze = is_maze(task.name)
         self._sparse = task.settings.sparse_reward
         self.action_size = gymnasium.spaces.flatdim(self._env.action_space)
 
@@ -42,3 +51,29 @@ class OGBenchEnvironment:
             bool(truncated),
             bool(info["success"]),
         )
+
+    def state(self) -> np.ndarray:
+        """Positions and, in scene and puzzle, which buttons are lit."""
+        simulator = self._simulator
+        return np.concatenate([simulator.data.qpos, getattr(simulator, "_cur_button_states", ())])
+
+    def floor_plan(self) -> FloorPlan | None:
+        """The maze of the present episode; None where there is none."""
+        if not self._maze:
+            return None
+        maze = self._simulator
+        return FloorPlan(
+            maze.maze_map == 1,
+            maze._maze_unit,
+            np.array([-maze._offset_x, -maze._offset_y], float),
+            np.array(maze.cur_goal_xy),
+            maze._goal_tol,
+        )
+
+    def picture(self, state: np.ndarray) -> np.ndarray:
+        """The present episode in a state that it had."""
+        simulator = self._simulator
+        positions, buttons = np.split(state, [simulator.model.nq])
+        lit = [buttons.astype(int)] if len(buttons) else []
+        simulator.set_state(positions, np.zeros(simulator.model.nv), *lit)
+        return simulator.render()

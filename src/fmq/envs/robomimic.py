@@ -16,7 +16,7 @@ import numpy as np
 
 from fmq.data.hdf5 import open_file, read_attribute, read_group
 from fmq.datasets import training_file
-from fmq.envs.environment import Transition
+from fmq.envs.environment import FloorPlan, Transition
 from fmq.errors import UserError
 from fmq.messages import one_line, shown
 from fmq.tasks import Task
@@ -27,11 +27,13 @@ ACTION_WIDTH = 7
 EPISODE_LIMITS = {"Lift": 300, "PickPlaceCan": 300, "NutAssemblySquare": 400}
 """Control steps (of 1/20 s) per episode, by robosuite's name of the task."""
 
+CAMERA = "agentview"
+"""robosuite's name for the camera across the table."""
+
 _OBJECT_WIDTHS = {"Lift": 10, "PickPlaceCan": 14, "NutAssemblySquare": 14}
 _OLDEST = (1, 5)
 _OVERRIDES = {
     "has_renderer": False,
-    "has_offscreen_renderer": False,
     "use_camera_obs": False,
     "use_object_obs": True,
     "ignore_done": True,
@@ -40,7 +42,7 @@ _OVERRIDES = {
     "reward_scale": 1.0,
     "lite_physics": True,  # the same numbers as without, sooner
 }
-"""What is the same for every data file: no graphics, sparse rewards in {0, 1}, no own limit."""
+"""What is the same for every data file: no window, sparse rewards in {0, 1}, no own limit."""
 
 Observation = dict[str, np.ndarray]
 
@@ -54,15 +56,19 @@ def observation_widths(environment: str) -> dict[str, int]:
 class RobomimicEnvironment:
     """One simulator of a RoboMimic task; an episode ends at its first success."""
 
-    def __init__(self, task: Task, folder: Path) -> None:
+    def __init__(self, task: Task, folder: Path, size: int | None = None) -> None:
         """Make the simulator of the data file in `folder`.
+
+        Args:
+            size: width and height of pictures; None makes a simulator without graphics.
 
         Raises:
             UserError: the folder has no such file, it is damaged, of another task or of an older
                 robosuite, or its simulator cannot be made.
         """
         env_args = read_env_args(folder / training_file(task.dataset), task.environment)
-        self._simulator = make_simulator(env_args)
+        self._simulator = make_simulator(env_args, pictures=size is not None)
+        self._size = size
         self._keys = tuple(observation_widths(task.environment))
         self._limit = task.settings.episode_limit or EPISODE_LIMITS[task.environment]
         self._sparse = task.settings.sparse_reward
@@ -87,6 +93,22 @@ class RobomimicEnvironment:
             truncated=self._steps >= self._limit and not success,
             success=success,
         )
+
+    def state(self) -> np.ndarray:
+        """The simulator's positions."""
+        return np.array(self._simulator.sim.data.qpos)
+
+    def floor_plan(self) -> FloorPlan | None:
+        """There is no maze."""
+        return None
+
+    def picture(self, state: np.ndarray) -> np.ndarray:
+        """The present episode in a state that it had, as the camera before the robot sees it."""
+        sim = self._simulator.sim
+        sim.data.qpos[:] = state
+        sim.forward()
+        upside_down = sim.render(camera_name=CAMERA, width=self._size, height=self._size)
+        return upside_down[::-1]
 
     def _vector(self, observation: Observation) -> np.ndarray:
         parts = [observation[key] for key in self._keys]
@@ -137,11 +159,12 @@ def check_version(path: Path, env_args: dict[str, Any]) -> None:
         )
 
 
-def make_simulator(env_args: dict[str, Any]) -> Any:
-    """A robosuite simulator without graphics, with sparse rewards and no time limit of its own.
+def make_simulator(env_args: dict[str, Any], pictures: bool = False) -> Any:
+    """A robosuite simulator with sparse rewards and no time limit of its own.
 
     Args:
         env_args: as `read_env_args` returns them; left as they are.
+        pictures: whether it can draw them, for which it wants a graphics library.
 
     Raises:
         UserError: robosuite does not accept them.
@@ -149,6 +172,7 @@ def make_simulator(env_args: dict[str, Any]) -> Any:
     robosuite = import_robosuite()
     # A copy without shared parts: robosuite writes into what it is given.
     settings = json.loads(json.dumps(env_args["env_kwargs"])) | _OVERRIDES
+    settings["has_offscreen_renderer"] = pictures
     try:
         return robosuite.make(env_args["env_name"], **settings)
     except Exception as error:  # robosuite raises plain exceptions and asserts

@@ -1,0 +1,1 @@
+"""Episodes that were counted, to look at: their states, films, and ways through the mazes."""

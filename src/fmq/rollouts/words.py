@@ -1,0 +1,46 @@
+"""What is said under every picture of recorded episodes."""
+
+from collections.abc import Mapping
+
+from fmq.analysis.style import short_task_names
+from fmq.methods import METHODS
+from fmq.rollouts.files import Recorded, Rollouts
+from fmq.runs import Run
+
+
+def title_of(run: Run) -> str:
+    """For example ``FMQ on pointmaze-medium task2, seed 0``."""
+    task = run.task.name
+    return f"{METHODS[run.kind].label} on {short_task_names([task])[task]}, seed {run.seed}"
+
+
+def outcome(episode: Recorded) -> str:
+    """How an episode ended."""
+    steps = f"{episode.length} {'step' if episode.length == 1 else 'steps'}"
+    return f"solved after {steps}" if episode.success else f"not solved in {steps}"
+
+
+def rollout_words(rollouts: Mapping[str, Rollouts]) -> str:
+    """Which episodes are shown, and what they have to do with those in the tables.
+
+    Args:
+        rollouts: of each method, by its label; all of the same episodes.
+    """
+    first = next(iter(rollouts.values()))
+    numbers = ", ".join(str(one.number) for one in first.shown)
+    told = " ".join(f"{label}: {_counted_words(one)}." for label, one in rollouts.items())
+    return (
+        f"Episodes {numbers} of the evaluation of the last checkpoint, chosen by number. The whole "
+        f"evaluation was run again from the same starts and noise to record them. {told}"
+    )
+
+
+def _counted_words(rollouts: Rollouts) -> str:
+    """Whether the evaluation, run again, was the one that was counted."""
+    if not rollouts.different:
+        return f"all {rollouts.episodes} came out as counted, {rollouts.successes} solved"
+    return (
+        f"{rollouts.different} of {rollouts.episodes} came out otherwise than counted, as they may "
+        "on another processor or GPU; these are episodes of the same policy, but NOT those in the "
+        "tables"
+    )
