@@ -155,7 +155,7 @@ def test_the_paper_s_protocol_is_complete_and_names_official_data() -> None:
     left_out = set(Study.model_fields) - set(written)
     # What has no place in a protocol: the machine, and the root of the random streams.
     machine = {"seed", "device", "jobs_per_device", "threads", "data_dir"}
-    machine |= {"checkpoint_seconds", "allow_missing", "ablations", "tracker"}
+    machine |= {"checkpoint_seconds", "allow_missing", "ablations", "tracker", "rollouts"}
     assert left_out == machine | {"task_defaults"}
 
 

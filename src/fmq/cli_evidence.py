@@ -144,8 +144,7 @@ def film(
     """Film recorded episodes, where pictures can be drawn: a GIF and a contact sheet."""
     from fmq.rollouts.film import write_film
 
-    study = load(settings, results)
-    write_film(study, task, seed, method, results, _manifests(study, results))
+    write_film(load(settings, results), task, seed, method, results)
 
 
 @app.command()
@@ -155,8 +154,7 @@ def trajectories(
     """Draw the ways of recorded episodes through a maze, from above."""
     from fmq.analysis.trajectories import write_trajectories
 
-    study = load(settings, results)
-    write_trajectories(study, task, seed, results, _manifests(study, results))
+    write_trajectories(load(settings, results), task, seed, results)
 
 
 @app.command()
@@ -193,5 +191,4 @@ def settings_page(
 
 
 def _manifests(study, results: Path) -> list[Path]:  # type: ignore[no-untyped-def]
-    folders = [paths.dataset_folder(results, name) for name in study.dataset_names()]
-    return [folder / "manifest.json" for folder in folders]
+    return [paths.manifest_file(results, name) for name in study.dataset_names()]

@@ -18,6 +18,11 @@ def seed_folder(results: Path, task: str, seed: int) -> Path:
     return results / "runs" / task / f"seed{seed}"
 
 
+def manifest_file(results: Path, dataset: str) -> Path:
+    """Where a data set comes from."""
+    return dataset_folder(results, dataset) / "manifest.json"
+
+
 def run_folder(results: Path, task: str, seed: int, run: str) -> Path:
     """One training run: `pretrain-BUDGET`, `distill-KIND` or `finetune-METHOD`."""
     return seed_folder(results, task, seed) / run

@@ -223,6 +223,31 @@ def test_the_theorem_is_checked_on_request(project: Project) -> None:
         assert set(re.findall(r"^(?:local)?rule (\w+):", told, re.MULTILINE)) == rules
 
 
+def test_episodes_are_shown_on_request(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MUJOCO_GL", "disabled")  # so that it is the same on every machine
+    page = f"results/rollouts/{TASK4}/fmq.html"
+    result = project.snakemake(*project.overlay("{}"), "--", page)
+    assert result.returncode == 0, result.stdout + result.stderr
+    text = (project.folder / page).read_text()
+    assert "Episodes 0, 1, 2 of the evaluation of the last checkpoint" in text
+    assert "all 4 came out as counted" in text
+    assert "apt-get install libosmesa6" in text
+    # Two tasks with four methods each, and the two mazes from above.
+    plan = project.snakemake("--dry-run", *project.overlay("{}"), "--", "rollouts")
+    table = plan.stdout + plan.stderr
+    for rule, jobs in (("record_rollouts", 7), ("film_rollouts", 7), ("trajectories", 2)):
+        assert re.search(rf"^{rule} +{jobs}$", table, re.MULTILINE), table
+    for change, rules in (
+        ("{}", set()),
+        ("rollouts: {episodes: [3]}", {"record_rollouts", "film_rollouts"}),
+        ("statistics: {resamples: 300}", {"film_rollouts"}),
+    ):
+        plan = project.snakemake("--dry-run", *project.overlay(change), "--", page)
+        assert plan.returncode == 0, plan.stdout + plan.stderr
+        told = plan.stdout + plan.stderr
+        assert set(re.findall(r"^(?:local)?rule (\w+):", told, re.MULTILINE)) == rules
+
+
 def test_the_report_shows_tables_and_figures_in_one_file(project: Project) -> None:
     report = project.folder / "results" / "report.html"
     result = project.snakemake(*project.overlay("{}"), "--report", str(report))

@@ -62,7 +62,7 @@ rule film_rollouts:
 
 rule trajectories:
     input:
-        MANIFESTS,
+        lambda wildcards: study_workflow.dataset_manifest(study, wildcards.task),
         lambda wildcards: targets.recorded_files(study, wildcards.task),
     output:
         report(

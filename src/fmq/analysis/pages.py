@@ -57,9 +57,9 @@ def write_film_page(target: Path, title: str, words: Sequence[str], film: bytes 
         film: a GIF; None where there is none.
     """
     data = base64.b64encode(film).decode() if film else ""
-    shown = [f"![{escape_markdown(title)}](data:image/gif;base64,{data})"] if film else []
-    told = [escape_markdown(paragraph) for paragraph in words]
-    _write(target, title, "\n\n".join([f"# {escape_markdown(title)}", *shown, *told]))
+    name = escape_markdown(title)  # which a film has above itself
+    shown = f"![{name}](data:image/gif;base64,{data})" if film else f"# {name}"
+    _write(target, title, "\n\n".join([shown, *map(escape_markdown, words)]))
 
 
 def _settings(section: BaseModel, place: str = "") -> Iterator[tuple[str, str, str]]:

@@ -1,6 +1,6 @@
 """Ways through a maze from above: recorded episodes of every method side by side."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -40,9 +40,7 @@ _START: dict[str, Any] = {"marker": "o", "markersize": 4.0, "markerfacecolor": "
 _GOAL: dict[str, Any] = {"marker": "*", "markersize": 8.0, "color": "#000000"}
 
 
-def write_trajectories(
-    study: Study, task: str, seed: int, results: Path, manifests: Sequence[Path]
-) -> None:
+def write_trajectories(study: Study, task: str, seed: int, results: Path) -> None:
     """Write trajectories.pdf and .png of a task.
 
     Raises:
@@ -57,7 +55,8 @@ def write_trajectories(
     }
     if not rollouts:
         raise UserError(f"{results}: no episodes of {task}; `snakemake rollouts` records some")
-    provenance = collect_provenance(study, manifests)
+    manifest = paths.manifest_file(results, study.task(task).dataset)
+    provenance = collect_provenance(study, [manifest])
     name = short_task_names([task])[task]
     labelled = {METHODS[method].label: one for method, one in rollouts.items()}
     words = f"{rollout_words(labelled)} {source_sentences(provenance)}"

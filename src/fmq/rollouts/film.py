@@ -31,9 +31,7 @@ _LINE, _GAP = 18, 4
 _TEXT = (26, 26, 26)
 
 
-def write_film(
-    study: Study, task: str, seed: int, method: str, results: Path, manifests: Sequence[Path]
-) -> None:
+def write_film(study: Study, task: str, seed: int, method: str, results: Path) -> None:
     """Write METHOD.gif, METHOD.html (a page with it), and the contact sheet as METHOD.png and .pdf.
 
     Without a graphics library page and sheet say so, and there is no GIF.
@@ -43,7 +41,8 @@ def write_film(
     """
     run = make_run(study, task, seed, f"finetune-{method}")
     rollouts, target = read_rollouts(results, run), paths.rollout_folder(results, task) / method
-    title, provenance = title_of(run), collect_provenance(study, manifests)
+    title, data = title_of(run), run.task.dataset
+    provenance = collect_provenance(study, [paths.manifest_file(results, data)])
     words = f"{rollout_words({METHODS[run.kind].label: rollouts})} {source_sentences(provenance)}"
     film, page = (target.with_name(f"{method}.{suffix}") for suffix in ("gif", "html"))
     value, faults = working_graphics()
@@ -55,7 +54,7 @@ def write_film(
         write_film_page(page, title, [notice, words], None)
         return
     os.environ["MUJOCO_GL"] = value  # read by MuJoCo while it is imported, in draw_frames
-    frames = draw_frames(run.task, paths.dataset_folder(results, run.task.dataset), rollouts)
+    frames = draw_frames(run.task, paths.dataset_folder(results, data), rollouts)
     content = _gif(title, rollouts.shown, frames, bool(rollouts.different))
     with atomic_path(film) as temporary:
         temporary.write_bytes(content)

@@ -1,0 +1,109 @@
+"""Ways through a maze from above."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from fmq import paths
+from fmq.analysis.trajectories import draw, write_trajectories
+from fmq.envs.environment import FloorPlan
+from fmq.errors import UserError
+from fmq.rollouts.files import Recorded, Rollouts, write_rollouts
+from fmq.runs import make_run
+from fmq.settings import Study
+
+TASK = "pointmaze-medium-navigate-singletask-task4-v0"
+WALLS = np.array([[1, 1, 1, 1], [1, 0, 0, 1], [1, 1, 1, 1]], bool)
+PLAN = FloorPlan(WALLS, 4.0, np.array([-4.0, -4.0]), np.array([4.5, 0.0]), 1.0)
+
+
+def rollouts(different: int = 0) -> Rollouts:
+    """One way to the goal and one that stops short, in a maze of two cells."""
+    ways = [np.linspace((0, 0), end, 9, dtype=np.float32) for end in ((4.4, 0.1), (2.0, 0.5))]
+    shown = [Recorded(n, 70 + n, n == 0, way, PLAN) for n, way in enumerate(ways)]
+    return Rollouts(shown, 3, 2, different)
+
+
+def drawn(figure: Figure, panel: int = 0) -> list[tuple[list[float], str, str]]:
+    """Ends of every line, its marker and its colour."""
+    return [
+        (
+            [float(line.get_xdata()[-1]), float(line.get_ydata()[-1])],
+            line.get_marker(),
+            line.get_color(),
+        )
+        for line in figure.axes[panel].lines
+    ]
+
+
+def test_ways_end_as_they_came_out() -> None:
+    lines = drawn(draw({"fmq": rollouts()}, "a maze"))
+    solved, failed = (next(line for line in lines if line[1] == sign) for sign in ("o", "X"))
+    assert solved[0] == pytest.approx([4.4, 0.1])
+    assert failed[0] == pytest.approx([2.0, 0.5])
+    assert solved[2] != failed[2]
+    styles = {line.get_linestyle() for line in draw({"fmq": rollouts()}, "").axes[0].lines}
+    assert {"-", "--"} <= styles  # told apart without colours
+
+
+def test_walls_and_goal_lie_where_the_simulator_has_them() -> None:
+    axis = draw({"fmq": rollouts()}, "a maze").axes[0]
+    (mesh,) = axis.collections
+    corners = mesh.get_coordinates()
+    assert (corners[0, 0].tolist(), corners[-1, -1].tolist()) == ([-6, -6], [10, 6])
+    free = np.argwhere(np.ma.getmaskarray(mesh.get_array().reshape(WALLS.shape)))
+    assert free.tolist() == [[1, 1], [1, 2]]
+    assert {(circle.center, circle.radius) for circle in axis.patches} == {((4.5, 0.0), 1.0)}
+    assert axis.get_xlabel() == "x (m)"
+    assert axis.get_aspect() == 1
+
+
+def test_a_panel_per_method_with_a_star_on_what_was_not_counted() -> None:
+    figure = draw({"fmq": rollouts(), "mvp": rollouts(different=1)}, "a maze")
+    assert [axis.get_title(loc="left") for axis in figure.axes] == ["FMQ", "MVP *"]
+    (legend,) = figure.legends
+    assert legend.get_title().get_text() == "a maze"
+    words = [text.get_text() for text in legend.get_texts()]
+    assert words == ["solved", "not solved", "start", "goal, and how near counts", "wall"]
+
+
+@pytest.fixture
+def results(study: Study, manifest: Path, tmp_path: Path) -> Path:
+    copy = paths.manifest_file(tmp_path, "pointmaze-medium-navigate-v0")
+    copy.parent.mkdir(parents=True)
+    shutil.copy(manifest, copy)
+    for method in ("fmq", "qc"):
+        path = paths.rollout_file(tmp_path, TASK, 0, method)
+        write_rollouts(path, make_run(study, TASK, 0, f"finetune-{method}"), rollouts())
+    return tmp_path
+
+
+def test_of_an_unfinished_study_what_is_there(study: Study, results: Path) -> None:
+    with pytest.raises(UserError, match=r"rollouts-mvp\.npz: no such file; `fmq rollouts "):
+        write_trajectories(study, TASK, 0, results)
+    unfinished = study.model_copy(update={"allow_missing": True})
+    write_trajectories(unfinished, TASK, 0, results)
+    folder = paths.rollout_folder(results, TASK)
+    assert (folder / "trajectories.pdf").read_bytes().startswith(b"%PDF")
+    assert b"not the official data set" in (folder / "trajectories.png").read_bytes()
+    with pytest.raises(UserError, match=r"no episodes of .*; `snakemake rollouts`"):
+        write_trajectories(unfinished, TASK, 0, results / "nowhere")
+
+
+def test_what_is_no_maze_is_refused(study: Study, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"'lift-mh-low_dim': no maze"):
+        write_trajectories(study, "lift-mh-low_dim", 0, tmp_path)
+
+
+def test_no_torch_and_no_simulator_is_imported() -> None:
+    code = (
+        "import sys, fmq.analysis.trajectories, fmq.analysis.contact_sheet, fmq.rollouts.film\n"
+        "sys.exit(str({'torch', 'mujoco', 'gymnasium'} & set(sys.modules) or 0))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ended.stderr.strip() in ("", "0"), ended.stderr

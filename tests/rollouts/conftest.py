@@ -1,0 +1,60 @@
+"""A finished run of a tiny study, its last evaluation, and the episodes recorded of it."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from fmq.configuration import load_study
+from fmq.data.generate import generate_dataset
+from fmq.evaluation import evaluate_checkpoint
+from fmq.paths import dataset_folder
+from fmq.rollouts.recording import record_rollouts
+from fmq.runs import Run, make_run
+from fmq.settings import Study, find_dataset
+from fmq.training.offline import train_offline
+from fmq.training.online import finetune
+
+ROOT = Path(__file__).parents[2]
+TASK = "pointmaze-medium-navigate-singletask-task4-v0"
+# Three simulators for five episodes: two start while others run, and the last ends alone.
+OVERLAY = f"""
+tasks: [{TASK}]
+methods: [fmq]
+samplers: []
+task_defaults: {{episode_limit: 23}}
+evaluation: {{episodes: 5, environments: 3}}
+rollouts: {{episodes: [4, 0]}}
+"""
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    overlay = tmp_path_factory.mktemp("settings") / "overlay.yaml"
+    overlay.write_text(OVERLAY)
+    return load_study(ROOT / "config.yaml", ROOT / "config" / "smoke.yaml", overlay)
+
+
+@pytest.fixture(scope="session")
+def run(study: Study) -> Run:
+    return make_run(study, TASK, 0, "finetune-fmq")
+
+
+@pytest.fixture(scope="session")
+def recorded(study: Study, run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder; not to be changed."""
+    folder = tmp_path_factory.mktemp("results")
+    (name,) = study.dataset_names()
+    generate_dataset(name, find_dataset(study, name), dataset_folder(folder, name), 1)
+    for offline in ("pretrain-warmup", "distill-esd"):
+        train_offline(make_run(study, TASK, 0, offline), folder)
+    finetune(run, folder)
+    evaluate_checkpoint(run, run.sampler, folder)
+    record_rollouts(study, TASK, 0, "fmq", folder)
+    return folder
+
+
+@pytest.fixture
+def results(recorded: Path, tmp_path: Path) -> Path:
+    """The same, to be changed."""
+    return Path(shutil.copytree(recorded, tmp_path / "results"))
