@@ -1,7 +1,7 @@
 """Evaluation: episodes whose starts every method shares, one row each."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +20,6 @@ from fmq.policy import Policy, make_networks, make_sampler
 from fmq.progress import progress
 from fmq.runs import Run, evaluation_settings, settings_hash, start_of
 from fmq.seeding import derive_seed
-from fmq.tasks import Task
 from fmq.training.checkpoint import load_checkpoint, refuse_misfit
 from fmq.training.device import claim_device
 
@@ -45,15 +44,8 @@ def evaluation_starts(run: Run, step: int) -> list[int]:
 class Evaluator:
     """Simulators of a task, made at the first evaluation and kept for the next."""
 
-    def __init__(
-        self,
-        run: Run,
-        results: Path,
-        make: Callable[[Task, Path], Environment] = make_environment,
-    ) -> None:
-        """`make` makes a simulator of a task, given the folder of its data set."""
+    def __init__(self, run: Run, results: Path) -> None:
         self.run = run
-        self.make = make
         self.data = paths.dataset_folder(results, run.task.dataset)
         self.environments: list[Environment] = []
 
@@ -62,7 +54,7 @@ class Evaluator:
         run, settings = self.run, self.run.study.evaluation
         wanted = min(settings.environments, settings.episodes)
         while len(self.environments) < wanted:
-            self.environments.append(self.make(run.task, self.data))
+            self.environments.append(make_environment(run.task, self.data))
         episodes = rollout(self.environments, act, evaluation_starts(run, step))
         return [
             {

@@ -22,7 +22,6 @@ from fmq.rollouts.files import Recorded, Rollouts, write_rollouts
 from fmq.rollouts.selection import shown_episodes
 from fmq.runs import Run, evaluation_settings, make_run, settings_hash
 from fmq.settings import Study
-from fmq.tasks import Task
 from fmq.training.device import claim_device
 
 Rows = list[dict[str, Any]]
@@ -101,16 +100,16 @@ def read_counted(run: Run, results: Path) -> list[dict[str, str]]:
 def _repeat(run: Run, numbers: list[int], counted: list[dict[str, str]], results: Path) -> Rollouts:
     starts = evaluation_starts(run, run.last_step)
     kept: dict[int, list[np.ndarray]] = {starts[number]: [] for number in numbers}
-    recorders: list[Recorder] = []
-
-    def make(task: Task, folder: Path) -> Recorder:
-        recorders.append(Recorder(make_environment(task, folder), kept))
-        return recorders[-1]
-
-    device = claim_device(run.study)
-    policy = load_policy(run, run.sampler, results, device.device)
+    claim = claim_device(run.study)
+    policy = load_policy(run, run.sampler, results, claim.device)
+    evaluator = Evaluator(run, results)
+    recorders = [
+        Recorder(make_environment(run.task, evaluator.data), kept)
+        for _ in range(min(run.study.evaluation.environments, len(starts)))
+    ]
+    evaluator.environments += recorders
     with progress(f"rollouts {run}", len(starts), "episodes") as beat:
-        rows = Evaluator(run, results, make).episodes(policy.act, run.sampler, run.last_step)
+        rows = evaluator.episodes(policy.act, run.sampler, run.last_step)
         beat.advance(len(rows))
     plans = {start: plan for recorder in recorders for start, plan in recorder.plans.items()}
     shown = [
