@@ -46,6 +46,14 @@ def test_ablations_shape_no_run_of_the_study(study: Study) -> None:
         assert run_hash(plain, TASK, "0", name) == run_hash(study, TASK, "0", name)
 
 
+def test_an_overlay_leaves_a_variant_out(tmp_path: Path, study: Study) -> None:
+    overlay = tmp_path / "fewer.yaml"
+    overlay.write_text("ablations: {methods: {fmq@lsd: null}, samplers: {best_of_n@1: null}}")
+    fewer = load_study(Path(__file__).parents[1] / "config.yaml", overlay).ablations
+    assert set(study.ablations.methods) - set(fewer.methods) == {"fmq@lsd"}
+    assert set(study.ablations.samplers) - set(fewer.samplers) == {"best_of_n@1"}
+
+
 def test_a_sampler_s_variant_is_that_sampler_with_its_changes(study: Study) -> None:
     name, sampling = study.sampler("qgbs@2-4-16")
     assert name == "qgbs"

@@ -16,14 +16,28 @@ _NAME = re.compile(r"[a-z_-]+@[a-z0-9][a-z0-9.-]*")
 
 Changes = dict[str, dict[str, Any]]
 
+_OR_NULL: dict[str, Any] = {"additionalProperties": {"type": ["object", "null"]}}
+
 
 class AblationSettings(Section):
     """Variants by name, each with the settings that it lays over the study's."""
 
     methods: Changes = Field(
-        description="METHOD@WORD: changes of fmq, of online, and of offline.distillation"
+        description="METHOD@WORD: changes of fmq, of online, and of offline.distillation",
+        json_schema_extra=_OR_NULL,
     )
-    samplers: Changes = Field(description="SAMPLER@WORD: changes of sampling, for FMQ's policies")
+    samplers: Changes = Field(
+        description="SAMPLER@WORD: changes of sampling, for FMQ's policies",
+        json_schema_extra=_OR_NULL,
+    )
+
+    @field_validator("methods", "samplers", mode="before")
+    @classmethod
+    def _left_out(cls, variants: Any) -> Any:
+        """Null leaves a variant out: an overlay can add keys, but not take one away."""
+        if not isinstance(variants, dict):
+            return variants
+        return {name: changes for name, changes in variants.items() if changes is not None}
 
     @field_validator("methods")
     @classmethod
