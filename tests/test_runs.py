@@ -52,6 +52,7 @@ def changed(changes: dict[str, Any], task: str = TASKS[0]) -> set[str]:
         ("networks/activation", "gelu", RUNS),
         ("training/batch_size", 64, RUNS),
         ("evaluation/episodes", 10, RUNS),
+        ("evaluation/processes", 4, set()),
         ("sampling/samples", 8, RUNS),
         ("offline/critic_target", "min", RUNS),
         ("offline/steps", 9000, FROM_DISTILLED | FROM_FULL),

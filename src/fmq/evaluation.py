@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,8 +11,10 @@ import torch
 from fmq import paths
 from fmq.data.normalization import Normalizer
 from fmq.ensemble import CriticEnsemble
-from fmq.envs.environment import Environment, make_environment
+from fmq.envs.environment import make_environment
+from fmq.envs.processes import SimulatorProcesses
 from fmq.envs.rollout import Act, rollout
+from fmq.envs.simulators import LocalSimulators, Simulators
 from fmq.errors import UserError
 from fmq.files import atomic_path, write_rows
 from fmq.methods import fitting_samplers
@@ -47,15 +50,19 @@ class Evaluator:
     def __init__(self, run: Run, results: Path) -> None:
         self.run = run
         self.data = paths.dataset_folder(results, run.task.dataset)
-        self.environments: list[Environment] = []
+        self.simulators: Simulators | None = None
+
+    def close(self) -> None:
+        """End the processes of the simulators, if there are any."""
+        if self.simulators is not None:
+            self.simulators.close()
 
     def episodes(self, act: Act, sampler: str, step: int) -> list[dict[str, Any]]:
         """Evaluate a policy; one row per episode with the keys of `COLUMNS`."""
-        run, settings = self.run, self.run.study.evaluation
-        wanted = min(settings.environments, settings.episodes)
-        while len(self.environments) < wanted:
-            self.environments.append(make_environment(run.task, self.data))
-        episodes = rollout(self.environments, act, evaluation_starts(run, step))
+        run = self.run
+        if self.simulators is None:
+            self.simulators = self._make_simulators()
+        episodes = rollout(self.simulators, act, evaluation_starts(run, step))
         return [
             {
                 "task": run.task.name,
@@ -71,6 +78,14 @@ class Evaluator:
             }
             for index, episode in enumerate(episodes)
         ]
+
+    def _make_simulators(self) -> Simulators:
+        task, settings = self.run.task, self.run.study.evaluation
+        if settings.workers > 1:
+            return SimulatorProcesses(task, self.data, settings.simulators, settings.workers)
+        return LocalSimulators(
+            [make_environment(task, self.data) for _ in range(settings.simulators)]
+        )
 
 
 def write_evaluation(path: Path, rows: Sequence[dict[str, Any]]) -> None:
@@ -161,8 +176,12 @@ def evaluate_checkpoint(run: Run, sampler: str, results: Path) -> None:
     claim = claim_device(run.study)
     policy = load_policy(run, sampler, results, claim.device)
     record = _record(run, sampler, results)
-    with progress(f"evaluate {run} {sampler}", run.study.evaluation.episodes, "episodes") as beat:
-        rows = Evaluator(run, results).episodes(policy.act, sampler, run.last_step)
+    total = run.study.evaluation.episodes
+    with (
+        closing(Evaluator(run, results)) as evaluator,
+        progress(f"evaluate {run} {sampler}", total, "episodes") as beat,
+    ):
+        rows = evaluator.episodes(policy.act, sampler, run.last_step)
         beat.remark(f"success {success_rate(rows):.0%}")
         beat.advance(len(rows))
     path = paths.evaluation_file(results, run.task.name, run.seed, run.name, sampler)

@@ -107,7 +107,7 @@ class Run:
             "networks": study.networks.model_dump(),
             "training": study.training.model_dump(),
             "sampling": study.sampling.model_dump(include=_SAMPLING),
-            "evaluation": study.evaluation.model_dump(),
+            "evaluation": study.evaluation.model_dump(exclude={"processes"}),
             "dataset": training_data_settings(study, self.task.dataset),
         }
         shaped |= self._online_settings() if self.stage == "finetune" else self._offline_settings()

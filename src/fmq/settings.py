@@ -17,6 +17,9 @@ from fmq.tasks import Task, TaskSettings, parse_task
 
 Aggregate = Literal["mean", "min"]
 
+SHAPES_NOTHING: dict[str, Any] = {"tracker": True, "evaluation": {"processes"}}
+"""Settings of a study that change no result and no word of one, as pydantic excludes them."""
+
 
 class NetworkSettings(Section):
     """Shapes of the velocity network and of each critic."""
@@ -109,6 +112,21 @@ class EvaluationSettings(Section):
 
     episodes: int = Field(ge=1)
     environments: int = Field(ge=1, description="simulators stepped in lockstep")
+    processes: int = Field(
+        default=1,
+        ge=1,
+        description="that the simulators are spread over; 1 is the job's own; changes no result",
+    )
+
+    @property
+    def simulators(self) -> int:
+        """Of one evaluation: no more than it has episodes."""
+        return min(self.environments, self.episodes)
+
+    @property
+    def workers(self) -> int:
+        """Processes of one evaluation's simulators: no more than there are simulators."""
+        return min(self.processes, self.simulators)
 
 
 class StatisticsSettings(Section):

@@ -17,7 +17,7 @@ from fmq.files import write_json
 from fmq.locks import own
 from fmq.methods import METHODS, PRETRAININGS, SAMPLER_LABELS, flow_map_methods
 from fmq.runs import DISTILLATIONS, dataset_settings, evaluation_settings, make_run, settings_hash
-from fmq.settings import Study
+from fmq.settings import SHAPES_NOTHING, Study
 from fmq.theory.runs import theory_settings
 from fmq.variants import ablation_rows, inference_rows
 
@@ -177,6 +177,11 @@ def dataset_threads(study: Study, dataset: str) -> int:
     return 1 if study.datasets[dataset].source == "official" else GENERATOR_THREADS
 
 
+def job_threads(study: Study) -> int:
+    """Cores of a training or evaluation job, whose policy and simulators take turns."""
+    return max(study.threads, study.evaluation.workers)
+
+
 def gpus(study: Study) -> int:
     """GPUs of a training job, for `--resources gpu=N` and clusters."""
     return 0 if study.device == "cpu" else 1
@@ -187,12 +192,14 @@ def memory_mb(study: Study, task: str) -> int:
 
     A process takes 0.7 GB with torch and its networks; a simulator of OGBench's manipulation
     suite, which carries meshes, 0.18; and, for a moment, the data and its copy in the buffer 1.3 kB
-    per row. A robosuite simulator takes 0.13, seen while generating data.
+    per row. A robosuite simulator takes 0.13, seen while generating data. A process of an
+    evaluation's simulators takes up to 0.45 beside them.
     """
     dataset = study.task(task).dataset
     rows = max(expected_rows(dataset, study.datasets[dataset]), study.online.capacity)
-    simulators = min(study.evaluation.environments, study.evaluation.episodes) + 1
-    return 1000 + 200 * simulators + 1500 * rows // 1_000_000
+    simulators = study.evaluation.simulators + 1
+    workers = study.evaluation.workers if study.evaluation.workers > 1 else 0
+    return 1000 + 200 * simulators + 450 * workers + 1500 * rows // 1_000_000
 
 
 def dataset_hash(study: Study, dataset: str) -> str:
@@ -216,5 +223,5 @@ def theory_hash(study: Study, task: str, seed: str) -> str:
 
 
 def study_hash(study: Study) -> str:
-    """Changes with any setting but the tracker, which shapes nothing."""
-    return settings_hash(study.model_dump(exclude={"tracker"}))
+    """Changes with any setting but those that shape nothing."""
+    return settings_hash(study.model_dump(exclude=SHAPES_NOTHING))

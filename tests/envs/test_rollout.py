@@ -6,6 +6,7 @@ import pytest
 from fmq.envs.environment import Transition
 from fmq.envs.ogbench import OGBenchEnvironment
 from fmq.envs.rollout import Episode, rollout
+from fmq.envs.simulators import LocalSimulators
 from fmq.tasks import TaskSettings, parse_task
 
 MAZE = "pointmaze-medium-navigate-singletask-task1-v0"
@@ -44,6 +45,10 @@ class Recorder:
         return np.repeat(chunk[None], len(observations), 0)
 
 
+def countdowns(count: int) -> LocalSimulators:
+    return LocalSimulators([Countdown() for _ in range(count)])
+
+
 def expected(seed: int) -> Episode:
     whole, rest = divmod(seed, HORIZON)
     return Episode(seed % 2 == 1, 111.0 * whole + [0.0, 1.0, 11.0][rest], seed)
@@ -52,13 +57,13 @@ def expected(seed: int) -> Episode:
 @pytest.mark.parametrize("simulators", [1, 2, 3, 6, 10])
 def test_results_follow_the_seeds_whatever_the_number_of_simulators(simulators: int) -> None:
     seeds = [5, 1, 12, 3, 3, 8]
-    episodes = rollout([Countdown() for _ in range(simulators)], Recorder(), seeds)
+    episodes = rollout(countdowns(simulators), Recorder(), seeds)
     assert episodes == [expected(seed) for seed in seeds]
 
 
 def test_one_policy_call_per_round_serves_the_running_episodes() -> None:
     recorder = Recorder()
-    rollout([Countdown(), Countdown()], recorder, [7, 2, 4])
+    rollout(countdowns(2), recorder, [7, 2, 4])
     assert recorder.calls == [
         [(7, 7), (2, 2)],
         [(7, 4), (4, 4)],  # 2 is over within its first chunk, 4 takes its simulator
@@ -68,26 +73,29 @@ def test_one_policy_call_per_round_serves_the_running_episodes() -> None:
 
 def test_simulators_without_an_episode_are_left_out() -> None:
     recorder = Recorder()
-    rollout([Countdown() for _ in range(4)], recorder, [1, 4])
+    rollout(countdowns(4), recorder, [1, 4])
     assert recorder.calls == [[(1, 1), (4, 4)], [(4, 1)]]
 
 
 def test_the_rest_of_a_chunk_is_dropped_at_the_end_of_an_episode() -> None:
     """The next episode starts with a chunk of its own: 1 and then 10, not the 10 left over."""
     recorder = Recorder()
-    episodes = rollout([Countdown()], recorder, [1, 2])
+    episodes = rollout(countdowns(1), recorder, [1, 2])
     assert [episode.return_ for episode in episodes] == [1, 11]
     assert recorder.calls == [[(1, 1)], [(2, 2)]]
 
 
 def test_no_seeds_no_episodes() -> None:
     recorder = Recorder()
-    assert rollout([Countdown()], recorder, []) == []
+    assert rollout(countdowns(1), recorder, []) == []
     assert recorder.calls == []
 
 
 def test_real_episodes_do_not_depend_on_the_number_of_simulators() -> None:
     task = parse_task(MAZE, TaskSettings(episode_limit=40))
+
+    def mazes(count: int) -> LocalSimulators:
+        return LocalSimulators([OGBenchEnvironment(task) for _ in range(count)])
 
     def act(observations: np.ndarray) -> np.ndarray:
         directions = np.sin(
@@ -96,8 +104,8 @@ def test_real_episodes_do_not_depend_on_the_number_of_simulators() -> None:
         return directions.astype(np.float32)
 
     seeds = [11, 12, 13, 14, 15]
-    alone = rollout([OGBenchEnvironment(task)], act, seeds)
-    together = rollout([OGBenchEnvironment(task) for _ in range(3)], act, seeds)
+    alone = rollout(mazes(1), act, seeds)
+    together = rollout(mazes(3), act, seeds)
     assert alone == together
     assert [episode.length for episode in alone] == [40] * 5
     assert [episode.return_ for episode in alone] == [-40] * 5

@@ -170,7 +170,7 @@ def test_priorities_and_cores_are_those_of_the_rules(root: Path) -> None:
     assert found == PRIORITIES
     assert "threads: lambda wildcards: study_workflow.dataset_threads" in rules["dataset"]
     for name in ("pretrain", "distill", "finetune", "evaluate"):
-        assert "threads: study.threads\n" in rules[name]
+        assert "threads: study_workflow.job_threads(study)\n" in rules[name]
 
 
 @pytest.mark.parametrize("overlay", ["config/smoke.yaml", "config/paper.yaml"])

@@ -53,6 +53,19 @@ def test_generation_has_no_more_than_its_eight_cores(smoke: Study, rates: Rates)
     assert job_seconds(dataset, rates, cores=8) < job_seconds(dataset, rates, cores=2)
 
 
+def test_processes_of_simulators_share_their_steps_and_occupy_cores(
+    smoke: Study, rates: Rates
+) -> None:
+    spread = smoke.evaluation.model_copy(update={"processes": 3})
+    shared = study_jobs(smoke.model_copy(update={"evaluation": spread}))
+    for one, other in zip(study_jobs(smoke), shared, strict=True):
+        assert other.cores == (3 if one.run else one.cores)
+        for cores, processes in ((1, 1), (2, 2), (8, 3)):
+            faster = job_seconds(one, rates, cores) - job_seconds(other, rates, cores)
+            saved = one.work.evaluation_steps * 0.001 * (1 - 1 / processes)
+            assert faster == pytest.approx(saved)
+
+
 def test_bytes_of_made_data_are_rows_times_their_size(smoke: Study, rates: Rates) -> None:
     assert dataset_bytes(smoke, study_jobs(smoke)[0], rates) == 505 * 100
 

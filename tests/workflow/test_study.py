@@ -108,6 +108,10 @@ def test_editing_a_comment_reruns_nothing(project: Project) -> None:
     assert project.planned() == set()
 
 
+def test_other_processes_for_simulators_rerun_nothing(project: Project) -> None:
+    assert project.planned("evaluation: {processes: 2}") == set()
+
+
 def test_a_tasks_setting_reruns_that_task_alone(project: Project) -> None:
     planned = project.planned(f"task_settings: {{{TASK4}: {{discount: 0.98}}}}")
     assert {file.split("/")[0] for file in runs_in(planned)} == {TASK4}

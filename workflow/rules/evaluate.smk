@@ -8,7 +8,7 @@ rule evaluate:
         "results/runs/{task}/seed{seed}/evaluate-{run}-{sampler}.log",
     conda:
         "../envs/fmq.yaml"
-    threads: study.threads
+    threads: study_workflow.job_threads(study)
     resources:
         gpu=study_workflow.gpus(study),
         mem_mb=lambda wildcards, attempt: (

@@ -12,7 +12,7 @@ rule pretrain:
     priority: 2
     conda:
         "../envs/fmq.yaml"
-    threads: study.threads
+    threads: study_workflow.job_threads(study)
     resources:
         gpu=study_workflow.gpus(study),
         mem_mb=lambda wildcards, attempt: (
@@ -41,7 +41,7 @@ rule distill:
     priority: 2
     conda:
         "../envs/fmq.yaml"
-    threads: study.threads
+    threads: study_workflow.job_threads(study)
     resources:
         gpu=study_workflow.gpus(study),
         mem_mb=lambda wildcards, attempt: (

@@ -13,7 +13,7 @@ rule finetune:
     priority: 1
     conda:
         "../envs/fmq.yaml"
-    threads: study.threads
+    threads: study_workflow.job_threads(study)
     resources:
         gpu=study_workflow.gpus(study),
         mem_mb=lambda wildcards, attempt: (

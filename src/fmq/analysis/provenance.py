@@ -9,7 +9,7 @@ from typing import Any
 from fmq.data.manifest import read_manifest
 from fmq.provenance import code_commit, package_versions
 from fmq.runs import canonical
-from fmq.settings import Study
+from fmq.settings import SHAPES_NOTHING, Study
 
 PACKAGES = (
     *("fmq", "torch", "numpy", "pandas", "scipy", "mujoco"),
@@ -42,8 +42,9 @@ def collect_provenance(study: Study, datasets: Sequence[Path]) -> dict[str, Any]
 
 
 def settings_sha256(study: Study) -> str:
-    """Of all settings but the tracker, which shapes nothing: any other change makes another."""
-    return hashlib.sha256(canonical(study.model_dump(exclude={"tracker"})).encode()).hexdigest()
+    """Of all settings but those that shape nothing: any other change makes another."""
+    shaped = study.model_dump(exclude=SHAPES_NOTHING)
+    return hashlib.sha256(canonical(shaped).encode()).hexdigest()
 
 
 def present_manifests(study: Study, paths: Sequence[Path]) -> list[Path]:

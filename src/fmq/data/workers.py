@@ -11,6 +11,8 @@ from typing import Any
 from fmq.errors import UserError
 
 _BLAS_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+ONE_BLAS_THREAD = dict.fromkeys(_BLAS_THREADS, "1")
+"""Variables with which a process does linear algebra in one thread, if it starts with them."""
 
 Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 
@@ -39,8 +41,8 @@ def _one_blas_thread() -> Iterator[None]:
     The arms' inverse kinematics solves 6 x 6 systems. With more threads the last digits, and so
     the bytes, would depend on their number, and they would take twice the time.
     """
-    before = {name: os.environ.get(name) for name in _BLAS_THREADS}
-    os.environ.update(dict.fromkeys(_BLAS_THREADS, "1"))
+    before = {name: os.environ.get(name) for name in ONE_BLAS_THREAD}
+    os.environ.update(ONE_BLAS_THREAD)
     try:
         yield
     finally:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fmq.envs.environment import Environment, fault_of
+from fmq.envs.simulators import Simulators, Stretch
 from fmq.errors import UserError
 
 Act = Callable[[np.ndarray], np.ndarray]
@@ -20,14 +20,13 @@ class Episode(NamedTuple):
 
 
 class _Running(NamedTuple):
-    environment: Environment
     number: int
     observation: np.ndarray
-    return_: float
-    length: int
+    return_: float = 0.0
+    length: int = 0
 
 
-def rollout(environments: Sequence[Environment], act: Act, seeds: Sequence[int]) -> list[Episode]:
+def rollout(simulators: Simulators, act: Act, seeds: Sequence[int]) -> list[Episode]:
     """One episode per seed, in the order of the seeds.
 
     In each round one policy call serves every running episode, and every simulator executes its
@@ -35,44 +34,45 @@ def rollout(environments: Sequence[Environment], act: Act, seeds: Sequence[int])
 
     Args:
         act: chunks (batch, H, A) for observations (batch, O).
+
+    Raises:
+        UserError: a simulator gave a number that is not finite.
     """
     waiting = iter(enumerate(seeds))
-    running = [start for env in environments if (start := _start(env, waiting))]
+    running = _started(simulators, range(len(simulators)), waiting)
     episodes: dict[int, Episode] = {}
     while running:
-        chunks = act(np.stack([one.observation for one in running]))
-        after = [_execute(one, chunk) for one, chunk in zip(running, chunks, strict=True)]
-        running = []
-        for one in after:
-            if isinstance(one, _Running):
-                running.append(one)
-                continue
-            environment, index, episode = one
-            episodes[index] = episode
-            if start := _start(environment, waiting):
-                running.append(start)
+        chunks = act(np.stack([one.observation for one in running.values()]))
+        stretches = simulators.execute(dict(zip(running, chunks, strict=True)))
+        running = {place: _after(one, stretches[place]) for place, one in running.items()}
+        free = [place for place in running if stretches[place].ended]
+        for place in free:
+            one = running[place]
+            episodes[one.number] = Episode(stretches[place].success, one.return_, one.length)
+        started = _started(simulators, free, waiting)
+        running |= started  # each in the row of the one before it
+        for place in free[len(started) :]:
+            del running[place]
     return [episodes[index] for index in range(len(seeds))]
 
 
-def _start(environment: Environment, waiting: Iterator[tuple[int, int]]) -> _Running | None:
-    following = next(waiting, None)
-    if following is None:
-        return None
-    index, seed = following
-    return _Running(environment, index, environment.reset(seed), 0.0, 0)
+def _started(
+    simulators: Simulators, free: Sequence[int], waiting: Iterator[tuple[int, int]]
+) -> dict[int, _Running]:
+    """The next episodes, as far as there are any, by the simulator that takes them."""
+    starts = dict(zip(free, waiting, strict=False))  # in this order: none is taken for nobody
+    observations = simulators.reset({place: seed for place, (_, seed) in starts.items()})
+    return {place: _Running(number, observations[place]) for place, (number, _) in starts.items()}
 
 
-def _execute(one: _Running, chunk: np.ndarray) -> _Running | tuple[Environment, int, Episode]:
-    """Run a chunk open loop, up to the episode's end if that comes first."""
-    return_, length = one.return_, one.length
-    for action in chunk:
-        result = one.environment.step(action)
-        if fault := fault_of(result):
-            raise UserError(
-                f"evaluation: the simulator gave {fault} at step {length + 1} of episode "
-                f"{one.number + 1}, and would do so again; leave this task or seed out"
-            )
-        return_, length = return_ + result.reward, length + 1
-        if result.terminated or result.truncated:
-            return one.environment, one.number, Episode(result.success, return_, length)
-    return one._replace(observation=result.observation, return_=return_, length=length)
+def _after(one: _Running, stretch: Stretch) -> _Running:
+    """An episode after what a chunk led to."""
+    return_, length = one.return_, one.length + len(stretch.rewards)
+    if stretch.fault:
+        raise UserError(
+            f"evaluation: the simulator gave {stretch.fault} at step {length + 1} of episode "
+            f"{one.number + 1}, and would do so again; leave this task or seed out"
+        )
+    for reward in stretch.rewards:  # one by one: a sum of sums rounds differently
+        return_ += reward
+    return one._replace(observation=stretch.observation, return_=return_, length=length)

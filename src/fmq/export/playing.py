@@ -7,6 +7,7 @@ from fmq import paths
 from fmq.datasets import training_file
 from fmq.envs.environment import Environment, make_environment
 from fmq.envs.rollout import Episode, rollout
+from fmq.envs.simulators import LocalSimulators
 from fmq.errors import UserError
 from fmq.export.card import Card, read_card
 from fmq.policy import Policy
@@ -33,7 +34,7 @@ def play(
     starts = [derive_seed(seed, card.task, "play", number) for number in range(episodes)]
     _refuse_misfit(folder, card, environment, starts[0])
     for start in starts:
-        yield from rollout([environment], policy.act, [start])
+        yield from rollout(LocalSimulators([environment]), policy.act, [start])
 
 
 def summary(episodes: list[Episode]) -> str:

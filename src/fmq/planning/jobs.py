@@ -14,7 +14,7 @@ from fmq.methods import METHODS
 from fmq.runs import Run, make_run
 from fmq.settings import Study, find_dataset
 from fmq.tasks import Task
-from fmq.workflow import RESULTS, TABLE_PAGES, dataset_threads, scored_runs
+from fmq.workflow import RESULTS, TABLE_PAGES, dataset_threads, job_threads, scored_runs
 
 RULES = ("dataset", "pretrain", "distill", "finetune", "evaluate")
 PRIORITIES = {"pretrain": 2, "distill": 2, "finetune": 1}
@@ -108,7 +108,7 @@ def _training_jobs(run: Run) -> Iterator[Job]:
         str(_folder(run)),
         run.stage,
         tuple(map(str, before)),
-        cores=run.study.threads,
+        cores=job_threads(run.study),
         priority=PRIORITIES[run.stage],
         task=run.task.name,
         run=run,
@@ -123,7 +123,7 @@ def _evaluation_job(run: Run, sampler: str) -> Job:
         str(output),
         "evaluate",
         (str(_folder(run)),),
-        cores=run.study.threads,
+        cores=job_threads(run.study),
         task=run.task.name,
         run=run,
         sampler=sampler,
@@ -167,7 +167,7 @@ def _online_work(run: Run) -> Work:
 def _evaluated(work: Work, run: Run, evaluations: int) -> Work:
     """`work`, and so many evaluations on top."""
     settings, limit = run.study.evaluation, episode_limit(run.task)
-    lockstep = min(settings.environments, settings.episodes)
+    lockstep = settings.simulators
     rounds = ceil(settings.episodes / lockstep) * ceil(limit / run.task.settings.chunk_length)
     return Work(
         simulators=work.simulators + (lockstep if evaluations else 0),

@@ -7,6 +7,7 @@ from fmq.planning.jobs import Job, study_jobs
 from fmq.planning.rates import Rates, job_seconds
 from fmq.planning.schedule import Timed, longest_chain, makespan
 from fmq.settings import Study
+from fmq.workflow import job_threads
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ def lay_out(study: Study, jobs: list[Job], rates: Rates, cores: int) -> Plan:
         for job, time in zip(jobs, seconds, strict=True)
     ]
     # Where GPUs are fewer than cores, jobs wait for a place on one.
-    busy = min(cores, rates.processes * study.threads)
+    busy = min(cores, rates.processes * job_threads(study))
     return Plan(study, cores, jobs, rates, seconds, makespan(timed, busy), longest_chain(timed))
 
 
@@ -71,7 +72,7 @@ def processes_at_once(study: Study, cores: int) -> int:
     """Training processes that run at a time: as many as there are cores and places on GPUs for."""
     import torch
 
-    processes = max(cores // study.threads, 1)
+    processes = max(cores // job_threads(study), 1)
     if study.device in ("auto", "cuda") and torch.cuda.is_available():
         return min(processes, torch.cuda.device_count() * study.jobs_per_device)
     return processes

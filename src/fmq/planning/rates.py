@@ -65,7 +65,7 @@ class Rates:
 
 
 def job_seconds(job: Job, rates: Rates, cores: int) -> float:
-    """Seconds of a job with a core to itself, or `cores` of them for the generation of data."""
+    """Seconds of a job with a core to itself, or `cores` of them where processes share the work."""
     if job.rule in ANALYSIS_SECONDS:
         return ANALYSIS_SECONDS[job.rule] + SNAKEMAKE_SECONDS
     work, task = job.work, rates.tasks[job.task]
@@ -73,12 +73,13 @@ def job_seconds(job: Job, rates: Rates, cores: int) -> float:
     if job.run is None:
         generating = work.environment_steps * task.step + work.resets * task.reset
         return starting + generating / min(job.cores, cores)
+    processes = min(job.run.study.evaluation.workers, cores)
     return (
         starting
         + work.resets * task.reset
         + work.updates * task.updates.get(job.run.name, 0.0)
         + work.environment_steps * task.collecting.get(job.run.name, 0.0)
-        + work.evaluation_steps * task.step
+        + work.evaluation_steps * task.step / processes
         + work.evaluation_calls * task.acting.get(job.sampler, 0.0)
     )
 

@@ -89,11 +89,8 @@ class Rehearsal(Workbench):
         """Of one policy call for all simulators, ``act``, and of one simulator's ``step``."""
         self._use(sampler)
         settings, chunk = self.run.study.evaluation, self.run.task.settings.chunk_length
-        lockstep = min(settings.environments, settings.episodes)
-        policy, observations = (
-            self.policy("rehearsal"),
-            np.zeros((lockstep, self.sizes.observation)),
-        )
+        policy = self.policy("rehearsal")
+        observations = np.zeros((settings.simulators, self.sizes.observation))
         actions = np.random.default_rng(0).uniform(-1, 1, (chunk, self.sizes.action))
 
         def step() -> None:

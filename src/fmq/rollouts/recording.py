@@ -15,6 +15,7 @@ import numpy as np
 
 from fmq import paths
 from fmq.envs.environment import FloorPlan, Transition, Visible, make_environment
+from fmq.envs.simulators import LocalSimulators
 from fmq.errors import UserError
 from fmq.evaluation import Evaluator, evaluation_starts, load_policy
 from fmq.progress import progress
@@ -105,9 +106,9 @@ def _repeat(run: Run, numbers: list[int], counted: list[dict[str, str]], results
     evaluator = Evaluator(run, results)
     recorders = [
         Recorder(make_environment(run.task, evaluator.data), kept)
-        for _ in range(min(run.study.evaluation.environments, len(starts)))
+        for _ in range(run.study.evaluation.simulators)
     ]
-    evaluator.environments += recorders
+    evaluator.simulators = LocalSimulators(recorders)
     with progress(f"rollouts {run}", len(starts), "episodes") as beat:
         rows = evaluator.episodes(policy.act, run.sampler, run.last_step)
         beat.advance(len(rows))

@@ -3,7 +3,7 @@
 import platform
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,8 @@ def resumed(run: Run, results: Path) -> Iterator[tuple[Workbench, dict[str, Any]
         if kept is not None:
             with refuse_misfit(scratch.progress, scratch.remedy):
                 bench.restore(kept)
-        yield bench, kept
+        with closing(bench.evaluator):
+            yield bench, kept
         write_outputs(bench)
 
 

@@ -1,0 +1,80 @@
+"""Runs with evaluations in several processes: the same bytes, and the same end at a signal."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.processes import all_end, children
+
+from fmq.envs import processes
+from fmq.evaluation import evaluate_checkpoint
+from fmq.paths import evaluation_file, settings_file
+from fmq.settings import Study
+from fmq.workflow import study_hash
+
+
+def spread(study: Study, **changes: Any) -> Study:
+    """The study with two processes for an evaluation's simulators."""
+    evaluation = study.evaluation.model_copy(update={"processes": 2, **changes})
+    return study.model_copy(update={"evaluation": evaluation})
+
+
+def test_runs_and_evaluations_have_the_same_bytes_and_start_their_processes_once(
+    disturbance, smoke: Study, undisturbed: Path, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+
+    def start() -> Any:
+        started.append(_start_worker())
+        return started[-1]
+
+    _start_worker = processes._start_worker
+    monkeypatch.setattr(processes, "_start_worker", start)
+    name = "finetune-fmq"
+    disturbance.train(spread(smoke), name, results)
+    assert disturbance.outputs(results, name) == disturbance.outputs(undisturbed, name)
+    assert len(started) == 2, "two evaluations, one pair of processes"
+    assert all(worker.process.returncode is not None for worker in started)
+    for study, folder in ((smoke, undisturbed), (spread(smoke), results)):
+        evaluate_checkpoint(disturbance.run(study, name), "qgbs", folder)
+    assert len(started) == 4
+    assert all(worker.process.returncode is not None for worker in started)
+    one, other = (
+        evaluation_file(folder, smoke.tasks[1], 0, name, "qgbs")
+        for folder in (undisturbed, results)
+    )
+    assert one.read_bytes() == other.read_bytes()
+    assert one.with_suffix(".json").read_bytes() == other.with_suffix(".json").read_bytes()
+
+
+def test_the_number_of_processes_makes_nothing_again(smoke: Study) -> None:
+    assert study_hash(spread(smoke)) == study_hash(smoke)
+    assert study_hash(spread(smoke, episodes=3)) != study_hash(smoke)
+
+
+def test_a_signal_to_all_processes_of_an_evaluation_stops_the_command_as_ever(
+    smoke: Study, results: Path
+) -> None:
+    """As clusters send it."""
+    endless = spread(smoke, episodes=100_000)
+    settings_file(results).write_text(endless.model_dump_json())
+    command = ["pretrain", smoke.tasks[1], "--seed", "0", "--budget", "full"]
+    parent = subprocess.Popen(
+        [str(Path(sys.executable).with_name("fmq")), *command, "--results", str(results)],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while len(started := children(parent.pid)) < 2:
+        assert parent.poll() is None, parent.stderr and parent.stderr.read()
+        time.sleep(0.02)
+    os.killpg(parent.pid, signal.SIGTERM)
+    _, errors = parent.communicate(timeout=60)
+    assert parent.returncode == 75
+    assert errors.splitlines()[-1] == "fmq: stopped as asked; the same command goes on from here"
+    assert all_end(started)
