@@ -4,7 +4,7 @@ PYTHON ?= python3
 CORES ?= all
 ACTIVATE := . .venv/bin/activate &&
 
-.PHONY: study smoke-paper test lint clean
+.PHONY: study smoke-paper test lint docs clean
 
 study: .venv/installed
 	$(ACTIVATE) snakemake --cores $(CORES)
@@ -23,6 +23,10 @@ lint: .venv/installed
 	$(ACTIVATE) mypy
 	$(ACTIVATE) snakemake --lint
 	$(ACTIVATE) snakefmt --check Snakefile workflow
+
+# The pages of docs/ and the reference from the code, in build/docs/index.html; warnings are errors.
+docs: .venv/installed
+	$(ACTIVATE) sphinx-build -b html -E -W --keep-going -n --quiet docs build/docs
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

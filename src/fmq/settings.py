@@ -36,7 +36,7 @@ class NetworkSettings(Section):
 class TrainingSettings(Section):
     """Shared by the offline and the online stages."""
 
-    batch_size: int = Field(ge=1)
+    batch_size: int = Field(ge=1, description="action chunks per gradient step")
     learning_rate: float = Field(gt=0, description="Adam")
     selection: Literal["float32", "bfloat16"] = Field(
         description="precision of the hidden layers where the critic target picks the next chunk"
@@ -57,7 +57,9 @@ class OfflineSettings(Section):
     steps: int = Field(ge=1, description="gradient steps in all, the same for every method")
     warmup_steps: int = Field(ge=1, description="steps on the diagonal before distillation")
     anneal_end: int = Field(ge=1, description="step at which the intervals cover all of [0, 1]")
-    distillation: Literal["esd", "lsd", "psd"]
+    distillation: Literal["esd", "lsd", "psd"] = Field(
+        description="Eulerian, Lagrangian or progressive self-distillation"
+    )
     critic_target: Aggregate = Field(description="over the two target critics")
     evaluate_every: int = Field(ge=1, description="gradient steps between evaluations")
 
@@ -104,13 +106,15 @@ class SamplingSettings(Section):
     qgbs_rounds: int = Field(ge=0, description="K, rounds; 0 is best-of-M")
     qgbs_eta: float = Field(ge=0, description="length of the gradient step")
     qgbs_rho: float = Field(gt=0, description="re-noise to t' = rho / (1 + rho)")
-    qgbs_completion: Literal["flow_map", "diagonal"]
+    qgbs_completion: Literal["flow_map", "diagonal"] = Field(
+        description="how re-noised copies are completed; diagonal as in the authors' released code"
+    )
 
 
 class EvaluationSettings(Section):
     """Episodes per evaluation; every method meets the same starts."""
 
-    episodes: int = Field(ge=1)
+    episodes: int = Field(ge=1, description="episodes per evaluation")
     environments: int = Field(ge=1, description="simulators stepped in lockstep")
     processes: int = Field(
         default=1,
@@ -132,18 +136,20 @@ class EvaluationSettings(Section):
 class StatisticsSettings(Section):
     """Stratified bootstrap over runs."""
 
-    resamples: int = Field(ge=100)
-    confidence: float = Field(gt=0.5, lt=1)
+    resamples: int = Field(ge=100, description="bootstrap resamples")
+    confidence: float = Field(gt=0.5, lt=1, description="level of the intervals")
 
 
 class Study(Section):
     """A whole study; the fields are the top-level keys of `config.yaml`."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9_-]*$", description="what tables and captions call the study"
+    )
     seed: int = Field(ge=0, description="root of every random stream of the study")
-    tasks: list[str] = Field(min_length=1)
-    seeds: list[int] = Field(min_length=1)
-    methods: list[str] = Field(min_length=1)
+    tasks: list[str] = Field(min_length=1, description="OGBench or RoboMimic names")
+    seeds: list[int] = Field(min_length=1, description="a run of everything for each")
+    methods: list[str] = Field(min_length=1, description="rows of the comparison, in this order")
     samplers: list[str] = Field(description="METHOD+SAMPLER, evaluated beside the method's own")
     device: str = Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto takes a GPU if any")
     jobs_per_device: int = Field(ge=1, description="training processes that share a GPU")
@@ -159,7 +165,9 @@ class Study(Section):
     )
     task_defaults: TaskSettings
     task_settings: dict[str, dict[str, Any]] = Field(description="per task, over task_defaults")
-    datasets: dict[str, DatasetSettings]
+    datasets: dict[str, DatasetSettings] = Field(
+        description="by name, where the data of each task comes from"
+    )
     networks: NetworkSettings
     training: TrainingSettings
     offline: OfflineSettings

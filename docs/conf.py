@@ -1,0 +1,85 @@
+"""How Sphinx builds these pages: `make docs`. No step of it asks the network for anything."""
+
+import os
+import re
+import sys
+from pathlib import Path
+
+from docutils import nodes
+from docutils.utils.math import MathError
+from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.util import logging
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+from generate_reference import commands_reference, settings_reference  # noqa: E402
+
+project = html_title = "fmq"
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+exclude_patterns = ["**/.*"]
+myst_enable_extensions = ["dollarmath"]
+myst_fence_as_directive = ["math"]  # as GitHub reads it
+myst_heading_anchors = 3
+html_theme = "furo"
+html_math_renderer = "mathml"
+html_copy_source = False
+default_role = "code"  # docstrings write code in single backticks
+autodoc_typehints = "none"  # the docstrings have shapes
+autodoc_member_order = "bysource"
+napoleon_use_ivar = True
+napoleon_attr_annotations = False
+
+GENERATED = {"settings": settings_reference, "commands": commands_reference}
+"""Pages that end with what is generated from the code."""
+TITLES = {"main": "# The default study's table\n\n"}
+"""Of pages that the workflow wrote."""
+
+
+def complete_page(app: Sphinx, page: str, source: list[str]) -> None:
+    """Put a title before what is written, or the generated part behind it."""
+    source[0] = TITLES.get(page, "") + source[0]
+    if page in GENERATED:
+        source[0] += "\n" + GENERATED[page]()
+
+
+def link_repository(app: Sphinx, page: nodes.document) -> None:
+    """Links to the repository beside docs/: the site takes files along, and names folders."""
+    for link in list(page.findall(addnodes.pending_xref)):
+        path = (HERE / link["reftarget"].partition("#")[0]).resolve()
+        if link.get("refdomain") == "doc":  # myst has taken the ending off
+            path = path.with_name(f"{path.name}.md")
+        if link["reftype"] != "myst" or path.is_relative_to(HERE) or not path.exists():
+            continue
+        if path.is_file():
+            place = os.path.relpath(path, HERE)
+            file = addnodes.download_reference("", "", *link.children, reftarget=place)
+            link.replace_self(file)
+        else:
+            link.replace_self(link.children)
+
+
+def escape_docstring(app: Sphinx, what: str, name: str, *rest: object) -> None:
+    """Formulas in docstrings are plain text: no bar or underscore in them is markup."""
+    lines: list[str] = rest[-1]  # type: ignore[assignment]
+    lines[:] = [re.sub(r"[|]|(?<=\w)_(?!\w)", r"\\\g<0>", line) for line in lines]
+
+
+def visit_math(writer: nodes.NodeVisitor, node: nodes.Element) -> None:
+    """MathML, which browsers set themselves, offline."""
+    try:
+        is_block = isinstance(node, nodes.math_block)
+        writer.body.append(str(tex2mathml(node.astext(), as_block=is_block)))
+    except MathError as error:
+        logging.getLogger(__name__).warning("%s: %s", node.astext(), error, location=node)
+    raise nodes.SkipNode
+
+
+def setup(app: Sphinx) -> None:
+    """Connect all of it."""
+    app.connect("source-read", complete_page)
+    app.connect("doctree-read", link_repository, priority=400)  # before files are collected
+    app.connect("autodoc-process-docstring", escape_docstring, priority=400)  # before napoleon
+    app.add_html_math_renderer("mathml", (visit_math, None), (visit_math, None))

@@ -1,0 +1,133 @@
+"""The site: built without a warning, complete, and of nothing from elsewhere."""
+
+import re
+import shutil
+import subprocess
+import sys
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from pydantic import BaseModel
+
+from fmq.cli import app
+from fmq.datasets import OfficialData, RandomData, ScriptedData
+from fmq.settings import Study
+
+ROOT = Path(__file__).parents[2]
+MODELS = (Study, ScriptedData, RandomData, OfficialData)
+OPTIONS = ["-b", "html", "-E", "-W", "--keep-going", "-n", "--quiet"]
+
+
+def build(source: Path, target: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sphinx", *OPTIONS, str(source), str(target)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    result = build(ROOT / "docs", folder)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    return folder
+
+
+def plain(html: str) -> str:
+    """Text without tags, backticks and typographic quotes."""
+    text = unescape(re.sub(r"<[^>]+>", "", html))
+    return text.replace("’", "'").replace("`", "").strip()
+
+
+def test_make_builds_it_with_these_options() -> None:
+    """What passes here passes there."""
+    assert f"sphinx-build {' '.join(OPTIONS)} docs build/docs" in (ROOT / "Makefile").read_text()
+
+
+def test_every_page_is_in_the_table_of_contents(site: Path) -> None:
+    contents = (site / "index.html").read_text()
+    pages = {page.stem for page in (ROOT / "docs").glob("*.md")} - {"index"}
+    assert {page for page in pages if f'href="{page}.html"' not in contents} == set()
+
+
+def is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+
+
+def fields(model: type[BaseModel]) -> set[tuple[str, str]]:
+    """Name and description of every setting in a section and those inside it."""
+    found = set()
+    for name, field in model.model_fields.items():
+        found.add((name, plain(field.description or "")))
+        if is_section(field.annotation):
+            found |= fields(field.annotation)
+    return found
+
+
+def test_every_setting_is_told_with_its_description(site: Path) -> None:
+    page = (site / "settings.html").read_text().replace("\n", " ")
+    rows = [re.findall(r"<td>.*?</td>", row) for row in re.findall(r"<tr.*?</tr>", page)]
+    shown = {(plain(row[0]), plain(row[-1])) for row in rows if row}
+    wanted = {field for model in MODELS for field in fields(model)}
+    assert {field for field in wanted if field[1]} - shown == set()
+    assert {name for name, _ in wanted} - {name for name, _ in shown} == set()
+
+
+def test_settings_have_descriptions() -> None:
+    """But for sections, whose own one is shown, and `source`, which tells kinds apart."""
+    sections = {name for name, field in Study.model_fields.items() if is_section(field.annotation)}
+    bare = {name for model in MODELS for name, text in fields(model) if not text}
+    assert bare == sections | {"source"}
+
+
+def test_every_command_is_told_with_its_parameters(site: Path) -> None:
+    told = plain((site / "commands.html").read_text())
+    for name, command in typer.main.get_command(app).commands.items():
+        part = told.partition(f"fmq {name}¶")[2].partition("¶")[0]
+        assert plain(command.help) in part, name
+        for parameter in command.params:
+            called = parameter.opts[0]
+            shown = called if called.startswith("--") else called.upper()
+            assert re.search(rf"^{shown}$", part, re.MULTILINE), (name, shown)
+            assert plain(parameter.help) in part, (name, shown)
+
+
+def test_equations_are_mathml_and_nothing_is_loaded_from_elsewhere(site: Path) -> None:
+    assert (site / "method.html").read_text().count(
+        '<math xmlns="http://www.w3.org/1998/Math/'
+    ) > 50
+    for page in site.glob("*.html"):
+        loaded = re.findall(r"<(?:script|link|img|iframe)[^>]*https?://[^>]*>", page.read_text())
+        assert loaded == [], page.name
+
+
+def test_links_beside_the_pages_bring_the_file_along(site: Path) -> None:
+    links = re.findall(r'href="(_downloads/[^"]+/flow\.py)"', (site / "method.html").read_text())
+    assert links
+    assert (site / links[0]).read_bytes() == (ROOT / "src" / "fmq" / "flow.py").read_bytes()
+
+
+def test_the_reference_is_generated_without_torch() -> None:
+    program = "import sys, generate_reference as g; g.settings_reference(), g.commands_reference()"
+    result = subprocess.run(
+        [sys.executable, "-c", f"{program}; sys.exit('torch' in sys.modules)"], cwd=ROOT / "docs"
+    )
+    assert result.returncode == 0
+
+
+def test_a_fault_fails_the_build(tmp_path: Path) -> None:
+    """With the project's own configuration, on pages that have a fault each."""
+    links = ["[a](none.md)", "[a](index.md#none)", "[a](../none.py)"]
+    faults = [*links, "```math\n\\nonesuch{a}\n```"]
+    for name in ("conf.py", "generate_reference.py"):
+        shutil.copy(ROOT / "docs" / name, tmp_path)
+    for number, fault in enumerate(faults):
+        (tmp_path / f"page{number}.md").write_text(f"# Page {number}\n\n{fault}\n")
+    (tmp_path / "index.md").write_text("# Pages\n\n```{toctree}\n:glob:\n\npage*\n```\n")
+    result = build(tmp_path, tmp_path / "site")
+    assert result.returncode == 1
+    warnings = result.stderr.splitlines()
+    for number, fault in enumerate(faults):
+        assert any(f"page{number}.md" in line for line in warnings), (fault, warnings)
