@@ -25,7 +25,7 @@ myst_fence_as_directive = ["math"]  # as GitHub reads it
 myst_heading_anchors = 3
 html_theme = "furo"
 html_math_renderer = "mathml"
-html_copy_source = False
+html_copy_source = html_show_copyright = False
 default_role = "code"  # docstrings write code in single backticks
 autodoc_typehints = "none"  # the docstrings have shapes
 autodoc_member_order = "bysource"

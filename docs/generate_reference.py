@@ -49,7 +49,7 @@ def settings_reference() -> str:
         for name, field in model["properties"].items():
             found = _definition(schema, field) | field if "$ref" in field else field
             rows.append(_setting_row(name, found, values))
-        head = ("setting", "type and bounds", "default", "config.yaml", "what")
+        head = ("setting", "type and bounds", "config.yaml", "what")
         parts += [f"## {title}", intro, table(head, rows)]
     names = [f"`{key}`: {', '.join(map(code, rows))}." for key, rows in NAMES.items()]
     return "\n\n".join([*parts, "## Names", *names]) + "\n"
@@ -75,14 +75,15 @@ def _definition(schema: dict[str, Any], field: dict[str, Any]) -> dict[str, Any]
 
 
 def _setting_row(name: str, field: dict[str, Any], values: dict[str, Any]) -> list[str]:
-    default = code(json.dumps(field["default"])) if "default" in field else NONE
     value = values.get(name, NONE)
     if isinstance(value, dict) and value:
         value = "see there"  # a group of its own, or a list of variants
     elif name in values:
         value = code(json.dumps(value))
     kind = "section" if "$ref" in field else _kind(field)
-    return [code(name), kind, default, value, field.get("description", "")]
+    if "default" in field:
+        kind += f"; {code(json.dumps(field['default']))} if left out"
+    return [code(name), kind, value, field.get("description", "")]
 
 
 def _kind(field: dict[str, Any]) -> str:
