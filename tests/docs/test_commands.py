@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import typer
-from helpers.pages import PAGES, ROOT, Block, Command, blocks, code_spans, commands, introduced
+from helpers.documents import PAGES, ROOT, Block, Command, blocks, code_spans, commands, introduced
 from packaging.requirements import Requirement
 
 from fmq.cli import app

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from helpers.pages import PAGES, ROOT, anchors, code_spans, links
+from helpers.documents import PAGES, ROOT, anchors, code_spans, links
 
 from fmq.settings import FMQSettings
 
