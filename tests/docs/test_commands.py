@@ -3,6 +3,7 @@
 import argparse
 import ast
 import importlib
+import pkgutil
 import re
 import runpy
 import sys
@@ -42,6 +43,12 @@ def known_file(command: Command, name: str) -> bool:
     return (ROOT / name).exists() or name in introduced(command.page)
 
 
+def shown(command: Command, word: str) -> bool:
+    """Whether a file that the page shows has the word: a task or method of one's own."""
+    texts = (block.text for block in introduced(command.page).values())
+    return any(re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", text) for text in texts)
+
+
 def check_fmq(command: Command, words: list[str]) -> None:
     """The subcommand's own parser takes the words, and names mean something."""
     if words == ["--help"]:
@@ -54,8 +61,10 @@ def check_fmq(command: Command, words: list[str]) -> None:
         ("method", method_pattern(study)),
         ("sampler", sampler_pattern(study)),
     ):
-        assert values.get(key) is None or re.fullmatch(pattern, values[key]), values[key]
-    if "task" in values:
+        value = values.get(key)
+        own = value and shown(command, value.removeprefix("finetune-"))
+        assert value is None or own or re.fullmatch(pattern, value), value
+    if "task" in values and not shown(command, values["task"]):
         parse_task(values["task"], TaskSettings())
     overlays = values.get("settings")
     for path in overlays if isinstance(overlays, list) else []:
@@ -85,6 +94,8 @@ def check_make(command: Command, words: list[str]) -> None:
 
 def check_python(command: Command, words: list[str]) -> None:
     """The script's own parser takes the words; it is stopped behind that."""
+    if words[0] in introduced(command.page):
+        return
     script = ROOT / words[0]
     if "argparse" not in script.read_text():
         assert words[1:] == [], f"{words[0]} takes no arguments"
@@ -139,7 +150,7 @@ CHECKS: dict[str, Callable[[Command, list[str]], None]] = {
     "pip": check_pip,
     "tensorboard": check_tensorboard,
 }
-OTHERS = {".", "cd", "git", "scancel", "squeue", "sinfo"}
+OTHERS = {".", "apt-get", "cd", "git", "scancel"}
 """Programs that are not ours, and whose arguments say nothing of this project."""
 
 
@@ -192,14 +203,34 @@ def test_a_command_that_would_fail_is_found(
 
 
 @pytest.mark.parametrize("block", STUDIES, ids=lambda b: f"{b.page.name}:{b.line}")
-def test_studies_that_pages_show_are_accepted(block: Block, tmp_path: Path) -> None:
-    """A YAML block that names its file is laid over the default study, or says over the paper's."""
-    overlay = tmp_path / "overlay.yaml"
-    overlay.write_text(block.text)
-    below = [ROOT / "config.yaml"]
-    if "the paper's" in block.text.partition("\n")[0]:
-        below.append(ROOT / "config" / "paper.yaml")
-    assert load_study(*below, overlay) != load_study(*below)
+def test_studies_that_pages_show_are_accepted(
+    block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A YAML block that names its file is laid over what it is laid over in the page's commands.
+
+    The other files of the page are beside it.
+    """
+    files = introduced(block.page)
+    for name, other in files.items():
+        (tmp_path / name).write_text(other.text)
+    monkeypatch.chdir(tmp_path)
+    (name,) = (name for name, other in files.items() if other == block)
+    below = [ROOT / "config.yaml", *overlays_below(block.page, name)]
+    assert load_study(*below, Path(name)) != load_study(*below)
+
+
+def overlays_below(page: Path, name: str) -> list[Path]:
+    """The overlays before `name` in the first command that takes it."""
+    for command in commands(page):
+        if name in command.words:
+            before = command.words[: command.words.index(name)]
+            overlays = [word for word in before if word.endswith(".yaml")]
+            return [
+                ROOT / one if (ROOT / one).exists() else Path(one)
+                for one in overlays
+                if one != "config.yaml"
+            ]
+    return []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -219,10 +250,11 @@ PYTHON = [block for page in PAGES for block in blocks(page) if block.language ==
 
 @pytest.mark.parametrize("block", PYTHON, ids=lambda b: f"{b.page.name}:{b.line}")
 def test_python_compiles_and_its_imports_exist(block: Block) -> None:
+    beside = {Path(name).stem for name in introduced(block.page)}
     for node in ast.walk(ast.parse(block.text)):
         if isinstance(node, ast.Import):
             for alias in node.names:
-                importlib.import_module(alias.name)
-        if isinstance(node, ast.ImportFrom):
-            module = importlib.import_module(str(node.module))
-            assert all(hasattr(module, alias.name) for alias in node.names)
+                assert alias.name in beside or importlib.import_module(alias.name)
+        if isinstance(node, ast.ImportFrom) and node.module not in beside:
+            for alias in node.names:
+                pkgutil.resolve_name(f"{node.module}.{alias.name}")

@@ -90,11 +90,16 @@ def links(page: Path) -> list[str]:
 
 
 def introduced(page: Path) -> dict[str, Block]:
-    """Files that a page shows, by the name in their first line, a comment."""
-    named = {}
+    """Files that a page shows, by the name in their first line, ``# NAME``.
+
+    A block that begins with ``# added to NAME`` is the end of the one before.
+    """
+    named: dict[str, Block] = {}
     for block in blocks(page):
-        if match := re.match(r"# ([\w./-]+\.\w+)(?::|$)", block.text.partition("\n")[0]):
-            named[match[1]] = block
+        first = block.text.partition("\n")[0]
+        if match := re.match(r"# (added to )?([\w./-]+\.\w+)(?::|$)", first):
+            before = named[match[2]].text if match[1] else ""
+            named[match[2]] = block._replace(text=before + block.text)
     return named
 
 
