@@ -62,6 +62,9 @@ def _sections(schema: dict[str, Any], shown: dict[str, Any]) -> Iterator[tuple[s
         entries = field.get("additionalProperties")
         if "$ref" in field:
             yield f"`{key}`", _definition(schema, field), shown[key]
+        elif isinstance(entries, dict) and "$ref" in entries:
+            first = next(iter(shown.get(key, {}).values()), {})
+            yield f"`{key}.NAME`", _definition(schema, entries), first
         elif isinstance(entries, dict) and "oneOf" in entries:
             for one in entries["oneOf"]:
                 model = _definition(schema, one)

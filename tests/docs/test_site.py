@@ -6,18 +6,16 @@ import subprocess
 import sys
 from html import unescape
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import typer
 from pydantic import BaseModel
 
 from fmq.cli import app
-from fmq.datasets import OfficialData, RandomData, ScriptedData
 from fmq.settings import Study
 
 ROOT = Path(__file__).parents[2]
-MODELS = (Study, ScriptedData, RandomData, OfficialData)
 OPTIONS = ["-b", "html", "-E", "-W", "--keep-going", "-n", "--quiet"]
 
 
@@ -52,8 +50,11 @@ def test_every_page_is_in_the_table_of_contents(site: Path) -> None:
     assert {page for page in pages if f'href="{page}.html"' not in contents} == set()
 
 
-def is_section(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
+def sections(annotation: Any) -> list[type[BaseModel]]:
+    """Every group of settings inside an annotation."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [one for part in get_args(annotation) for one in sections(part)]
 
 
 def fields(model: type[BaseModel]) -> set[tuple[str, str]]:
@@ -61,8 +62,8 @@ def fields(model: type[BaseModel]) -> set[tuple[str, str]]:
     found = set()
     for name, field in model.model_fields.items():
         found.add((name, plain(field.description or "")))
-        if is_section(field.annotation):
-            found |= fields(field.annotation)
+        for section in sections(field.annotation):
+            found |= fields(section)
     return found
 
 
@@ -70,16 +71,19 @@ def test_every_setting_is_told_with_its_description(site: Path) -> None:
     page = (site / "settings.html").read_text().replace("\n", " ")
     rows = [re.findall(r"<td>.*?</td>", row) for row in re.findall(r"<tr.*?</tr>", page)]
     shown = {(plain(row[0]), plain(row[-1])) for row in rows if row}
-    wanted = {field for model in MODELS for field in fields(model)}
+    wanted = fields(Study)
     assert {field for field in wanted if field[1]} - shown == set()
     assert {name for name, _ in wanted} - {name for name, _ in shown} == set()
 
 
 def test_settings_have_descriptions() -> None:
     """But for sections, whose own one is shown, and `source`, which tells kinds apart."""
-    sections = {name for name, field in Study.model_fields.items() if is_section(field.annotation)}
-    bare = {name for model in MODELS for name, text in fields(model) if not text}
-    assert bare == sections | {"source"}
+    groups = {
+        name
+        for name, field in Study.model_fields.items()
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+    }
+    assert {name for name, text in fields(Study) if not text} == groups | {"source"}
 
 
 def test_every_command_is_told_with_its_parameters(site: Path) -> None:

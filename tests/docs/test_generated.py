@@ -1,0 +1,46 @@
+"""The generated part of the reference, row by row."""
+
+from generate_reference import commands_reference, settings_reference, table
+
+TEXT = settings_reference()
+COMMANDS = commands_reference()
+
+
+def test_a_setting_has_type_bounds_value_and_description() -> None:
+    rows = [
+        "| `eta` | number, at least 0 | `1.0` | radius of the trust region |",
+        "| `discount` | number, more than 0, less than 1; `0.99` if left out | `0.99` | "
+        "gamma, per environment step |",
+        '| `activation` | `"gelu"`, `"silu"` | `"silu"` | gelu is the tanh approximation |',
+        '| `device` | text, matches `^(auto\\|cpu\\|cuda(:\\d+)?)$` | `"auto"` | '
+        "auto takes a GPU if any |",
+        "| `data_dir` | text or `null` | `null` | "
+        "folder with copies of official data sets, or null |",
+        "| `fmq` | section | see there | Theorem 3.2: the trust region of the FMQ target. |",
+    ]
+    assert [row for row in rows if row not in TEXT.splitlines()] == []
+
+
+def test_sections_are_in_the_order_of_the_settings() -> None:
+    titles = [line[3:] for line in TEXT.splitlines() if line.startswith("## ")]
+    assert titles[:2] == ["Top level", "`task_defaults`"]
+    assert titles.index("`datasets.NAME`, scripted") < titles.index("`networks`")
+    assert titles[-2:] == ["`ablations`", "Names"]
+
+
+def test_a_command_has_its_usage_and_parameters() -> None:
+    plan = COMMANDS.partition("## fmq plan\n")[2].partition("\n## ")[0]
+    assert "fmq plan [SETTINGS...] [--cores CORES]" in plan.splitlines()
+    assert (
+        "| `SETTINGS` | paths | `config.yaml` | config.yaml first, then what is laid over it. |"
+        in plan.splitlines()
+    )
+    assert "| `--cores` | integer, at least 1 | – | " in plan
+    export = COMMANDS.partition("## fmq export\n")[2].partition("\n## ")[0]
+    assert "fmq export TASK --seed SEED --run RUN --to TO [--one-step]" in export
+    assert "| `--one-step` | switch | – | Also the one-step map, by torch.export. |" in export
+    assert "| `--to` | path | required | New folder for the policy. |" in export
+
+
+def test_a_bar_in_a_cell_is_no_end_of_it() -> None:
+    assert table(("a",), [["b|c"]]) == "| a |\n| --- |\n| b\\|c |"
