@@ -19,7 +19,6 @@ from generate_reference import commands_reference, settings_reference  # noqa: E
 
 project = html_title = "fmq"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["**/.*"]
 myst_enable_extensions = ["dollarmath"]
 myst_fence_as_directive = ["math"]  # as GitHub reads it
 myst_heading_anchors = 3

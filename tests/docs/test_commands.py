@@ -1,9 +1,6 @@
 """Every command line that the pages show is one that its program takes; none is run."""
 
 import argparse
-import ast
-import importlib
-import pkgutil
 import re
 import runpy
 import sys
@@ -13,7 +10,7 @@ from typing import Any
 
 import pytest
 import typer
-from helpers.documents import PAGES, ROOT, Block, Command, blocks, code_spans, commands, introduced
+from helpers.documents import PAGES, ROOT, Command, code_spans, commands, introduced
 from packaging.requirements import Requirement
 
 from fmq.cli import app
@@ -23,7 +20,6 @@ from fmq.tasks import TaskSettings, parse_task
 from fmq.workflow import method_pattern, run_pattern, sampler_pattern
 
 COMMANDS = [command for page in PAGES for command in commands(page)]
-STUDIES = [block for page in PAGES for name, block in introduced(page).items() if "yaml" in name]
 GROUP = typer.main.get_command(app)
 
 
@@ -202,37 +198,6 @@ def test_a_command_that_would_fail_is_found(
     assert not (isinstance(error.value, SystemExit) and error.value.code == 0)
 
 
-@pytest.mark.parametrize("block", STUDIES, ids=lambda b: f"{b.page.name}:{b.line}")
-def test_studies_that_pages_show_are_accepted(
-    block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A YAML block that names its file is laid over what it is laid over in the page's commands.
-
-    The other files of the page are beside it.
-    """
-    files = introduced(block.page)
-    for name, other in files.items():
-        (tmp_path / name).write_text(other.text)
-    monkeypatch.chdir(tmp_path)
-    (name,) = (name for name, other in files.items() if other == block)
-    below = [ROOT / "config.yaml", *overlays_below(block.page, name)]
-    assert load_study(*below, Path(name)) != load_study(*below)
-
-
-def overlays_below(page: Path, name: str) -> list[Path]:
-    """The overlays before `name` in the first command that takes it."""
-    for command in commands(page):
-        if name in command.words:
-            before = command.words[: command.words.index(name)]
-            overlays = [word for word in before if word.endswith(".yaml")]
-            return [
-                ROOT / one if (ROOT / one).exists() else Path(one)
-                for one in overlays
-                if one != "config.yaml"
-            ]
-    return []
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_in_sentences_exist(page: Path) -> None:
     """`fmq doctor`, `snakemake theory` or `make docs`: as far as their first word."""
@@ -243,18 +208,3 @@ def test_commands_in_sentences_exist(page: Path) -> None:
         if program in names and words and re.fullmatch(r"[a-z][\w-]*", words[0]):
             lost += [span] * (words[0] not in names[program])
     assert lost == []
-
-
-PYTHON = [block for page in PAGES for block in blocks(page) if block.language == "python"]
-
-
-@pytest.mark.parametrize("block", PYTHON, ids=lambda b: f"{b.page.name}:{b.line}")
-def test_python_compiles_and_its_imports_exist(block: Block) -> None:
-    beside = {Path(name).stem for name in introduced(block.page)}
-    for node in ast.walk(ast.parse(block.text)):
-        if isinstance(node, ast.Import):
-            for alias in node.names:
-                assert alias.name in beside or importlib.import_module(alias.name)
-        if isinstance(node, ast.ImportFrom) and node.module not in beside:
-            for alias in node.names:
-                pkgutil.resolve_name(f"{node.module}.{alias.name}")

@@ -122,16 +122,19 @@ def test_the_reference_is_generated_without_torch() -> None:
 
 
 def test_a_fault_fails_the_build(tmp_path: Path) -> None:
-    """With the project's own configuration, on pages that have a fault each."""
+    """With the project's own configuration, on pages that have a fault each, and one without."""
+    source = tmp_path / "docs"
     links = ["[a](none.md)", "[a](index.md#none)", "[a](../none.py)"]
     faults = [*links, "```math\n\\nonesuch{a}\n```"]
+    source.mkdir()
+    (tmp_path / "src").mkdir()
     for name in ("conf.py", "generate_reference.py"):
-        shutil.copy(ROOT / "docs" / name, tmp_path)
-    for number, fault in enumerate(faults):
-        (tmp_path / f"page{number}.md").write_text(f"# Page {number}\n\n{fault}\n")
-    (tmp_path / "index.md").write_text("# Pages\n\n```{toctree}\n:glob:\n\npage*\n```\n")
-    result = build(tmp_path, tmp_path / "site")
+        shutil.copy(ROOT / "docs" / name, source)
+    shutil.copy(ROOT / "config.yaml", tmp_path)
+    for number, fault in enumerate([*faults, "[a folder](../src) [a file](../config.yaml)"]):
+        (source / f"page{number}.md").write_text(f"# Page {number}\n\n{fault}\n")
+    (source / "index.md").write_text("# Pages\n\n```{toctree}\n:glob:\n\npage*\n```\n")
+    result = build(source, tmp_path / "site")
     assert result.returncode == 1
-    warnings = result.stderr.splitlines()
-    for number, fault in enumerate(faults):
-        assert any(f"page{number}.md" in line for line in warnings), (fault, warnings)
+    named = [f"page{n}.md" in result.stderr for n in range(len(faults) + 1)]
+    assert named == [True] * len(faults) + [False], result.stderr
