@@ -23,6 +23,8 @@ myst_enable_extensions = ["dollarmath"]
 myst_fence_as_directive = ["math"]  # as GitHub reads it
 myst_heading_anchors = 3
 html_theme = "furo"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 html_math_renderer = "mathml"
 html_copy_source = html_show_copyright = False
 default_role = "code"  # docstrings write code in single backticks
