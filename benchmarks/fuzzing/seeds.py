@@ -12,8 +12,8 @@ import numpy as np
 import yaml
 
 from fmq.configuration import study_from_dict
-from fmq.envs.robomimic import observation_widths
 from fmq.settings import Study
+from fmq.tasks import LOW_DIM
 
 ROOT = Path(__file__).parents[2]
 TASK = "pointmaze-medium-navigate-singletask-task1-v0"
@@ -60,7 +60,7 @@ def hdf5_file(lengths: tuple[int, ...], libver: str) -> bytes:
             arrays = {"actions": generator.uniform(-1, 1, (steps, 7)), "rewards": rewards}
             arrays |= {"dones": rewards.astype(int), "states": generator.normal(size=(steps, 32))}
             for part in ("obs", "next_obs"):
-                for key, width in observation_widths("Lift").items():
+                for key, width in zip(LOW_DIM, (3, 4, 2, 10), strict=True):
                     arrays[f"{part}/{key}"] = generator.normal(size=(steps, width))
             for name, array in arrays.items():
                 group.create_dataset(name, data=array, track_times=False)

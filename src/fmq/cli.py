@@ -38,9 +38,11 @@ STOPPED = 75  # exit code of a run that was asked to stop, and goes on when star
 @app.command()
 def check(settings: Overlays) -> None:
     """Check settings files and print what they come to."""
-    from fmq.configuration import load_study
+    from fmq.configuration import load_study, refuse_missing
 
-    typer.echo(load_study(*settings).model_dump_json(indent=2))
+    study = load_study(*settings)
+    refuse_missing(study)
+    typer.echo(study.model_dump_json(indent=2))
 
 
 @app.command()

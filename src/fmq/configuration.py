@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import yaml
 from pydantic import ValidationError
 
+from fmq.datasets import refuse_missing_files
 from fmq.errors import UserError
 from fmq.messages import one_line
 from fmq.section import describe, overlaid
@@ -28,6 +29,11 @@ def study_from_dict(values: dict[str, Any], source: str) -> Study:
         raise UserError(f"{source}: {one_line(describe(error, Study))}") from None
     except UserError as error:
         raise UserError(f"{source}: {one_line(str(error))}") from None
+
+
+def refuse_missing(study: Study) -> None:
+    """Raise `UserError` unless the files that the study takes as data sets are there."""
+    refuse_missing_files({name: study.datasets[name] for name in study.dataset_names()})
 
 
 def load_study(path: Path, *overlays: Path) -> Study:

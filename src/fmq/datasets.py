@@ -1,27 +1,44 @@
-"""Where a study's data sets come from: a script, random actions, or their publisher."""
+"""Where a study's data sets come from: a script, random actions, their publisher, or a file."""
 
 import re
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeGuard
 
 from pydantic import Field, model_validator
 
 from fmq.data.sources import find_source
 from fmq.errors import UserError
+from fmq.messages import shown
 from fmq.section import Section
-from fmq.tasks import MANIPULATION, MAZE, ROBOSUITE, Suite
+from fmq.tasks import MANIPULATION, OGBENCH_DATA, ROBOSUITE, Reading, Suite, is_own_name
 
-_KNOWN = re.compile(
-    rf"(?:{MAZE}|{MANIPULATION}-(?:play|noisy))-v0|(?:{'|'.join(ROBOSUITE)})-mh-low_dim"
-)
+_OGBENCH = re.compile(rf"{OGBENCH_DATA}-v0")
+_KNOWN = re.compile(rf"{OGBENCH_DATA}-v0|(?:{'|'.join(ROBOSUITE)})-mh-low_dim")
 _SCRIPTED = re.compile(
-    rf"pointmaze-(?:medium|large|giant)-navigate-v0|{MANIPULATION}-play-v0|(?:lift|can)-mh-low_dim"
+    rf"pointmaze-(?:medium|large|giant)-navigate-v0|(?!cube-octuple){MANIPULATION}-play-v0|"
+    r"(?:lift|can)-mh-low_dim"
 )
-
 
 LONGEST_DEMONSTRATION = 1000  # rows; RoboMimic's multi-human ones take 100 to 400 on average
+UNKNOWN_ROWS = 1_000_000
+_ROW_BYTES = {"ogbench": 30, "robomimic": 500}  # at least: a pointmaze's, and Lift's packed
 
 
-class _Generated(Section):
+class _Source(Section):
+    """A data set; of another kind's settings, what an overlay left is dropped."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_leftovers(cls, values: Any) -> Any:
+        # Overlays merge key by key, so that another source stands among the former one's keys.
+        if not isinstance(values, dict):
+            return values
+        foreign = {key for kind in _KINDS for key in kind.model_fields} - cls.model_fields.keys()
+        return {key: value for key, value in values.items() if key not in foreign}
+
+
+class _Generated(_Source):
     """Made on this machine; the same settings give the same bytes."""
 
     episodes: int = Field(ge=2, description="training episodes")
@@ -39,42 +56,54 @@ class ScriptedData(_Generated):
     action_noise: float = Field(ge=0, description="standard deviation added to the expert's action")
 
 
-def _without_leftovers(cls: type[Section], values: Any) -> Any:
-    """Drop what an overlay left of a scripted set's settings: overlays merge key by key."""
-    if not isinstance(values, dict):
-        return values
-    foreign = ScriptedData.model_fields.keys() - cls.model_fields.keys()
-    return {key: value for key, value in values.items() if key not in foreign}
-
-
 class RandomData(_Generated):
     """A data set of uniformly random actions: a check that a task runs, nothing to learn from."""
 
-    _leftovers = model_validator(mode="before")(_without_leftovers)
     source: Literal["random"]
 
 
-class OfficialData(Section):
+class OfficialData(_Source):
     """The published data set, from a local copy or its publisher: `fmq/data/sources.yaml`."""
-
-    _leftovers = model_validator(mode="before")(_without_leftovers)
 
     source: Literal["official"]
 
 
+class FileData(_Source, Reading):
+    """A file that is already here: HDF5 in RoboMimic's format, or an npz in OGBench's."""
+
+    source: Literal["file"]
+    path: str = Field(
+        min_length=1, description="of the file, from the folder that snakemake runs in; ~ is home"
+    )
+
+    @property
+    def file(self) -> Path:
+        """Where the file is."""
+        return Path(self.path).expanduser()
+
+
 GeneratedData = ScriptedData | RandomData
-DatasetSettings = Annotated[ScriptedData | RandomData | OfficialData, Field(discriminator="source")]
+DatasetSettings = Annotated[
+    ScriptedData | RandomData | OfficialData | FileData, Field(discriminator="source")
+]
+_KINDS = (ScriptedData, RandomData, OfficialData, FileData)
+
+
+def is_generated(settings: DatasetSettings) -> TypeGuard[GeneratedData]:
+    """Whether the data set is made on this machine."""
+    return isinstance(settings, GeneratedData)
 
 
 def suite_of(dataset: str) -> Suite:
     """Whose file format and simulators a data set has."""
-    return "robomimic" if dataset.endswith("-mh-low_dim") else "ogbench"
+    return "ogbench" if _OGBENCH.fullmatch(dataset) else "robomimic"
 
 
 def simulator_of(dataset: str) -> str:
     """The simulator behind a data set: robosuite's name, or OGBench's gymnasium id without a task.
 
     ``can-mh-low_dim`` gives ``PickPlaceCan``, ``cube-double-play-v0`` gives ``cube-double-v0``.
+    There is none behind the name of a file of one's own.
     """
     if suite_of(dataset) == "robomimic":
         return ROBOSUITE[dataset.partition("-")[0]]
@@ -88,28 +117,60 @@ def training_file(dataset: str) -> str:
 
 
 def expected_rows(dataset: str, settings: DatasetSettings) -> int:
-    """Rows of the training file; a million where an official set's are not known."""
-    if settings.source != "official":
+    """Rows of the training file; a million where they are not known."""
+    if is_generated(settings):
         return settings.episodes * (settings.episode_length + 1)
+    if isinstance(settings, FileData):
+        if not settings.file.is_file():
+            return UNKNOWN_ROWS
+        size = settings.file.stat().st_size // _ROW_BYTES[suite_of(dataset)]
+        return min(size, UNKNOWN_ROWS)  # it may hold pictures as well
     source = find_source(dataset)
     if source.demonstrations:
         return source.demonstrations * LONGEST_DEMONSTRATION
-    return source.rows or 1_000_000
+    return source.rows or UNKNOWN_ROWS
 
 
 def check_source(dataset: str, settings: DatasetSettings) -> None:
     """Raise `UserError` if there is no such data set, or not from where its settings say."""
-    if _KNOWN.fullmatch(dataset) is None:
+    if isinstance(settings, FileData):
+        _check_file_settings(dataset, settings)
+    elif _KNOWN.fullmatch(dataset) is None:
         raise UserError(
-            f"datasets: unknown data set {dataset!r}; allowed are OGBench names such as "
-            f"cube-double-play-v0, and {{{','.join(ROBOSUITE)}}}-mh-low_dim"
+            f"datasets: unknown data set {shown(dataset)}; allowed are OGBench names such as "
+            f"cube-double-play-v0, {{{','.join(ROBOSUITE)}}}-mh-low_dim, and with `source: file` "
+            "a name of your own"
         )
     if settings.source == "official":
         find_source(dataset)
     if settings.source == "scripted" and _SCRIPTED.fullmatch(dataset) is None:
         raise UserError(
-            f"datasets.{dataset}: no scripted expert makes it (ant and humanoid mazes need trained "
+            f"datasets.{dataset}: no scripted expert makes it (ants and humanoids need trained "
             "ones); take `source: official`, or `random` to try a task out. Scripted are "
-            "pointmaze-{medium,large,giant}-navigate-v0, cube, scene and puzzle play sets, "
-            "lift-mh-low_dim and can-mh-low_dim"
+            "pointmaze-{medium,large,giant}-navigate-v0, play sets of scene, puzzles and up to "
+            "four cubes, lift-mh-low_dim and can-mh-low_dim"
         )
+
+
+def _check_file_settings(dataset: str, settings: FileData) -> None:
+    if suite_of(dataset) == "robomimic":
+        if not is_own_name(dataset):
+            raise UserError(
+                f"datasets: {shown(dataset)} cannot be the name of a file of your own; allowed are "
+                "up to 100 letters, digits, - and _, and no name of OGBench's"
+            )
+    elif settings != FileData(source="file", path=settings.path):
+        raise UserError(
+            f"datasets.{dataset}: observations and mask are of HDF5 files, and OGBench's are npz; "
+            "leave them out"
+        )
+
+
+def refuse_missing_files(datasets: Mapping[str, DatasetSettings]) -> None:
+    """Raise `UserError` unless every file of the study's own is there."""
+    for name, settings in datasets.items():
+        if isinstance(settings, FileData) and not settings.file.is_file():
+            raise UserError(
+                f"datasets.{name}.path: no file {shown(settings.path)} (looked for "
+                f"{settings.file.absolute()}); name one that is there"
+            )

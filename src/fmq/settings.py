@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from fmq.ablations import AblationSettings, base_name
-from fmq.datasets import DatasetSettings, check_source
+from fmq.datasets import DatasetSettings, FileData, check_source
 from fmq.errors import UserError
 from fmq.methods import METHODS, SAMPLER_LABELS, fitting_samplers
 from fmq.rollouts.settings import RolloutSettings
@@ -229,7 +229,8 @@ class Study(Section):
             settings = TaskSettings.model_validate(merged)
         except ValidationError as error:
             raise UserError(f"task_settings.{name}.{describe(error, TaskSettings)}") from None
-        return parse_task(name, settings)
+        source = self.datasets.get(name)
+        return parse_task(name, settings, source if isinstance(source, FileData) else None)
 
     def variant(self, name: str) -> "Study":
         """The study with the changes of `ablations.methods.NAME`, and without other variants."""

@@ -1,25 +1,45 @@
 """A task: which simulator and data set its name means, and how its rewards and chunks are read."""
 
 import re
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from fmq.errors import UserError
+from fmq.messages import shown
 from fmq.section import Section
 
 Suite = Literal["ogbench", "robomimic"]
 
-MAZE = r"(?:point|ant|humanoid)maze-(?:medium|large|giant)-(?:navigate|stitch|explore)"
-MANIPULATION = r"(?:cube-(?:single|double|triple|quadruple)|scene|puzzle-(?:3x3|4x4|4x5|4x6))"
-_OGBENCH = re.compile(rf"({MAZE}|{MANIPULATION}-(?:play|noisy))-singletask(-task[1-5])?-v0")
+_ROOMS = r"(?:point|ant|humanoid)maze-(?:medium|large|giant|teleport)|antsoccer-(?:arena|medium)"
+MAZE = rf"(?:{_ROOMS})-(?:navigate|stitch|explore)"
+MANIPULATION = (
+    r"(?:cube-(?:single|double|triple|quadruple|octuple)|scene|puzzle-(?:3x3|4x4|4x5|4x6))"
+)
+OGBENCH_DATA = rf"(?:{MAZE}|{MANIPULATION}-(?:play|noisy))"
+_OGBENCH = re.compile(rf"({OGBENCH_DATA})-singletask(-task[1-5])?-v0")
+
+_REFUSED = {
+    r"visual-.*": "its observations are pictures, and fmq's networks take vectors",
+    r"powderworld-.*": "its actions are discrete and its observations pictures",
+    r".*-oraclerep-.*": "it differs in goals alone, and a single task shows none: leave it out",
+    r".*-100m-.*": "it is published in parts; join them, and name the plain data set with "
+    "`source: file`",
+}
+"""Why names that OGBench does have are no tasks here."""
 
 ROBOSUITE = {"lift": "Lift", "can": "PickPlaceCan", "square": "NutAssemblySquare"}
 """Names of robosuite's simulators, by RoboMimic's name of the task."""
 
 _MAZE = re.compile(f"{MAZE}-singletask")
 _ROBOMIMIC = re.compile(rf"({'|'.join(ROBOSUITE)})-mh-low_dim")
+_OWN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
+
+LOW_DIM = ("robot0_eef_pos", "robot0_eef_quat", "robot0_gripper_qpos", "object")
+"""What RoboMimic's policies see of a simulator without cameras."""
+
+_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_]+$")]
 
 
 class TaskSettings(Section):
@@ -36,6 +56,26 @@ class TaskSettings(Section):
     )
 
 
+class Reading(Section):
+    """What is read of an HDF5 file in RoboMimic's format."""
+
+    observations: list[_Name] = Field(
+        default=[*LOW_DIM],
+        min_length=1,
+        description="of an HDF5 file: parts of the observation vector, in their order",
+    )
+    mask: _Name | None = Field(
+        default=None, description="of an HDF5 file: its mask/NAME lists what runs use; null: all"
+    )
+
+    @field_validator("observations")
+    @classmethod
+    def _distinct(cls, names: list[str]) -> list[str]:
+        if len(set(names)) < len(names):
+            raise ValueError("names something twice")
+        return names
+
+
 @dataclass(frozen=True)
 class Task:
     """A problem of one simulator, one goal and one data set.
@@ -43,9 +83,11 @@ class Task:
     Attributes:
         name: full name, e.g. ``pointmaze-medium-navigate-singletask-task2-v0``.
         suite: whose simulator, data format and conventions it has.
-        environment: gymnasium id, or robosuite's name of the simulator.
+        environment: gymnasium id, or robosuite's name of the simulator; empty where the data file
+            alone tells it.
         dataset: name of the data set; in OGBench, sister tasks share it.
         settings: discount, chunk length, reward and episode limit.
+        reading: of RoboMimic's suite: the parts of an observation, and the demonstrations.
     """
 
     name: str
@@ -53,6 +95,7 @@ class Task:
     environment: str
     dataset: str
     settings: TaskSettings
+    reading: Reading = field(default_factory=Reading)
 
 
 def is_maze(name: str) -> bool:
@@ -60,16 +103,47 @@ def is_maze(name: str) -> bool:
     return _MAZE.match(name) is not None
 
 
-def parse_task(name: str, settings: TaskSettings) -> Task:
-    """Read a task's name; `UserError` if it is none."""
-    if match := _ROBOMIMIC.fullmatch(name):
-        return Task(name, "robomimic", ROBOSUITE[match[1]], name, settings)
+def parse_task(name: str, settings: TaskSettings, reading: Reading | None = None) -> Task:
+    """Read a task's name.
+
+    Args:
+        reading: of the data set of this name, if that is a file of the study's own: the name may
+            then be any.
+
+    Raises:
+        UserError: it is the name of no task, or of one that needs an episode limit and has none.
+    """
     if match := _OGBENCH.fullmatch(name):
         family, number = match[1], match[2] or ""
         environment = f"{family.rpartition('-')[0]}-singletask{number}-v0"
         return Task(name, "ogbench", environment, f"{family}-v0", settings)
-    raise UserError(
-        f"tasks: unknown task {name!r}; allowed are OGBench single-task names such as "
-        "cube-double-play-singletask-task3-v0 and RoboMimic's "
-        f"{{{','.join(ROBOSUITE)}}}-mh-low_dim"
+    if match := _ROBOMIMIC.fullmatch(name):
+        known = ROBOSUITE[match[1]]
+        return Task(name, "robomimic", known, name, settings, reading or Reading())
+    if reading is None or not is_own_name(name):
+        raise UserError(_refusal(name))
+    if settings.episode_limit is None:
+        raise UserError(
+            f"task_settings.{name}.episode_limit: null, but robosuite's simulators have no limit "
+            "of their own; give the environment steps of an episode"
+        )
+    return Task(name, "robomimic", "", name, settings, reading)
+
+
+def is_own_name(name: str) -> bool:
+    """Whether a task, and its HDF5 file, may be called so: not as OGBench's tasks and data sets."""
+    taken = "singletask" in name or re.fullmatch(rf"{OGBENCH_DATA}-v0", name)
+    return not taken and _OWN.fullmatch(name) is not None
+
+
+def _refusal(name: str) -> str:
+    if "singletask" in name:
+        for pattern, reason in _REFUSED.items():
+            if re.fullmatch(pattern, name):
+                return f"tasks: {shown(name)} is no task for fmq: {reason}"
+    return (
+        f"tasks: unknown task {shown(name)}; allowed are OGBench single-task names such as "
+        "cube-double-play-singletask-task3-v0, RoboMimic's "
+        f"{{{','.join(ROBOSUITE)}}}-mh-low_dim, and names of your own whose data set has "
+        "`source: file` (docs/add_task.md)"
     )

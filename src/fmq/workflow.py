@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from fmq import paths
-from fmq.configuration import study_from_dict
-from fmq.datasets import expected_rows
+from fmq.configuration import refuse_missing, study_from_dict
+from fmq.datasets import FileData, expected_rows, is_generated
 from fmq.errors import UserError
 from fmq.files import write_json
 from fmq.locks import own
@@ -38,8 +38,14 @@ _owned = ExitStack()
 
 
 def read_config(config: dict[str, Any]) -> Study:
-    """Check the configuration that Snakemake merged from its files and its command line."""
-    return study_from_dict(config, "configuration")
+    """Check the configuration that Snakemake merged from its files and its command line.
+
+    Raises:
+        UserError: it is wrong, or a file that it names is not there.
+    """
+    study = study_from_dict(config, "configuration")
+    refuse_missing(study)
+    return study
 
 
 def begin(study: Study) -> None:
@@ -165,6 +171,12 @@ def dataset_manifest(study: Study, task: str) -> str:
     return str(paths.dataset_folder(RESULTS, study.task(task).dataset) / "manifest.json")
 
 
+def dataset_inputs(study: Study, dataset: str) -> list[str]:
+    """The file that a data set is taken from: when that is newer, it is taken again."""
+    settings = study.datasets[dataset]
+    return [str(settings.file)] if isinstance(settings, FileData) else []
+
+
 def offline_checkpoint(study: Study, task: str, seed: str, method: str) -> str:
     """The checkpoint that a method starts from online."""
     parent = make_run(study, task, int(seed), f"finetune-{method}").parent
@@ -173,8 +185,8 @@ def offline_checkpoint(study: Study, task: str, seed: str, method: str) -> str:
 
 
 def dataset_threads(study: Study, dataset: str) -> int:
-    """Cores that making a data set may use; a download takes one."""
-    return 1 if study.datasets[dataset].source == "official" else GENERATOR_THREADS
+    """Cores that making a data set may use; a download or a file takes one."""
+    return GENERATOR_THREADS if is_generated(study.datasets[dataset]) else 1
 
 
 def job_threads(study: Study) -> int:

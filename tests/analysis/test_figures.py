@@ -90,6 +90,7 @@ def test_short_names_stay_distinct() -> None:
         "cube-double-play-singletask-task3-v0",
         "scene-play-singletask-v0",
         "can-mh-low_dim",
+        "my-stack",
     ]
     assert list(short_task_names(tasks).values()) == [
         "pointmaze-medium-navigate task2",
@@ -97,4 +98,5 @@ def test_short_names_stay_distinct() -> None:
         "cube-double task3",
         "scene",
         "can",
+        "my-stack",
     ]

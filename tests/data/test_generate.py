@@ -8,9 +8,10 @@ import pytest
 from scipy.ndimage import gaussian_filter1d
 
 from fmq.data import generate, manipulation_expert, maze_expert
+from fmq.data.agreement import check_against_simulator
 from fmq.data.generate import generate_dataset
 from fmq.data.manifest import check_dataset
-from fmq.data.robomimic import check_against_simulator, check_file
+from fmq.data.robomimic import check_file
 from fmq.data.transitions import load_transitions
 from fmq.datasets import RandomData, ScriptedData
 from fmq.errors import UserError
@@ -338,7 +339,7 @@ def test_a_robomimic_set_is_one_file_with_a_validation_mask(lift):
 
 def test_a_robomimic_set_is_read_for_its_task(lift):
     task = parse_task(LIFT, TaskSettings())
-    check_file(lift / f"{LIFT}.hdf5", LIFT, 5)
+    check_file(lift / f"{LIFT}.hdf5", task, 5)
     check_against_simulator(lift / f"{LIFT}.hdf5", task)
     assert load_transitions(lift, task).terminals.sum() == 5
 

@@ -6,16 +6,15 @@ import h5py
 import numpy as np
 import pytest
 
-from fmq.data import robomimic
+from fmq.data.agreement import check_against_simulator
 from fmq.data.demonstrations import demonstrate, make_env_args, write_demonstrations
-from fmq.data.robomimic import check_against_simulator, check_file, read_transitions
+from fmq.data.robomimic import check_file, read_transitions
 from fmq.data.transitions import load_transitions
 from fmq.datasets import RandomData, ScriptedData
-from fmq.envs.robomimic import make_simulator, observation_widths
+from fmq.envs.robomimic import make_simulator, quaternions
 from fmq.errors import UserError
-from fmq.tasks import TaskSettings, parse_task
+from fmq.tasks import LOW_DIM, TaskSettings, parse_task
 
-KEYS = ("robot0_eef_pos", "robot0_eef_quat", "robot0_gripper_qpos", "object")
 SIZES = {"episodes": 2, "validation_episodes": 1, "seed": 0}
 SCRIPTED = ScriptedData(source="scripted", episode_length=60, action_noise=0.0, **SIZES)
 RANDOM = RandomData(source="random", episode_length=12, **SIZES)
@@ -81,7 +80,9 @@ def replace(group, name, array):
 
 
 def observations(file, demonstration, part="obs"):
-    return np.concatenate([file[f"data/{demonstration}/{part}/{key}"][()] for key in KEYS], axis=1)
+    return np.concatenate(
+        [file[f"data/{demonstration}/{part}/{key}"][()] for key in LOW_DIM], axis=1
+    )
 
 
 def test_every_demonstration_is_read_in_order(lift):
@@ -174,12 +175,12 @@ def test_sparse_rewards_count_only_success(change):
 def test_check_file_counts_demonstrations(lift, tmp_path):
     part = tmp_path / "low_dim_v15.hdf5.part"
     shutil.copy(lift, part)
-    check_file(part, "lift-mh-low_dim", 3)
-    check_file(part, "lift-mh-low_dim", None)
+    check_file(part, task(), 3)
+    check_file(part, task())
     with pytest.raises(UserError, match="has 3 demonstrations, but lift-mh-low_dim has 300"):
-        check_file(part, "lift-mh-low_dim", 300)
+        check_file(part, task(), 300)
     with pytest.raises(UserError, match="made in robosuite's 'Lift'"):
-        check_file(part, "can-mh-low_dim", None)
+        check_file(part, task("can"))
 
 
 @pytest.mark.parametrize("size", [0, 4, 100, 3000, 0.5, 0.999])
@@ -189,7 +190,7 @@ def test_a_cut_off_file(lift, tmp_path, size):
     path.write_bytes(content[: int(size * len(content)) if size < 1 else size])
     assert "damaged, cut off" in refusal(path)
     with pytest.raises(UserError, match="damaged, cut off"):
-        check_file(path, "lift-mh-low_dim", 3)
+        check_file(path, task(), 3)
 
 
 def test_files_that_are_not_there_or_of_another_kind(tmp_path):
@@ -333,7 +334,7 @@ def test_other_tasks_and_older_versions_are_refused(folder, change):
     for function in (read_transitions, check_against_simulator):
         assert "made with robosuite 1.4.1" in refusal(path, function)
     with pytest.raises(UserError, match=r"v1\.5 file"):
-        check_file(path, "lift-mh-low_dim", None)
+        check_file(path, task())
 
 
 @pytest.mark.parametrize("name", ["lift", "can", "square"])
@@ -387,11 +388,12 @@ def test_states_that_do_not_fit_the_model(change):
     assert "cannot be put into the stored states" in refusal(change(spoil), check_against_simulator)
 
 
-def test_quaternions_are_where_they_are_said_to_be(folder):
-    for name in ("lift", "can", "square"):
-        read = load_transitions(folder, task(name))
-        environment = task(name).environment
-        assert sum(observation_widths(environment).values()) == read.observations.shape[1]
-        for place in robomimic._QUATERNIONS[environment]:
-            lengths = np.linalg.norm(read.observations[:, place], axis=1)
-            np.testing.assert_allclose(lengths, 1, atol=1e-5)
+@pytest.mark.parametrize("name", ["lift", "can", "square"])
+def test_quaternions_are_where_they_are_said_to_be(folder, name):
+    read = load_transitions(folder, task(name))
+    simulator = make_simulator(make_env_args(task(name).environment))
+    places = quaternions(simulator, LOW_DIM)
+    assert len(places) == (2 if name == "lift" else 3)
+    for place in places:
+        lengths = np.linalg.norm(read.observations[:, place], axis=1)
+        np.testing.assert_allclose(lengths, 1, atol=1e-5)

@@ -23,7 +23,7 @@ from fmq.envs.robomimic import (
     observe_states,
     reset_simulator,
 )
-from fmq.tasks import TaskSettings, parse_task
+from fmq.tasks import LOW_DIM, TaskSettings, parse_task
 
 STAND_INS = (
     "mujoco_py",
@@ -69,7 +69,7 @@ def oracle():
             "simulator": "envs.env_robosuite",
         }
         found = {key: importlib.import_module(f"robomimic.{name}") for key, name in modules.items()}
-        keys = [*observation_widths("Lift")]
+        keys = [*LOW_DIM]
         found["observations"].initialize_obs_utils_with_obs_specs(
             {"obs": {"low_dim": keys, "rgb": []}}
         )
@@ -104,7 +104,7 @@ def test_metadata_are_read_as_they_were_written(oracle, folder, environment):
     shapes = oracle.files.get_shape_metadata_from_dataset(str(path), all_obs_keys=oracle.keys)
     assert shapes["ac_dim"] == 7
     widths = {key: shape[0] for key, shape in shapes["all_shapes"].items()}
-    assert widths == observation_widths(environment)
+    assert widths == observation_widths(make_simulator(make_env_args(environment)), LOW_DIM)
     assert oracle.files.get_demos_for_filter_key(str(path), "valid") == ["demo_2"]
 
 

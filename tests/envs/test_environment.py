@@ -99,3 +99,22 @@ def test_sparse_rewards_do_not_count_the_missing_sub_goals() -> None:
         simulator = make(TWO_CUBES, sparse_reward=sparse)
         simulator.reset(0)
         assert simulator.step(np.zeros(5)).reward == reward
+
+
+def test_a_teleport_s_way_out_depends_on_the_seed_and_on_nothing_else() -> None:
+    simulator = make("pointmaze-teleport-navigate-singletask-task1-v0")
+    maze = simulator._env.unwrapped
+
+    def way_out(seed: int) -> tuple[float, ...]:
+        simulator.reset(seed)
+        maze.set_xy(np.array(maze._teleport_info["teleport_in_xys"][0]))
+        simulator.step(np.zeros(2))
+        return tuple(maze.get_xy())
+
+    np.random.seed(1)
+    before = np.random.get_state()[1].copy()
+    ways = [way_out(seed) for seed in range(12)]
+    np.testing.assert_array_equal(np.random.get_state()[1], before)
+    np.random.seed(2)
+    assert [way_out(seed) for seed in range(12)] == ways
+    assert len(set(ways)) == 3

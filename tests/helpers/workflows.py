@@ -24,13 +24,16 @@ class Project:
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
-        environment = os.environ | {
+        return subprocess.run(
+            command, cwd=self.folder, env=self.environment(), capture_output=True, text=True
+        )
+
+    def environment(self) -> dict[str, str]:
+        """Variables of a process that runs the copy's code."""
+        return os.environ | {
             "PYTHONPATH": str(self.folder / "src"),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         }
-        return subprocess.run(
-            command, cwd=self.folder, env=environment, capture_output=True, text=True
-        )
 
     def overlay(self, text: str) -> list[str]:
         """Arguments for the smoke study with `text` on top of it."""

@@ -13,7 +13,7 @@ from fmq.planning.measure import mean_rates
 from fmq.planning.rates import TaskRates
 from fmq.planning.simulators import Sizes, prepare_simulator
 from fmq.planning.stopwatch import elapsed, seconds_per_call
-from fmq.settings import Study
+from fmq.settings import Study, find_dataset
 
 CPU = torch.device("cpu")
 
@@ -57,7 +57,7 @@ def test_rates_are_means_over_processes(task_rates: TaskRates) -> None:
 
 def test_a_row_of_made_data_has_the_bytes_that_are_told(smoke: Study, tmp_path: Path) -> None:
     task = smoke.task(smoke.tasks[0])
-    sizes = prepare_simulator(task, tmp_path)
+    sizes = prepare_simulator(task, find_dataset(smoke, task.dataset), tmp_path)
     assert sizes[:2] == (2, 2)
     settings = {"source": "random", "episodes": 2, "validation_episodes": 1, "seed": 0}
     small, large = (
@@ -72,6 +72,6 @@ def test_a_row_of_made_data_has_the_bytes_that_are_told(smoke: Study, tmp_path: 
 
 def test_robomimic_simulators_can_be_made_without_data(paper: Study, tmp_path: Path) -> None:
     task = paper.task("can-mh-low_dim")
-    sizes = prepare_simulator(task, tmp_path)
+    sizes = prepare_simulator(task, find_dataset(paper, task.dataset), tmp_path)
     assert sizes == Sizes(23, 7, None)
     assert make_environment(task, tmp_path).reset(0).shape == (23,)

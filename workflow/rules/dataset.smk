@@ -1,5 +1,7 @@
 rule dataset:
     # Its files are no declared outputs: a failed job would lose a download that can be resumed.
+    input:
+        lambda wildcards: study_workflow.dataset_inputs(study, wildcards.dataset),
     output:
         "results/datasets/{dataset}/manifest.json",
     log:

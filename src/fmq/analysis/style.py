@@ -65,12 +65,19 @@ def look(method: str) -> Look:
 def short_task_names(tasks: Sequence[str]) -> dict[str, str]:
     """`pointmaze-medium task2` for `pointmaze-medium-navigate-singletask-task2-v0`, and so on.
 
-    The data-set word (navigate, play, ...) stays where two tasks differ in nothing else.
+    The data-set word (navigate, play, ...) stays where two tasks differ in nothing else. Names
+    that a study has chosen itself stay as they are.
     """
     longer = {name: _without_suffix(name) for name in tasks}
-    shorter = {name: re.sub(r"-[a-z]+(?= |$)", "", text, count=1) for name, text in longer.items()}
+    shorter = {name: _without_data(name, text) for name, text in longer.items()}
     uses = Counter(shorter.values())
     return {name: shorter[name] if uses[shorter[name]] == 1 else longer[name] for name in tasks}
+
+
+def _without_data(name: str, text: str) -> str:
+    """`text` without the data-set word, where its task's name has one."""
+    has_one = "-singletask" in name or name.endswith("-mh-low_dim")
+    return re.sub(r"-[a-z]+(?= |$)", "", text, count=1) if has_one else text
 
 
 def _without_suffix(name: str) -> str:

@@ -13,15 +13,12 @@ from fmq.data.random_actions import random_script
 from fmq.data.tabletop_expert import Script, noisy_script
 from fmq.datasets import GeneratedData, ScriptedData
 from fmq.envs.robomimic import (
-    ACTION_WIDTH,
+    ROBOSUITE_TYPE,
     Observation,
     import_robosuite,
     named_observation,
     reset_simulator,
 )
-
-_ROBOSUITE_TYPE = 1
-"""RoboMimic's number for simulators of robosuite."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +26,7 @@ class Demonstration:
     """One episode of n steps.
 
     Attributes:
-        arrays: by their names in the file: ``actions`` (n, 7), ``rewards`` (n,) in {0, 1},
+        arrays: by their names in the file: ``actions`` (n, A), ``rewards`` (n,) in {0, 1},
             ``dones`` (n,) set where the reward is 1, ``states`` (n, S) of the simulator before
             each action, and ``obs/KEY``, ``next_obs/KEY`` (n, width).
         model_file: the simulator's model as XML; objects differ from episode to episode.
@@ -63,7 +60,7 @@ def make_env_args(environment: str) -> dict[str, Any]:
     return {
         "env_name": environment,
         "env_version": robosuite.__version__,
-        "type": _ROBOSUITE_TYPE,
+        "type": ROBOSUITE_TYPE,
         "env_kwargs": {
             "robots": ["Panda"],
             "controller_configs": controllers,
@@ -100,7 +97,7 @@ def demonstrate(
         noise = generator.uniform(0, 2 * settings.action_noise)
         script = noisy_script(simulator, observation, noise, generator)
     else:
-        script = random_script(ACTION_WIDTH, generator)
+        script = random_script(simulator.action_dim, generator)
     return Demonstration(
         _record(simulator, observation, script, settings.episode_length), model_file
     )

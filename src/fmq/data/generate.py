@@ -174,7 +174,7 @@ def _seed(job: _Job, attempt: int = 0) -> np.random.SeedSequence:
 
 
 def _is_maze(name: str) -> bool:
-    return "maze" in name
+    return "maze" in name or "soccer" in name
 
 
 @lru_cache(maxsize=1)

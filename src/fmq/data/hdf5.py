@@ -17,6 +17,9 @@ import numpy as np
 from fmq.errors import UserError
 from fmq.messages import one_line
 
+OTHER_FORMAT = "take a file in RoboMimic's format, as docs/add_task.md describes it"
+"""The remedy for a file that is laid out otherwise."""
+
 _UNPACKED = (2**28, 100)
 """Bytes that any file may unpack to, and how often its own size; real data shrink to a half."""
 
@@ -52,7 +55,7 @@ def read_group(parent: h5py.Group, name: str) -> h5py.Group:
     """The group `name` of `parent`; `UserError` if it is missing, a link or no group."""
     member = _member(parent, name)
     if not isinstance(member, h5py.Group):
-        raise UserError(f"{_where(parent, name)} is no group; take RoboMimic's own file")
+        raise UserError(f"{_where(parent, name)} is no group; {OTHER_FORMAT}")
     return member
 
 
@@ -70,7 +73,7 @@ def read_array(
     """
     member = _member(parent, name)
     if not isinstance(member, h5py.Dataset) or member.dtype.kind not in "fiub":
-        raise UserError(f"{_where(parent, name)} is no array of numbers; take RoboMimic's own file")
+        raise UserError(f"{_where(parent, name)} is no array of numbers; {OTHER_FORMAT}")
     if member.is_virtual or member.external:
         raise UserError(
             f"{_where(parent, name)} keeps its numbers in another file; "
@@ -84,6 +87,20 @@ def read_array(
     # What was announced and never written, HDF5 makes up.
     check_size(parent.file, math.prod(member.shape) * member.dtype.itemsize)
     return member[()]
+
+
+def read_names(parent: h5py.Group, name: str) -> list[str]:
+    """All texts of the data set `name` of `parent`: at least one, a million at most.
+
+    Raises:
+        UserError: it is missing, a link, kept in another file, or no such list.
+    """
+    member = _member(parent, name)
+    listed = isinstance(member, h5py.Dataset) and member.ndim == 1 and member.dtype.kind in "SO"
+    if not listed or member.is_virtual or member.external or not 0 < len(member) <= 10**6:
+        raise UserError(f"{_where(parent, name)} is no list of names; {OTHER_FORMAT}")
+    check_size(parent.file, math.prod(member.shape) * member.dtype.itemsize)
+    return list(member.asstr(errors="replace")[()])
 
 
 def _fits(shape: tuple[int, ...] | None, wanted: tuple[int | None, ...]) -> bool:
@@ -110,8 +127,7 @@ def read_attribute(parent: h5py.Group, name: str) -> Any:
     """The attribute `name` of a group; `UserError` if it is missing."""
     if name not in parent.attrs:
         raise UserError(
-            f"{parent.file.filename}: {parent.name} has no attribute {name!r}; "
-            "take RoboMimic's own file"
+            f"{parent.file.filename}: {parent.name} has no attribute {name!r}; {OTHER_FORMAT}"
         )
     return parent.attrs[name]
 
@@ -120,7 +136,7 @@ def _member(parent: h5py.Group, name: str) -> Any:
     """A member that is really in the file: links are looked at and never followed."""
     link = parent.get(name, getlink=True) if name in parent.keys() else None  # noqa: SIM118
     if link is None:
-        raise UserError(f"{_where(parent, name)} is missing; take RoboMimic's own file")
+        raise UserError(f"{_where(parent, name)} is missing; {OTHER_FORMAT}")
     if not isinstance(link, h5py.HardLink):
         raise UserError(
             f"{_where(parent, name)} is a link; allowed are files that hold all of their own data"

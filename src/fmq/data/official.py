@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fmq.data import ogbench, robomimic
+from fmq.data.agreement import check_against_simulator
 from fmq.data.download import download
 from fmq.data.manifest import SHA256, file_sha256, write_manifest
 from fmq.data.sources import RemoteFile, find_source, local_copies, record_path, remote_files
@@ -55,9 +56,11 @@ def _content_check(name: str, rows: int | None, demonstrations: int | None) -> C
     if suite_of(name) == "ogbench":
         return partial(ogbench.check_file, name=name, rows=rows)
 
+    task = parse_task(name, TaskSettings())
+
     def check(path: Path) -> None:
-        robomimic.check_file(path, name, demonstrations)
-        robomimic.check_against_simulator(path, parse_task(name, TaskSettings()))
+        robomimic.check_file(path, task, demonstrations)
+        check_against_simulator(path, task)
 
     return check
 

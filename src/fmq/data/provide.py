@@ -1,9 +1,9 @@
-"""The `dataset` stage: make a data set here, or fetch the official one."""
+"""The `dataset` stage: make a data set here, fetch the official one, or take a file."""
 
 from pathlib import Path
 
 from fmq import paths
-from fmq.datasets import OfficialData
+from fmq.datasets import FileData, OfficialData
 from fmq.settings import Study, find_dataset
 
 
@@ -22,6 +22,10 @@ def provide_dataset(study: Study, name: str, results: Path, processes: int) -> N
         from fmq.data.official import fetch_dataset
 
         fetch_dataset(name, folder, Path(study.data_dir).expanduser() if study.data_dir else None)
+    elif isinstance(settings, FileData):
+        from fmq.data.own import take_file
+
+        take_file(study, name, settings, folder)
     else:
         from fmq.data.generate import generate_dataset
 

@@ -1,62 +1,48 @@
 """Read a RoboMimic data set for its task: demonstrations cut at their first success."""
 
-import math
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 import h5py
 import numpy as np
 
-from fmq.data.hdf5 import check_size, open_file, read_array, read_attribute, read_group
-from fmq.data.transitions import Transitions
-from fmq.datasets import simulator_of
-from fmq.envs.robomimic import (
-    ACTION_WIDTH,
-    make_simulator,
-    observation_widths,
-    observe_states,
-    read_env_args,
+from fmq.data.hdf5 import (
+    OTHER_FORMAT,
+    check_size,
+    open_file,
+    read_array,
+    read_attribute,
+    read_group,
+    read_names,
 )
+from fmq.data.transitions import Transitions
+from fmq.envs.robomimic import read_env_args
 from fmq.errors import UserError
 from fmq.messages import one_line
 from fmq.tasks import Task
-
-COMPARED_ROWS = 10
-"""States of the first demonstration that are put into the simulator."""
-
-TOLERANCE = 0.02
-"""How far a stored number may be from the simulator's, in metres or parts of a unit quaternion.
-
-Between the moment that robosuite observes and the end of a control step, the arm moves a
-millimetre or two.
-"""
-
-_QUATERNIONS = {
-    "Lift": (slice(3, 7), slice(12, 16)),
-    "PickPlaceCan": (slice(3, 7), slice(12, 16), slice(19, 23)),
-    "NutAssemblySquare": (slice(3, 7), slice(12, 16), slice(19, 23)),
-}
-"""Where an observation vector holds quaternions; q and -q are the same turn."""
 
 Arrays = dict[str, np.ndarray]
 
 
 def read_transitions(path: Path, task: Task) -> Transitions:
-    """Read every demonstration of a file, up to and with its first success.
+    """Read the demonstrations of a file, each up to and with its first success.
 
     Rewards are those of the file minus 1: -1 until the task is solved, 0 then. The mask of a
     success is 0. A demonstration without success keeps all its steps, and mask 1 to the end.
 
     Args:
-        path: an HDF5 file in RoboMimic's format, from RoboMimic or from `fmq.data.generate`.
-        task: `task.settings.sparse_reward` maps non-zero rewards to -1.
+        path: an HDF5 file in RoboMimic's format, from RoboMimic, from `fmq.data.generate`, or of
+            the study's own.
+        task: `task.reading` tells the parts of an observation and the demonstrations;
+            `task.settings.sparse_reward` maps non-zero rewards to -1.
 
     Raises:
         UserError: the file is missing, damaged, of another task, or of robosuite before 1.5.
     """
-    keys = observation_widths(task.environment)
+    keys = task.reading.observations
     episodes = []
-    for demonstration in _read_demonstrations(path, task.environment).values():
+    for demonstration in _read_demonstrations(path, task).values():
         solved = np.flatnonzero(demonstration["rewards"] >= 1)
         steps = solved[0] + 1 if len(solved) else len(demonstration["rewards"])
         first = np.concatenate([demonstration[f"obs/{key}"][:steps] for key in keys], axis=1)
@@ -89,37 +75,76 @@ def _join(episodes: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Transiti
     )
 
 
-def check_file(path: Path, name: str, demonstrations: int | None) -> None:
-    """Verify that a downloaded file is the data set `name`, whole and usable.
+def check_file(path: Path, task: Task, demonstrations: int | None = None) -> None:
+    """Verify that a file holds the data of a task, whole and usable.
 
     Args:
         path: the file, whatever it is called while it is on its way.
-        name: e.g. ``can-mh-low_dim``.
         demonstrations: how many there have to be; None accepts any number.
 
     Raises:
         UserError: it is damaged, of another task or robosuite, or has another number.
     """
-    found = len(_read_demonstrations(path, simulator_of(name)))
+    found = len(_read_demonstrations(path, task))
     if demonstrations is not None and found != demonstrations:
         raise UserError(
-            f"{path}: has {found} demonstrations, but {name} has {demonstrations}; "
+            f"{path}: has {found} demonstrations, but {task.dataset} has {demonstrations}; "
             "take RoboMimic's own file"
         )
 
 
-def _read_demonstrations(path: Path, environment: str) -> dict[str, Arrays]:
-    """Every demonstration in the order of their numbers: what `_read_demonstration` returns."""
-    read_env_args(path, environment)
+class First(NamedTuple):
+    """The first demonstration that a task uses.
+
+    Attributes:
+        where: its path and group, for messages.
+        arrays: ``actions``, ``rewards``, ``obs/KEY`` and ``next_obs/KEY``, float32.
+        states: of the simulator before each action, (n, S).
+        model: of the simulator, as XML.
+    """
+
+    where: str
+    arrays: Arrays
+    states: np.ndarray
+    model: str
+
+
+def read_first(path: Path, task: Task) -> First:
+    """The first demonstration; `UserError` as `read_transitions`, or without states or model."""
     with open_file(path) as file:
         data = read_group(file, "data")
-        groups = {name: read_group(data, name) for name in _demonstration_names(path, data)}
+        name = _chosen_names(path, file, data, task)[0]
+        group = read_group(data, name)
+        arrays = _read_demonstration(path, group, _widths(path, group, task))
+        states = read_array(group, "states", (None, None))
+        return First(f"{path}: {group.name}", arrays, states, read_attribute(group, "model_file"))
+
+
+def _read_demonstrations(path: Path, task: Task) -> dict[str, Arrays]:
+    """The task's demonstrations in the order of their numbers: of `_read_demonstration`."""
+    read_env_args(path, task.environment)
+    with open_file(path) as file:
+        data = read_group(file, "data")
+        groups = {name: read_group(data, name) for name in _chosen_names(path, file, data, task)}
+        widths = _widths(path, next(iter(groups.values())), task)
         rows = sum(map(_steps, groups.values()))
-        width = sum(math.prod(shape) for shape in _shapes(environment, 1).values())
-        check_size(file, rows * width * np.dtype(np.float32).itemsize)
-        return {
-            name: _read_demonstration(path, group, environment) for name, group in groups.items()
-        }
+        check_size(file, 2 * rows * sum(widths.values()) * np.dtype(np.float32).itemsize)
+        return {name: _read_demonstration(path, group, widths) for name, group in groups.items()}
+
+
+def _chosen_names(path: Path, file: h5py.File, data: h5py.Group, task: Task) -> list[str]:
+    """Names of the demonstrations that the task uses, by number."""
+    names = _demonstration_names(path, data)
+    if task.reading.mask is None:
+        return names
+    listed = read_names(read_group(file, "mask"), task.reading.mask)
+    for name in listed:
+        if name not in names:
+            raise UserError(
+                f"{path}: /mask/{task.reading.mask} lists {one_line(name, 80)}, which /data does "
+                f"not have; {OTHER_FORMAT}"
+            )
+    return [name for name in names if name in set(listed)]
 
 
 def _demonstration_names(path: Path, data: h5py.Group) -> list[str]:
@@ -130,7 +155,7 @@ def _demonstration_names(path: Path, data: h5py.Group) -> list[str]:
         if match is None:
             raise UserError(
                 f"{path}: /data/{one_line(name)} is no demonstration, allowed are demo_0, demo_1 "
-                "and so on; take RoboMimic's own file"
+                f"and so on; {OTHER_FORMAT}"
             )
         numbers[name] = int(match[1])
     if not numbers:
@@ -138,19 +163,49 @@ def _demonstration_names(path: Path, data: h5py.Group) -> list[str]:
     return sorted(numbers, key=numbers.__getitem__)
 
 
-def _read_demonstration(path: Path, group: h5py.Group, environment: str) -> Arrays:
+def _widths(path: Path, group: h5py.Group, task: Task) -> dict[str, int]:
+    """Numbers per step of ``actions`` and of each ``obs/KEY``, in the first demonstration.
+
+    Raises:
+        UserError: one is missing, or is no row of numbers per step.
+    """
+    observations = read_group(group, "obs")
+    for key in task.reading.observations:
+        if key not in observations.keys():  # noqa: SIM118  a group's own `in` follows links
+            there = ", ".join(one_line(name, 80) for name in observations)
+            raise UserError(
+                f"{path}: {observations.name}/{key} is missing; there are {one_line(there)}: name "
+                f"those to read in the `observations` of datasets.{task.dataset}"
+            )
+    steps = _steps(group)
+    shape = (steps, None)
+    widths = {"actions": read_array(group, "actions", shape).shape[1]}
+    return widths | {
+        f"obs/{key}": read_array(observations, key, shape).shape[1]
+        for key in task.reading.observations
+    }
+
+
+def _read_demonstration(path: Path, group: h5py.Group, widths: dict[str, int]) -> Arrays:
     """Float32 ``actions``, ``rewards``, and ``obs/KEY`` and ``next_obs/KEY`` of an observation.
+
+    Args:
+        widths: as `_widths` returns them.
 
     Raises:
         UserError: one of them is missing, of another shape, or has a number that it cannot have.
     """
-    shapes = _shapes(environment, _steps(group))
-    arrays = {name: read_array(group, name, shapes[name]) for name in ("actions", "rewards")}
+    steps = _steps(group)
+    arrays = {
+        "actions": read_array(group, "actions", (steps, widths["actions"])),
+        "rewards": read_array(group, "rewards", (steps,)),
+    }
     for part in ("obs", "next_obs"):
         observations = read_group(group, part)
-        for key in observation_widths(environment):
-            name = f"{part}/{key}"
-            arrays[name] = read_array(observations, key, shapes[name])
+        for name, width in widths.items():
+            if name != "actions":
+                key = name.removeprefix("obs/")
+                arrays[f"{part}/{key}"] = read_array(observations, key, (steps, width))
     with np.errstate(over="ignore"):  # too large for float32 is infinite, and refused as such
         arrays = {name: array.astype(np.float32) for name, array in arrays.items()}
     _check(f"{path}: {group.name}", arrays)
@@ -160,15 +215,6 @@ def _read_demonstration(path: Path, group: h5py.Group, environment: str) -> Arra
 def _steps(group: h5py.Group) -> int:
     steps = read_attribute(group, "num_samples")
     return int(steps) if isinstance(steps, np.integer) else 0
-
-
-def _shapes(environment: str, steps: int) -> dict[str, tuple[int, ...]]:
-    """The shape that every array of a demonstration has to have."""
-    widths = observation_widths(environment)
-    shapes = {
-        f"{part}/{key}": (steps, widths[key]) for part in ("obs", "next_obs") for key in widths
-    }
-    return {"actions": (steps, ACTION_WIDTH), "rewards": (steps,), **shapes}
 
 
 def _check(where: str, arrays: Arrays) -> None:
@@ -184,64 +230,6 @@ def _check(where: str, arrays: Arrays) -> None:
     wrong = np.flatnonzero((rewards < 0) | (rewards > 1))
     if len(wrong):
         raise UserError(
-            f"{where}/rewards has {rewards[wrong[0]]} in row {wrong[0]}, allowed is 0 to 1; "
-            "take RoboMimic's own file"
+            f"{where}/rewards has {rewards[wrong[0]]} in row {wrong[0]}, allowed is 0 to 1, "
+            "which is a success; take a file with robosuite's sparse rewards"
         )
-
-
-def check_against_simulator(path: Path, task: Task) -> None:
-    """Compare stored observations with what the simulator shows in the same states.
-
-    The first states of the first demonstration are visited one after the other, as when RoboMimic
-    computed its files, because robosuite shows the object's relative pose one step late.
-
-    Raises:
-        UserError: a number differs by more than `TOLERANCE`, the simulator cannot be put into the
-            stored states, or what `read_transitions` would raise.
-    """
-    with open_file(path) as file:
-        data = read_group(file, "data")
-        name = _demonstration_names(path, data)[0]
-        group = read_group(data, name)
-        stored = _read_demonstration(path, group, task.environment)
-        states = read_array(group, "states", (None, None))[:COMPARED_ROWS]
-        model = read_attribute(group, "model_file")
-    where = f"{path}: /data/{name}"
-    simulator = make_simulator(read_env_args(path, task.environment))
-    keys = observation_widths(task.environment)
-    try:
-        visited = observe_states(simulator, model, states)
-    except Exception as error:  # MuJoCo and its XML reader raise plain exceptions
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise UserError(
-            f"{where}: the simulator cannot be put into the stored states ({reason}); "
-            "take RoboMimic's v1.5 file"
-        ) from None
-    shown = np.concatenate([visited[key] for key in keys], axis=1)
-    read = np.concatenate([stored[f"obs/{key}"][: len(shown)] for key in keys], axis=1)
-    # The first relative pose in RoboMimic's files is that of an object not yet in its place.
-    difference = _difference(read, shown, task.environment)[1:]
-    if difference.size and difference.max() > TOLERANCE:
-        row, column = np.unravel_index(difference.argmax(), difference.shape)
-        key, place = _part_of(int(column), keys)
-        raise UserError(
-            f"{where}/obs/{key} differs from the simulator by {difference.max():.3f} in row "
-            f"{row + 1}, number {place}; the order of `object` in robosuite 1.4.1 is not that of "
-            "1.5: take RoboMimic's v1.5 file"
-        )
-
-
-def _difference(stored: np.ndarray, shown: np.ndarray, environment: str) -> np.ndarray:
-    """Absolute differences, of quaternions with the sign that fits better."""
-    shown = shown.copy()
-    for place in _QUATERNIONS[environment]:
-        opposite = (stored[:, place] * shown[:, place]).sum(axis=1) < 0
-        shown[opposite, place] *= -1
-    return np.abs(stored - shown)
-
-
-def _part_of(column: int, widths: dict[str, int]) -> tuple[str, int]:
-    """The part of an observation vector that a column belongs to, and its place in there."""
-    ends = np.cumsum(list(widths.values()))
-    part = int(np.searchsorted(ends, column, side="right"))
-    return list(widths)[part], column - int(ends[part]) + list(widths.values())[part]

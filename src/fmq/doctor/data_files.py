@@ -19,13 +19,17 @@ _THREADS = 16
 def source_findings(study: "Study", results: Path) -> Iterator[Finding]:
     """Every data set that is made here, and every file of those that are not."""
     from fmq.data.sources import local_copies, remote_files
+    from fmq.datasets import FileData, is_generated
 
     data_dir = Path(study.data_dir).expanduser() if study.data_dir else None
     missing: list[RemoteFile] = []
     for name in study.dataset_names():
-        source = study.datasets[name].source
-        if source != "official":
-            yield ok(f"data set {name}", f"made on this machine ({source})")
+        settings = study.datasets[name]
+        if is_generated(settings):
+            yield ok(f"data set {name}", f"made on this machine ({settings.source})")
+            continue
+        if isinstance(settings, FileData):
+            yield judge_own_file(name, settings.path, settings.file)
             continue
         for file in remote_files(name):
             copies = local_copies(file, paths.dataset_folder(results, name), data_dir)
@@ -36,6 +40,14 @@ def source_findings(study: "Study", results: Path) -> Iterator[Finding]:
     faults = address_faults(address for file in missing for address in file.addresses)
     for file in missing:
         yield judge_missing(file, faults, study.data_dir)
+
+
+def judge_own_file(name: str, path: str, file: Path) -> Finding:
+    """A file of the study's own."""
+    if file.is_file():
+        return ok(f"data set {name}", f"is here: {file}")
+    remedy = f"put it there, or name another in datasets.{name}.path"
+    return failure(f"data set {name}", f"no file {path} (looked for {file.absolute()})", remedy)
 
 
 def address_faults(addresses: Iterable[str]) -> dict[str, str | None]:

@@ -105,16 +105,17 @@ def bytes_to_come(study: "Study", results: Path) -> int:
 
 
 def _is_here(study: "Study", name: str, results: Path) -> bool:
-    """Whether the data set is in the results folder, or copies of it would be linked to."""
+    """Whether the data set is in the results folder, or files would be linked to."""
     from fmq.data.sources import local_copies, remote_files
 
     folder = paths.dataset_folder(results, name)
     if (folder / "manifest.json").exists():
         return True
+    source = study.datasets[name].source
+    if source != "official":
+        return source == "file"
     data_dir = Path(study.data_dir).expanduser() if study.data_dir else None
-    return study.datasets[name].source == "official" and all(
-        local_copies(file, folder, data_dir) for file in remote_files(name)
-    )
+    return all(local_copies(file, folder, data_dir) for file in remote_files(name))
 
 
 def slurm_findings() -> Iterator[Finding]:

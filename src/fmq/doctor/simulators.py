@@ -29,6 +29,16 @@ simulator.step(zeros(simulator.action_dim))
 }
 """By suite: make one simulator and take one step, without a data set."""
 
+_OWN_STEP = """
+from pathlib import Path
+from numpy import zeros
+from fmq.envs.robomimic import make_simulator, read_env_args
+simulator = make_simulator(read_env_args(Path({file!r}), {environment!r}))
+simulator.reset()
+simulator.step(zeros(simulator.action_dim))
+"""
+"""The same as a file of the study's own says."""
+
 GRAPHICS_REMEDY = (
     "for pictures MUJOCO_GL=egl with a GPU's driver, or MUJOCO_GL=osmesa after "
     "`apt-get install libosmesa6`; where it is not set, both are tried"
@@ -44,11 +54,21 @@ renderer.render()
 
 
 def simulator_findings(study: "Study") -> Iterator[Finding]:
-    """One step in the simulator of each suite's first task."""
-    tasks = [study.task(name) for name in reversed(study.tasks)]
-    for suite, task in {task.suite: task for task in tasks}.items():
-        fault = run_python(_STEP[suite].format(environment=task.environment), _SECONDS)
-        yield judge_simulator(task.environment, fault, os.environ.get("MUJOCO_GL"))
+    """One step in the simulator of each suite's first task, and of every file of one's own."""
+    from fmq.datasets import FileData
+
+    programs: dict[str, tuple[str, str]] = {}
+    for task in map(study.task, study.tasks):
+        data = study.datasets[task.dataset]
+        if isinstance(data, FileData) and task.suite == "robomimic":
+            code = _OWN_STEP.format(file=str(data.file.absolute()), environment=task.environment)
+            programs[task.name] = f"of {task.name}", code
+        else:
+            code = _STEP[task.suite].format(environment=task.environment)
+            programs.setdefault(task.suite, (task.environment, code))
+    for subject, code in programs.values():
+        fault = run_python(code, _SECONDS)
+        yield judge_simulator(subject, fault, os.environ.get("MUJOCO_GL"))
 
 
 def judge_simulator(environment: str, fault: str | None, value: str | None) -> Finding:

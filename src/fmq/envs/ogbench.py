@@ -1,11 +1,12 @@
 """OGBench simulators behind the interface that rollouts and online training use."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 
 from fmq.envs.environment import FloorPlan, Transition
-from fmq.seeding import global_numpy_seed
+from fmq.seeding import derive_seed, global_numpy_seed
 from fmq.tasks import Task, is_maze
 
 
@@ -27,6 +28,8 @@ class OGBenchEnvironment:
         self._simulator: Any = self._env.unwrapped
         self._maze = is_maze(task.name)
         self._sparse = task.settings.sparse_reward
+        self._teleports = "-teleport-" in task.environment
+        self._seed = self._steps = 0
         self.action_size = gymnasium.spaces.flatdim(self._env.action_space)
 
     def reset(self, seed: int) -> np.ndarray:
@@ -34,6 +37,7 @@ class OGBenchEnvironment:
 
         The mazes draw their start from numpy's global generator, so it is lent to them.
         """
+        self._seed, self._steps = seed, 0
         self._env.action_space.seed(seed % 2**32)
         with global_numpy_seed(seed):
             observation, _ = self._env.reset(seed=seed)
@@ -41,7 +45,9 @@ class OGBenchEnvironment:
 
     def step(self, action: np.ndarray) -> Transition:
         """Execute one action of shape (A,), in [-1, 1]."""
-        observation, reward, terminated, truncated, info = self._env.step(action)
+        with self._randomness():
+            observation, reward, terminated, truncated, info = self._env.step(action)
+        self._steps += 1
         if self._sparse and reward != 0:
             reward = -1.0
         return Transition(
@@ -77,3 +83,9 @@ class OGBenchEnvironment:
         lit = [buttons.astype(int)] if len(buttons) else []
         simulator.set_state(positions, np.zeros(simulator.model.nv), *lit)
         return simulator.render()
+
+    def _randomness(self) -> AbstractContextManager[None]:
+        """Where a teleport leads to is drawn from numpy's global generator, too."""
+        if not self._teleports:
+            return nullcontext()
+        return global_numpy_seed(derive_seed(self._seed, "teleport", self._steps))

@@ -1,4 +1,4 @@
-"""RoboMimic's simulators: robosuite's tabletop tasks, made as a data file says.
+"""RoboMimic's simulators: robosuite's tasks, made as a data file says.
 
 What an observation is here, and when it is taken, follows RoboMimic's own wrapper of robosuite.
 One thing to know: in PickPlaceCan and NutAssemblySquare, robosuite computes the object's pose
@@ -9,20 +9,18 @@ same late values, so they are kept.
 import json
 import logging
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from fmq.data.hdf5 import open_file, read_attribute, read_group
+from fmq.data.hdf5 import OTHER_FORMAT, open_file, read_attribute, read_group
 from fmq.datasets import training_file
 from fmq.envs.environment import FloorPlan, Transition
 from fmq.errors import UserError
 from fmq.messages import one_line, shown
 from fmq.tasks import Task
-
-ACTION_WIDTH = 7
-"""Three of translation, three of rotation, one for the gripper; each in [-1, 1]."""
 
 EPISODE_LIMITS = {"Lift": 300, "PickPlaceCan": 300, "NutAssemblySquare": 400}
 """Control steps (of 1/20 s) per episode, by robosuite's name of the task."""
@@ -30,7 +28,6 @@ EPISODE_LIMITS = {"Lift": 300, "PickPlaceCan": 300, "NutAssemblySquare": 400}
 CAMERA = "agentview"
 """robosuite's name for the camera across the table."""
 
-_OBJECT_WIDTHS = {"Lift": 10, "PickPlaceCan": 14, "NutAssemblySquare": 14}
 _OLDEST = (1, 5)
 _OVERRIDES = {
     "has_renderer": False,
@@ -44,13 +41,10 @@ _OVERRIDES = {
 }
 """What is the same for every data file: no window, sparse rewards in {0, 1}, no own limit."""
 
+ROBOSUITE_TYPE = 1
+"""RoboMimic's number for simulators of robosuite."""
+
 Observation = dict[str, np.ndarray]
-
-
-def observation_widths(environment: str) -> dict[str, int]:
-    """The parts of an observation vector in their order, and how many numbers each has."""
-    robot = {"robot0_eef_pos": 3, "robot0_eef_quat": 4, "robot0_gripper_qpos": 2}
-    return robot | {"object": _OBJECT_WIDTHS[environment]}
 
 
 class RobomimicEnvironment:
@@ -64,15 +58,17 @@ class RobomimicEnvironment:
 
         Raises:
             UserError: the folder has no such file, it is damaged, of another task or of an older
-                robosuite, or its simulator cannot be made.
+                robosuite, its simulator cannot be made, or it shows no such observations.
         """
         env_args = read_env_args(folder / training_file(task.dataset), task.environment)
         self._simulator = make_simulator(env_args, pictures=size is not None)
         self._size = size
-        self._keys = tuple(observation_widths(task.environment))
+        self._keys = task.reading.observations
+        widths = observation_widths(self._simulator, self._keys)
         self._limit = task.settings.episode_limit or EPISODE_LIMITS[task.environment]
         self._sparse = task.settings.sparse_reward
-        self.action_size = ACTION_WIDTH
+        self.observation_size = sum(widths.values())
+        self.action_size = int(self._simulator.action_dim)
         self._steps = 0
 
     def reset(self, seed: int) -> np.ndarray:
@@ -81,11 +77,11 @@ class RobomimicEnvironment:
         return self._vector(reset_simulator(self._simulator, seed))
 
     def step(self, action: np.ndarray) -> Transition:
-        """Execute one action of shape (7,), in [-1, 1]; the reward is -1, and 0 on success."""
+        """Execute one action of shape (A,), in [-1, 1]; the reward is -1, and 0 on success."""
         raw, reward, _, _ = self._simulator.step(action)
         self._steps += 1
-        success = bool(reward >= 1)
-        reward = float(reward) - 1
+        success = bool(self._simulator._check_success())
+        reward = 0.0 if success else float(reward) - 1
         return Transition(
             self._vector(named_observation(raw)),
             -1.0 if self._sparse and reward != 0 else reward,
@@ -118,9 +114,12 @@ class RobomimicEnvironment:
 def read_env_args(path: Path, environment: str) -> dict[str, Any]:
     """What a data file says of its simulator: `env_name`, `env_version`, `type`, `env_kwargs`.
 
+    Args:
+        environment: robosuite's name of the simulator that it has to be; any if empty.
+
     Raises:
-        UserError: the file is missing or damaged, says nothing, or is of another task or of an
-            older robosuite.
+        UserError: the file is missing or damaged, says nothing, or is of another task, of an
+            older robosuite, or of none.
     """
     with open_file(path) as file:
         text = read_attribute(read_group(file, "data"), "env_args")
@@ -130,12 +129,17 @@ def read_env_args(path: Path, environment: str) -> dict[str, Any]:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise UserError(
             f"{path}: attribute env_args of /data is no JSON with env_name and env_kwargs; "
-            "take RoboMimic's own file"
+            f"{OTHER_FORMAT}"
         ) from None
-    if name != environment:
+    if environment and name != environment:
         raise UserError(
             f"{path}: made in robosuite's {shown(name)}, but the task needs {environment!r}; "
             "take the file of this task"
+        )
+    if env_args.get("type", ROBOSUITE_TYPE) != ROBOSUITE_TYPE:
+        raise UserError(
+            f"{path}: env_args have type {shown(env_args['type'])}, allowed is {ROBOSUITE_TYPE}, "
+            "which is robosuite; simulators of other packages need code"
         )
     check_version(path, env_args)
     return env_args
@@ -155,7 +159,8 @@ def check_version(path: Path, env_args: dict[str, Any]) -> None:
         told = one_line(str(version), 80) if version else "of no known version"
         raise UserError(
             f"{path}: made with robosuite {told}, allowed is 1.5 or "
-            "newer (the order of the `object` vector changed); take RoboMimic's v1.5 file"
+            "newer (the order of the `object` vector changed); take RoboMimic's v1.5 file, or "
+            "make your own again from its states"
         )
 
 
@@ -179,7 +184,8 @@ def make_simulator(env_args: dict[str, Any], pictures: bool = False) -> Any:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(
             f"env_args: robosuite {robosuite.__version__} cannot make {env_args['env_name']!r} "
-            f"from the data file's env_kwargs ({reason}); take RoboMimic's v1.5 file"
+            f"from the data file's env_kwargs ({one_line(reason)}); take RoboMimic's v1.5 file, or "
+            "one that this robosuite made"
         ) from None
 
 
@@ -213,13 +219,46 @@ def observe(simulator: Any) -> Observation:
 
 
 def named_observation(raw: Observation) -> Observation:
-    """robosuite's observation by RoboMimic's names: the robot's sensors, and `object`."""
-    robot = {
+    """robosuite's observation by RoboMimic's names: the robots' sensors, and `object`."""
+    named = {
         key: np.array(value)
         for key, value in raw.items()
-        if key.startswith("robot0_") and not key.endswith("proprio-state")
+        if re.match(r"robot\d", key) and not key.endswith("proprio-state")
     }
-    return robot | {"object": np.array(raw["object-state"])}
+    return named | ({"object": np.array(raw["object-state"])} if "object-state" in raw else {})
+
+
+def observation_widths(simulator: Any, keys: Sequence[str]) -> dict[str, int]:
+    """How many numbers each part of an observation has; `UserError` for one that is not there."""
+    seen = observe(simulator)
+    for key in keys:
+        if key not in seen:
+            raise UserError(
+                f"observations: robosuite's {type(simulator).__name__} shows no {key!r}; allowed "
+                f"are {', '.join(seen)}"
+            )
+    return {key: seen[key].size for key in keys}
+
+
+def quaternions(simulator: Any, keys: Sequence[str]) -> list[slice]:
+    """Where a vector of the observations `keys` has quaternions; q and -q are the same turn."""
+    places, start = [], 0
+    for key, width in observation_widths(simulator, keys).items():
+        sensors = _object_sensors(simulator) if key == "object" else {key: width}
+        for name, size in sensors.items():
+            if "quat" in name and size == 4:
+                places.append(slice(start, start + size))
+            start += size
+    return places
+
+
+def _object_sensors(simulator: Any) -> dict[str, int]:
+    """What robosuite joins to `object-state`, in its order, and how many numbers each has."""
+    return {
+        name: int(np.size(sensor.obs))
+        for name, sensor in simulator._observables.items()
+        if sensor.modality == "object" and sensor.is_enabled() and sensor.is_active()
+    }
 
 
 def observe_states(simulator: Any, model: str, states: np.ndarray) -> Observation:

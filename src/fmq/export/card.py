@@ -11,7 +11,7 @@ from fmq.errors import UserError
 from fmq.messages import one_line, shown
 from fmq.section import Section, describe
 from fmq.settings import Aggregate, NetworkSettings, SamplingSettings
-from fmq.tasks import Task, TaskSettings, parse_task
+from fmq.tasks import Reading, Task, TaskSettings, parse_task
 
 CARD, WEIGHTS = "card.json", "policy.safetensors"
 FORMAT, VERSION = "fmq-policy", 1
@@ -69,7 +69,16 @@ class Card(Section):
 
     def parsed_task(self) -> Task:
         """The task that the policy acts in."""
-        return parse_task(self.task, self.task_settings)
+        return parse_task(self.task, self.task_settings, _reading(self.dataset or {}))
+
+
+def _reading(dataset: dict[str, Any]) -> Reading | None:
+    """What was read of the data set, if that was a file of the study's own."""
+    if dataset.get("source") != "file":
+        return None
+    return Reading.model_validate(
+        {key: dataset[key] for key in Reading.model_fields if key in dataset}
+    )
 
 
 def digest(content: bytes) -> str:

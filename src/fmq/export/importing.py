@@ -9,6 +9,7 @@ from torch import Tensor
 
 from fmq.data.manifest import file_sha256
 from fmq.data.normalization import Normalizer
+from fmq.datasets import FileData
 from fmq.ensemble import CRITICS
 from fmq.errors import UserError
 from fmq.evaluation import Networks
@@ -18,6 +19,7 @@ from fmq.export.jax_pickle import read_tree
 from fmq.messages import one_line
 from fmq.methods import fitting_samplers
 from fmq.policy import make_networks
+from fmq.runs import dataset_settings
 from fmq.settings import NetworkSettings, Study
 
 
@@ -46,7 +48,8 @@ def import_jax(path: Path, study: Study, task_name: str, folder: Path) -> list[s
         {
             "task": task.name,
             "task_settings": task.settings.model_dump(),
-            **dict.fromkeys(("run", "method", "seed", "settings", "dataset")),
+            **dict.fromkeys(("run", "method", "seed", "settings")),
+            "dataset": _own_data(study, task.dataset),
             "sampler": "best_of_n",
             "samplers": fitting_samplers("distill"),
             "critic_target": study.online.critic_target,
@@ -70,6 +73,12 @@ def import_jax(path: Path, study: Study, task_name: str, folder: Path) -> list[s
         "samplers; observations are taken raw",
         f"not used: {one_line(', '.join(found.unused)) or 'no other network'}",
     ]
+
+
+def _own_data(study: Study, dataset: str) -> dict[str, Any] | None:
+    """A file of the study's own tells what an observation is; of what was learned from, nothing."""
+    own = isinstance(study.datasets.get(dataset), FileData)
+    return dataset_settings(study, dataset) if own else None
 
 
 def _network_settings(found: Found, settings: NetworkSettings) -> NetworkSettings:

@@ -10,6 +10,7 @@ from math import ceil
 from pathlib import Path
 
 from fmq import paths
+from fmq.datasets import is_generated
 from fmq.methods import METHODS
 from fmq.runs import Run, make_run
 from fmq.settings import Study, find_dataset
@@ -87,7 +88,7 @@ def _dataset_jobs(study: Study) -> Iterator[Job]:
     users = {study.task(name).dataset: name for name in reversed(study.tasks)}
     for name in study.dataset_names():
         settings, work = find_dataset(study, name), Work()
-        if settings.source != "official":
+        if is_generated(settings):
             episodes = settings.episodes + settings.validation_episodes
             steps = episodes * (settings.episode_length + 1)
             work = Work(simulators=1, resets=episodes, environment_steps=steps)

@@ -88,7 +88,10 @@ def dataset_bytes(study: Study, job: Job, rates: Rates) -> int | None:
     """Bytes of the data set that a job makes or fetches; None if they are not known."""
     rows: int | None = job.work.environment_steps
     dataset = study.task(job.task).dataset
-    if find_dataset(study, dataset).source == "official":
+    source = find_dataset(study, dataset).source
+    if source == "file":
+        return 0  # it is linked to
+    if source == "official":
         rows = find_source(dataset).rows
     row_bytes = rates.tasks[job.task].row_bytes
     return None if rows is None or row_bytes is None else rows * row_bytes

@@ -18,6 +18,7 @@ from fmq.planning.simulators import Sizes, prepare_simulator
 from fmq.planning.stopwatch import CPU, elapsed, seconds_per_call
 from fmq.policy import make_sampler
 from fmq.runs import Run
+from fmq.settings import find_dataset
 from fmq.training.checkpoint import save_checkpoint
 from fmq.training.clock import Clock
 from fmq.training.collector import Collector
@@ -122,10 +123,11 @@ def measure_task(jobs: list[Job], device: torch.device, seconds: float) -> TaskR
     # What an update takes depends on its losses and its sampler; online runs tell more.
     kinds = {_kind(run): run for run in sorted(runs.values(), key=_interacts)}
     samplers = sorted({job.sampler for job in jobs if job.work.evaluation_calls})
-    task = next(iter(runs.values())).task
+    run = next(iter(runs.values()))
+    task, source = run.task, find_dataset(run.study, run.task.dataset)
     budget = seconds / (len(kinds) + len(samplers) + 1)
     with tempfile.TemporaryDirectory() as folder:
-        preparing, sizes = elapsed(lambda: prepare_simulator(task, Path(folder)))
+        preparing, sizes = elapsed(lambda: prepare_simulator(task, source, Path(folder)))
         making, environment = elapsed(lambda: make_environment(task, Path(folder)))
         reset = seconds_per_call({"reset": lambda: environment.reset(0)}, budget, CPU)["reset"]
         training = {}

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fmq.datasets import training_file
+from fmq.datasets import DatasetSettings, FileData, refuse_missing_files, training_file
 from fmq.tasks import Task
 
 
@@ -16,13 +16,19 @@ class Sizes(NamedTuple):
     row_bytes: int | None
 
 
-def prepare_simulator(task: Task, folder: Path) -> Sizes:
+def prepare_simulator(task: Task, settings: DatasetSettings, folder: Path) -> Sizes:
     """Load all that simulators of the task need, and tell their sizes.
 
     Args:
+        settings: of the task's data set.
         folder: as of the task's data set; it takes a file to make RoboMimic's simulators from.
+
+    Raises:
+        UserError: the data set is a file of the study's own, and that cannot be used.
     """
-    return _prepare_robomimic(task, folder) if task.suite == "robomimic" else _prepare_ogbench(task)
+    if task.suite == "robomimic":
+        return _prepare_robomimic(task, settings, folder)
+    return _prepare_ogbench(task)
 
 
 def _prepare_ogbench(task: Task) -> Sizes:
@@ -39,15 +45,20 @@ def _prepare_ogbench(task: Task) -> Sizes:
     return Sizes(observation, action, 4 * floats + 8 * buttons + 1)
 
 
-def _prepare_robomimic(task: Task, folder: Path) -> Sizes:
-    """The file has no data: it says how the simulator is made, with the settings of fmq's own."""
+def _prepare_robomimic(task: Task, settings: DatasetSettings, folder: Path) -> Sizes:
+    """Without a file of the study's own, one without data that has the settings of fmq's own."""
     import h5py
 
     from fmq.data.demonstrations import make_env_args
-    from fmq.envs.robomimic import ACTION_WIDTH, make_simulator, observation_widths
+    from fmq.envs.robomimic import RobomimicEnvironment
 
-    env_args = make_env_args(task.environment)
-    with h5py.File(folder / training_file(task.dataset), "w") as file:
-        file.create_group("data").attrs["env_args"] = json.dumps(env_args)
-    make_simulator(env_args)
-    return Sizes(sum(observation_widths(task.environment).values()), ACTION_WIDTH, None)
+    path = folder / training_file(task.dataset)
+    if isinstance(settings, FileData):
+        refuse_missing_files({task.dataset: settings})
+        path.symlink_to(settings.file.resolve())
+    else:
+        with h5py.File(path, "w") as file:
+            env_args = make_env_args(task.environment)
+            file.create_group("data").attrs["env_args"] = json.dumps(env_args)
+    environment = RobomimicEnvironment(task, folder)
+    return Sizes(environment.observation_size, environment.action_size, None)

@@ -1,0 +1,209 @@
+"""Files of the study's own: taken as they are, or refused on one line."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from helpers.demonstrations import write_random
+
+from fmq.configuration import load_study
+from fmq.data.manifest import check_dataset, file_sha256
+from fmq.data.provide import provide_dataset
+from fmq.data.transitions import load_transitions
+from fmq.doctor.data_files import source_findings
+from fmq.doctor.simulators import simulator_findings
+from fmq.envs.environment import make_environment
+from fmq.envs.robomimic import RobomimicEnvironment
+from fmq.errors import UserError
+from fmq.export.card import Card
+from fmq.planning.simulators import Sizes, prepare_simulator
+from fmq.runs import make_run, settings_hash
+from fmq.settings import Study
+
+Change = Callable[[h5py.File], object]
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three demonstrations of a simulator that is not among RoboMimic's."""
+    path = tmp_path_factory.mktemp("own") / "stack.hdf5"
+    write_random(path, "Stack", episodes=3, steps=12)
+    return path
+
+
+@pytest.fixture
+def study(root: Path, tmp_path: Path, stack: Path) -> Callable[..., Study]:
+    """A study of the file, or of a changed copy, with more settings of its data set."""
+
+    def load(change: Change | None = None, **more: object) -> Study:
+        path = tmp_path / "mine.hdf5"
+        shutil.copy(stack, path)
+        if change is not None:
+            with h5py.File(path, "r+") as file:
+                change(file)
+        settings = {"source": "file", "path": str(path), **more}
+        overlay = tmp_path / "overlay.yaml"
+        overlay.write_text(f"tasks: [mine]\ndatasets: {json.dumps({'mine': settings})}\n")
+        return load_study(root / "config.yaml", overlay)
+
+    return load
+
+
+def refusal(study: Study, results: Path) -> str:
+    with pytest.raises(UserError) as caught:
+        provide_dataset(study, "mine", results, 1)
+    assert "\n" not in str(caught.value)
+    assert not (results / "datasets" / "mine" / "manifest.json").exists()
+    return str(caught.value)
+
+
+def test_a_file_is_linked_to_and_its_simulator_is_made_as_it_says(
+    study: Callable[..., Study], tmp_path: Path
+) -> None:
+    mine, folder = study(), tmp_path / "datasets" / "mine"
+    provide_dataset(mine, "mine", tmp_path, 1)
+    provide_dataset(mine, "mine", tmp_path, 1)  # over itself
+    manifest = check_dataset(folder, "mine")
+    assert (folder / "mine.hdf5").resolve() == tmp_path / "mine.hdf5"
+    assert manifest["files"]["mine.hdf5"]["sha256"] == file_sha256(tmp_path / "mine.hdf5")
+    assert manifest["source"] == "a file of the study's own, mine.hdf5"
+    task = mine.task("mine")
+    read = load_transitions(folder, task)
+    assert (read.observations.shape, read.actions.shape) == ((39, 32), (36, 7))
+    environment = make_environment(task, folder)
+    assert isinstance(environment, RobomimicEnvironment)
+    assert type(environment._simulator).__name__ == "Stack"
+    assert environment.reset(0).shape == (32,)
+    assert environment.step(np.zeros(7))[1:] == (-1, False, False, False)
+    environment._simulator._check_success = lambda: True
+    assert environment.step(np.zeros(7))[1:] == (0, True, False, True)
+
+
+def test_other_observations_and_a_mask(study: Callable[..., Study], tmp_path: Path) -> None:
+    keys = ["object", "robot0_joint_vel", "robot0_joint_pos"]
+    mine = study(observations=keys, mask="train")
+    provide_dataset(mine, "mine", tmp_path, 1)
+    folder, task = tmp_path / "datasets" / "mine", mine.task("mine")
+    read = load_transitions(folder, task)
+    assert (read.observations.shape, read.terminals.sum()) == ((26, 23 + 7 + 7), 2)
+    with h5py.File(tmp_path / "mine.hdf5") as file:
+        first = np.concatenate([file[f"data/demo_0/obs/{key}"][0] for key in keys])
+    np.testing.assert_array_equal(read.observations[0], np.float32(first))
+    environment = make_environment(task, folder)
+    assert isinstance(environment, RobomimicEnvironment)
+    assert len(environment.reset(0)) == environment.observation_size == 37
+    other, run = study(observations=keys), "pretrain-full"
+    hashes = {settings_hash(make_run(one, "mine", 0, run).settings()) for one in (mine, other)}
+    assert len(hashes) == 2
+
+
+def test_a_card_tells_the_task_again(study: Callable[..., Study]) -> None:
+    mine = study(observations=["object"])
+    settings = {"name": "mine", **mine.datasets["mine"].model_dump()}
+    values = {"task": "mine", "task_settings": mine.task("mine").settings, "dataset": settings}
+    assert Card.model_construct(**values).parsed_task().reading.observations == ["object"]
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"observations": ["object", "nose"]}, "obs/nose is missing; there are object, robot0_"),
+        ({"mask": "best"}, "/mask is missing|/mask/best is missing"),
+    ],
+)
+def test_settings_that_do_not_fit_the_file(
+    study: Callable[..., Study], tmp_path: Path, more: dict[str, object], reason: str
+) -> None:
+    told = refusal(study(**more), tmp_path)
+    assert any(part in told for part in reason.split("|"))
+
+
+def widen(file: h5py.File) -> None:
+    for demonstration in file["data"].values():
+        for part in ("obs", "next_obs"):
+            demonstration[f"{part}/nose"] = np.zeros((12, 2))
+
+
+def shuffle(file: h5py.File) -> None:
+    for part in ("obs", "next_obs"):
+        array = file[f"data/demo_0/{part}/object"]
+        array[...] = np.roll(array[()], 7, axis=1)
+
+
+def narrow(file: h5py.File) -> None:
+    for demonstration in file["data"].values():
+        actions = demonstration["actions"][:, :6]
+        del demonstration["actions"]
+        demonstration["actions"] = actions
+
+
+def declare(**changes: object) -> Change:
+    """Another env_args."""
+
+    def change(file: h5py.File) -> None:
+        env_args = json.loads(file["data"].attrs["env_args"]) | changes
+        file["data"].attrs["env_args"] = json.dumps(env_args)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (shuffle, "/data/demo_0/obs/object differs from the simulator by"),
+        (narrow, "/data/demo_0/actions has 6 numbers per step, but the simulator"),
+        (declare(env_version="1.4.1"), "made with robosuite 1.4.1"),
+        (declare(env_name="Juggle"), "cannot make 'Juggle'"),
+        (declare(type=2), "env_args have type 2, allowed is 1"),
+        (lambda file: file["data/demo_1/rewards"].__setitem__(3, 2.25), "has 2.25 in row 3"),
+        (lambda file: file.__delitem__("data/demo_2/next_obs/object"), "next_obs/object is miss"),
+        (lambda file: file.__delitem__("data/demo_0/states"), "/states is missing"),
+        (lambda file: file["mask/train"].__setitem__(0, b"demo_9"), "lists demo_9, which /data"),
+    ],
+)
+def test_files_that_are_refused(
+    study: Callable[..., Study], tmp_path: Path, change: Change, reason: str
+) -> None:
+    assert reason in refusal(study(change, mask="train" if "demo_9" in reason else None), tmp_path)
+
+
+def test_an_observation_that_the_simulator_does_not_show(
+    study: Callable[..., Study], tmp_path: Path
+) -> None:
+    told = refusal(study(widen, observations=["object", "nose"]), tmp_path)
+    assert "robosuite's Stack shows no 'nose'; allowed are robot0_joint_pos" in told
+
+
+def test_a_cut_off_file_and_a_missing_one(study: Callable[..., Study], tmp_path: Path) -> None:
+    mine, path = study(), tmp_path / "mine.hdf5"
+    path.write_bytes(path.read_bytes()[:-500])
+    assert "damaged, cut off" in refusal(mine, tmp_path)
+    path.unlink()
+    assert f"no file {str(path)!r}"[:60] in refusal(mine, tmp_path)
+    (finding,) = source_findings(mine, tmp_path)
+    assert (finding.mark, finding.subject) == ("FAIL", "data set mine")
+
+
+def test_plan_and_doctor_look_at_the_file(study: Callable[..., Study], tmp_path: Path) -> None:
+    mine = study()
+    folder = tmp_path / "planned"
+    folder.mkdir()
+    sizes = prepare_simulator(mine.task("mine"), mine.datasets["mine"], folder)
+    assert sizes == Sizes(32, 7, None)
+    (finding,) = simulator_findings(mine)
+    assert (finding.mark, finding.subject) == ("ok", "simulator of mine")
+
+
+def test_a_kind_of_source_may_be_laid_over_another(root: Path, tmp_path: Path) -> None:
+    overlays = [tmp_path / name for name in ("file.yaml", "scripted.yaml")]
+    overlays[0].write_text("datasets: {pointmaze-medium-navigate-v0: {source: file, path: x}}")
+    overlays[1].write_text("datasets: {pointmaze-medium-navigate-v0: {source: scripted}}")
+    name = "pointmaze-medium-navigate-v0"
+    plain = load_study(root / "config.yaml")
+    own = load_study(root / "config.yaml", overlays[0]).datasets[name]
+    assert own.model_dump()["path"] == "x"
+    assert load_study(root / "config.yaml", *overlays).datasets == plain.datasets

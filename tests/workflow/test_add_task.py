@@ -1,0 +1,129 @@
+"""docs/add_task.md, followed to the letter: its settings are written, its commands are given."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import h5py
+import pytest
+from helpers.demonstrations import write_random
+from helpers.workflows import Project
+
+from fmq.data.generate import generate_dataset
+from fmq.data.manifest import check_dataset
+from fmq.datasets import RandomData
+
+PAGE = (Path(__file__).parents[2] / "docs" / "add_task.md").read_text()
+BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+SOCCER = "antsoccer-arena-navigate-v0"
+SMALL = """
+methods: [fmq]
+samplers: []
+data_dir: copies
+offline: {steps: 12, warmup_steps: 4, anneal_end: 8, evaluate_every: 100}
+online: {steps: 20, start_training: 10, evaluate_every: 100}
+evaluation: {episodes: 2, environments: 1}
+"""
+
+
+SHORT = "task_settings: {my-stack: {episode_limit: 10}}\n"
+
+
+class Reader:
+    """A person in a copy of the project who has what the page says that they have."""
+
+    def __init__(self, folder: Path) -> None:
+        self.project = Project(folder)
+        self.folder = folder
+        for _, text in (block for block in BLOCKS if block[0] == "yaml"):
+            (folder / text.split()[1].rstrip(":")).write_text(text)
+        (folder / "small.yaml").write_text(SMALL)
+        (folder / "short.yaml").write_text(SHORT)
+        write_random(folder / "my_stack.hdf5", "Stack", episodes=5, steps=12)
+        sizes = {"episodes": 2, "validation_episodes": 1, "episode_length": 8, "seed": 0}
+        random = RandomData(source="random", **sizes)
+        generate_dataset(SOCCER, random, folder / "copies", processes=1)
+        (folder / "data").mkdir()
+        (folder / "data" / "my_antsoccer.npz").write_bytes(
+            (folder / "copies" / f"{SOCCER}.npz").read_bytes()
+        )
+
+    def give(self, command: str, *more: str) -> str:
+        """Give a command of the page, on small settings, and return what it says."""
+        if command.startswith("snakemake"):
+            command = command.replace("--cores 8", "--cores 2") + " config/smoke.yaml small.yaml"
+            command += " short.yaml" if "my_stack.yaml" in command else ""
+        environment = self.project.environment() | {"HOME": str(self.folder)}
+        told = subprocess.run(
+            ["bash", "-c", " ".join((command, *more))],
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+        )
+        assert told.returncode == 0, f"{command}\n{told.stdout}{told.stderr}"
+        return told.stdout + told.stderr
+
+
+def commands(word: str) -> list[str]:
+    """The command lines of the page's blocks that have `word` in them, without remarks."""
+    (lines,) = (text.splitlines() for kind, text in BLOCKS if not kind and f" {word}" in text)
+    return [line.partition("  #")[0].strip() for line in lines]
+
+
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
+    return Reader(tmp_path_factory.mktemp("reader"))
+
+
+def test_every_block_of_the_page_is_followed() -> None:
+    named = [text.split()[1] for kind, text in BLOCKS if kind == "yaml"]
+    assert named == ["antsoccer.yaml", "antsoccer_own.yaml:", "my_stack.yaml"]
+    followed = [*commands("--configfile antsoccer.yaml\n"), *commands("antsoccer_own.yaml")]
+    given = [line for kind, text in BLOCKS if not kind for line in text.splitlines()]
+    assert len(followed) + len(commands("my_stack.yaml")) == len(given)
+
+
+def test_a_task_of_ogbench(reader: Reader) -> None:
+    """Up to its data, which are those in `data_dir`: the rest is as for any other task."""
+    check, dry, run = commands("--configfile antsoccer.yaml\n")
+    assert '"source": "official"' in reader.give(check)
+    assert "finetune-fmq" in reader.give(dry)
+    folder = reader.folder / "results" / "datasets" / SOCCER
+    for command, source in ((run, "the official data set"), (*commands("antsoccer_own.yaml"), "")):
+        reader.give(command, "--until dataset")
+        manifest = check_dataset(folder, SOCCER)
+        assert manifest["source"].startswith(source or "a file of the study's own, my_antsoccer")
+
+
+def test_a_file_of_one_s_own(reader: Reader) -> None:
+    check, run, status, export, play = commands("my_stack.yaml")
+    assert '"path": "my_stack.hdf5"' in reader.give(check)
+    reader.give(run)
+    results = reader.folder / "results"
+    table = (results / "tables" / "main.md").read_text()
+    assert "| my-stack |" in table
+    assert "my-stack: a file of the study's own, my_stack.hdf5" in table
+    assert "my-stack" in reader.give(status)
+    reader.give(export)
+    assert "mean of 2: success" in reader.give(play)
+    link = results / "datasets" / "my-stack" / "my-stack.hdf5"
+    assert link.resolve() == (reader.folder / "my_stack.hdf5").resolve()
+
+
+def test_a_changed_file_is_taken_again_and_a_missing_one_is_named(reader: Reader) -> None:
+    overlay = ["my_stack.yaml", "config/smoke.yaml", "small.yaml", "short.yaml"]
+    file = reader.folder / "my_stack.hdf5"
+    assert "Nothing to be done" in planned(reader, overlay)
+    with h5py.File(file, "r+") as changed:
+        changed.attrs["changed"] = True
+    told = planned(reader, overlay)
+    assert "rule dataset:" in told
+    assert "rule finetune:" in told
+    file.rename(file.with_suffix(".away"))
+    assert "fmq: datasets.my-stack.path: no file 'my_stack.hdf5'" in planned(reader, overlay)
+
+
+def planned(reader: Reader, overlay: list[str]) -> str:
+    told = reader.project.snakemake("--dry-run", "--configfile", *overlay)
+    return told.stdout + told.stderr
