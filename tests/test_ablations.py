@@ -111,10 +111,10 @@ def test_rows_begin_with_the_study_s_own_choice_and_train_nothing_for_samplers(
     assert set(inference_rows(study)) >= {(r.run, r.sampler) for r in rows if r.group == "sampling"}
 
 
-def test_labels_of_samplers() -> None:
-    assert sampler_label("best_of_n@8") == "best of 8"
-    assert sampler_label("qgbs@2-4-4") == "QGBS 2-4-4"
-    assert sampler_label("best_of_n_euler") == "best of N, Euler"
+def test_labels_of_samplers(study: Study) -> None:
+    assert sampler_label(study, "best_of_n@8") == "best of 8"
+    assert sampler_label(study, "qgbs@2-4-4") == "QGBS 2-4-4"
+    assert sampler_label(study, "best_of_n_euler") == "best of N, Euler"
 
 
 def test_the_pattern_of_samplers_has_their_names_alone(study: Study) -> None:

@@ -4,15 +4,15 @@ A variant is called by what it changes and a word: ``fmq@eta-0.5``, ``qgbs@2-4-4
 """
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 from pydantic import Field, field_validator
 
-from fmq.methods import METHODS
 from fmq.section import Section
 
 SIGN = "@"
-_NAME = re.compile(r"[a-z_-]+@[a-z0-9][a-z0-9.-]*")
+_NAME = re.compile(r"[a-z][a-z0-9_-]*@[a-z0-9][a-z0-9.-]*")
 
 Changes = dict[str, dict[str, Any]]
 
@@ -42,7 +42,7 @@ class AblationSettings(Section):
     @field_validator("methods")
     @classmethod
     def _of_methods(cls, variants: Changes) -> Changes:
-        for name, changes in _checked(variants, set(METHODS)).items():
+        for name, changes in variants.items():
             offline = changes.get("offline", {})
             inside = isinstance(offline, dict) and set(offline) <= {"distillation"}
             if not inside or not set(changes) <= {"fmq", "online", "offline"}:
@@ -55,7 +55,8 @@ class AblationSettings(Section):
     @field_validator("samplers")
     @classmethod
     def _of_samplers(cls, variants: Changes) -> Changes:
-        for name, changes in _checked(variants, {"best_of_n", "qgbs"}).items():
+        refuse_foreign(variants, {"best_of_n", "qgbs"})
+        for name, changes in variants.items():
             base, _, word = name.partition(SIGN)
             if base == "qgbs" and not all(key.startswith("qgbs_") for key in changes):
                 raise ValueError(f"{name!r} changes something else than qgbs_ settings")
@@ -71,13 +72,13 @@ def base_name(name: str) -> str:
     return name.partition(SIGN)[0]
 
 
-def _checked(variants: Changes, bases: set[str]) -> Changes:
+def refuse_foreign(variants: Changes, bases: Collection[str], where: str = "") -> None:
+    """Raise `ValueError` for a variant of none of `bases`, or one that changes nothing."""
     for name, changes in variants.items():
         if not _NAME.fullmatch(name) or base_name(name) not in bases:
             raise ValueError(
-                f"{name!r} is no NAME@WORD with a name of {', '.join(sorted(bases))} and a word "
-                "of small letters, digits, dots and hyphens"
+                f"{where}{name!r} is no NAME@WORD with a name of {', '.join(sorted(bases))} and a "
+                "word of small letters, digits, dots and hyphens"
             )
         if not changes:
-            raise ValueError(f"{name!r} changes nothing")
-    return variants
+            raise ValueError(f"{where}{name!r} changes nothing")

@@ -17,11 +17,10 @@ from fmq.envs.rollout import Act, rollout
 from fmq.envs.simulators import LocalSimulators, Simulators
 from fmq.errors import UserError
 from fmq.files import atomic_path, write_rows
-from fmq.methods import fitting_samplers
 from fmq.networks import VelocityNetwork
-from fmq.policy import Policy, make_networks, make_sampler
+from fmq.policy import Policy, make_networks, sampler_of
 from fmq.progress import progress
-from fmq.runs import Run, evaluation_settings, settings_hash, start_of
+from fmq.runs import Run, evaluation_settings, settings_hash
 from fmq.seeding import derive_seed
 from fmq.training.checkpoint import load_checkpoint, refuse_misfit
 from fmq.training.device import claim_device
@@ -149,8 +148,8 @@ def load_networks(run: Run, results: Path, device: torch.device) -> Networks:
 
 def load_policy(run: Run, sampler: str, results: Path, device: torch.device) -> Policy:
     """The policy in a run's last checkpoint, under any sampler that fits it."""
-    base, sampling = run.study.sampler(sampler)
-    if base not in fitting_samplers(start_of(run.name)):
+    base, _ = run.study.sampler(sampler)
+    if base not in run.samplers:
         raise UserError(f"sampler {sampler!r} jumps along a flow map, and {run.name} has none")
     networks = load_networks(run, results, device)
     for network in (networks.actor, networks.critic):
@@ -161,7 +160,7 @@ def load_policy(run: Run, sampler: str, results: Path, device: torch.device) -> 
         networks.actor,
         networks.critic,
         networks.normalizer,
-        make_sampler(base, sampling, run.critic_target),
+        sampler_of(run.study, sampler, run.critic_target),
         torch.Generator(device).manual_seed(seed),
         (chunk_length, networks.action_size // chunk_length),
     )

@@ -100,7 +100,11 @@ def write_inference(study: Study, task: str, seed: int, results: Path) -> None:
         run = make_run(study, task, seed, name)
         cost = measure(run, sampler, results, device)
         place = {"task": task, "run": name, "sampler": sampler, "seed": seed}
-        counts = cost._asdict() | {"formula": formula(*study.sampler(sampler))}
+        base, sampling = study.sampler(sampler)
+        # There is none for a sampler in a method's file: what it evaluates is what is counted.
+        own = base in study.own_methods
+        counts = cost._asdict()
+        counts |= {"formula": cost.evaluations if own else formula(base, sampling)}
         rows.append(place | counts | {"milliseconds": round(cost.milliseconds, 4)})
     with atomic_path(paths.seed_folder(results, task, seed) / "inference.csv") as temporary:
         write_rows(temporary, COLUMNS, rows)

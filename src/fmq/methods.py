@@ -1,12 +1,14 @@
-"""The methods under comparison, as data: (offline checkpoint, online actor loss, acting sampler).
+"""fmq's methods, as data: (offline checkpoint, online actor loss, acting sampler).
 
-Names refer to functions elsewhere (`fmq.training.actor_losses`, `fmq.policy`), so that this file
-can be read by the workflow without importing torch.
+A study may have others beside them (`fmq.own_methods`): `Study.method` knows both. Names refer to
+functions elsewhere (`fmq.training.actor_losses`, `fmq.policy`), so that this file can be read by
+the workflow without importing torch.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
+
+Aggregate = Literal["mean", "min"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class Method:
     Attributes:
         label: how tables and figures call it.
         offline: offline run it starts from, ``distill`` (a flow map) or ``pretrain-NAME``.
-        actor_loss: online loss of the policy, a key of `fmq.training.actor_losses.ACTOR_LOSSES`.
+        actor_loss: online loss of the policy, a key of `fmq.training.actor_losses.ACTOR_LOSSES`,
+            or the name of a method in a file of its own.
         sampler: how it acts, and how the critic target picks the next chunk.
         interacts: whether it collects transitions online; without, it only keeps updating.
         critic_target: ``mean`` or ``min`` over the critics; None takes `online.critic_target`.
@@ -43,7 +46,7 @@ class Method:
     actor_loss: str
     sampler: str
     interacts: bool = True
-    critic_target: str | None = None
+    critic_target: Aggregate | None = None
 
 
 PRETRAININGS = {
@@ -90,16 +93,3 @@ def fitting_samplers(start: str) -> list[str]:
         return list(SAMPLER_LABELS)
     without = {"qgbs"} if start == "pretrain-fql" else FLOW_MAP_SAMPLERS
     return [name for name in SAMPLER_LABELS if name not in without]
-
-
-def flow_map_methods(methods: Iterable[str]) -> list[str]:
-    """Those of `methods` whose policy is a flow map, in their order."""
-    return [method for method in methods if METHODS[method].offline == "distill"]
-
-
-def row_label(method: str, sampler: str) -> str:
-    """Name of a (method, sampler) row: "FMQ", or "FMQ+QGBS" for a second sampler."""
-    label = METHODS[method].label
-    if sampler == METHODS[method].sampler:
-        return label
-    return f"{label}+{SAMPLER_LABELS[sampler]}"

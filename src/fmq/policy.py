@@ -17,7 +17,8 @@ from fmq.errors import UserError
 from fmq.flow import Velocity, euler, one_step
 from fmq.guidance import CriticFunction
 from fmq.networks import VelocityNetwork
-from fmq.settings import NetworkSettings, SamplingSettings
+from fmq.own_methods import OwnMethod, defined
+from fmq.settings import NetworkSettings, SamplingSettings, Study
 
 Proposal = Callable[[Velocity, Tensor, Tensor], Tensor]
 
@@ -85,6 +86,38 @@ def make_sampler(name: str, sampling: SamplingSettings, aggregate: str) -> Sampl
     return table[name]
 
 
+def sampler_of(study: Study, name: str, aggregate: str) -> Sampler:
+    """The sampler `name` of a study: fmq's, a variant of one, or that of a method in a file.
+
+    Args:
+        aggregate: as in `make_sampler`.
+
+    Raises:
+        UserError: a method's file fails, or what it calls `sampler` is none.
+    """
+    if name in study.own_methods:
+        return _own_sampler(name, study.own_methods[name])
+    base, sampling = study.sampler(name)
+    return make_sampler(base, sampling, aggregate)
+
+
+def _own_sampler(name: str, row: OwnMethod) -> Sampler:
+    found: Sampler = defined(name, row, "sampler", Sampler)
+    if type(found.noises) is not int or found.noises < 0:
+        raise UserError(f"{row.file}: sampler.noises has to be 0 or more, got {found.noises!r}")
+
+    def choose(velocity: Velocity, critic: CriticFunction, obs: Tensor, noise: Tensor) -> Tensor:
+        chunks = found.choose(velocity, critic, obs, noise)
+        if chunks.shape != (len(noise), noise.shape[-1]):
+            raise UserError(
+                f"{row.file}: the sampler returns {tuple(chunks.shape)} for noise of "
+                f"{tuple(noise.shape)}; it has to be a chunk each, (batch, H*A)"
+            )
+        return chunks
+
+    return found._replace(choose=choose)
+
+
 def _single(
     propose: Proposal, velocity: Velocity, critic: CriticFunction, obs: Tensor, noise: Tensor
 ) -> Tensor:
@@ -144,11 +177,13 @@ class Policy:
         self.chunk_shape = chunk_shape
 
     @classmethod
-    def load(cls, folder: str | Path, sampler: str | None = None, seed: int = 0) -> "Policy":
+    def load(
+        cls, folder: str | Path, sampler: str | Sampler | None = None, seed: int = 0
+    ) -> "Policy":
         """The policy that `fmq export` or `fmq import-jax` wrote into `folder`, on the CPU.
 
         Args:
-            sampler: how noise becomes a chunk; the policy's own unless given.
+            sampler: how noise becomes a chunk, by name or as such; the policy's own unless given.
             seed: of the noise.
 
         Raises:

@@ -9,7 +9,8 @@ from fmq.ablations import base_name
 from fmq.data.sources import find_source
 from fmq.datasets import suite_of
 from fmq.errors import UserError
-from fmq.methods import FLOW_MAP_SAMPLERS, METHODS, PRETRAININGS
+from fmq.methods import FLOW_MAP_SAMPLERS, PRETRAININGS
+from fmq.own_methods import Code
 from fmq.seeding import derive_seed
 from fmq.settings import Study, find_dataset
 from fmq.tasks import Task
@@ -45,22 +46,33 @@ class Run:
 
     @property
     def actor_loss(self) -> str:
-        """The loss of its policy, a key of `fmq.training.actor_losses.ACTOR_LOSSES`."""
+        """The loss of its policy, as `fmq.methods.Method.actor_loss`."""
         if self.stage == "finetune":
-            return METHODS[self.kind].actor_loss
+            return self.study.method(self.kind).actor_loss
         return "flow_map" if self.stage == "distill" else PRETRAININGS[self.kind].actor_loss
 
     @property
     def sampler(self) -> str:
         """The sampler it acts with, which also picks the critic target's next chunk."""
         if self.stage == "finetune":
-            return METHODS[self.kind].sampler
+            return self.study.method(self.kind).sampler
         return "best_of_n" if self.stage == "distill" else PRETRAININGS[self.kind].sampler
+
+    @property
+    def samplers(self) -> list[str]:
+        """The samplers that make sense on its policy."""
+        return self.study.fitting_samplers(_start_of(self.study, self.name))
+
+    @property
+    def code(self) -> Code | None:
+        """The file of its method, if that is one of the study's own."""
+        own = self.study.own_methods.get(self.kind) if self.stage == "finetune" else None
+        return own.code if own else None
 
     @property
     def backup_length(self) -> int:
         """Environment steps of the critic's backup: those of a chunk, but for n-step returns."""
-        n_step = _actions(self.name) == "n-step"
+        n_step = _actions(self.study, self.name) == "n-step"
         length = self.study.task(self.task.name) if n_step else self.task
         return length.settings.chunk_length
 
@@ -69,7 +81,7 @@ class Run:
         """``mean`` or ``min`` over the critics, in the target and in best-of-N."""
         if self.stage != "finetune":
             return self.study.offline.critic_target
-        return METHODS[self.kind].critic_target or self.study.online.critic_target
+        return self.study.method(self.kind).critic_target or self.study.online.critic_target
 
     @property
     def parent(self) -> "Run | None":
@@ -96,6 +108,7 @@ class Run:
         """Everything in the study that shapes the result, its parents' included.
 
         The device is left out: it changes the last digits only, and `provenance.json` names it.
+        A method in a file of its own may look at any setting that losses are given.
         """
         study = self.study
         shaped: dict[str, Any] = {
@@ -106,7 +119,7 @@ class Run:
             "task_settings": self._task_settings(),
             "networks": study.networks.model_dump(),
             "training": study.training.model_dump(),
-            "sampling": study.sampling.model_dump(include=_SAMPLING),
+            "sampling": study.sampling.model_dump(include=None if self.code else _SAMPLING),
             "evaluation": study.evaluation.model_dump(exclude={"processes"}),
             "dataset": training_data_settings(study, self.task.dataset),
         }
@@ -118,9 +131,11 @@ class Run:
     def _task_settings(self) -> dict[str, Any]:
         """What the run uses of them."""
         settings = self.task.settings
+        looks = self.actor_loss == "fql" or self.code
+        shaped = settings.model_dump(exclude=None if looks else {"fql_alpha"})
         if self.backup_length != settings.chunk_length:
-            return {**settings.model_dump(exclude={"fql_alpha"}), "backup": self.backup_length}
-        return settings.model_dump(exclude=None if self.actor_loss == "fql" else {"fql_alpha"})
+            shaped["backup"] = self.backup_length
+        return shaped
 
     def _offline_settings(self) -> dict[str, Any]:
         offline = self.study.offline
@@ -128,21 +143,24 @@ class Run:
         return {"steps": self.last_step, **shared, **self._distillation_settings()}
 
     def _online_settings(self) -> dict[str, Any]:
-        study, method = self.study, vars(METHODS[self.kind]).copy()
+        study, method = self.study, vars(self.study.method(self.kind)).copy()
         del method["label"]
+        if self.code is not None:
+            method["code"] = self.code.digest
         shaped = {
             "method": method,
-            "online": study.online.model_dump(exclude={"critic_target"}),
+            "online": study.online.model_dump(exclude=None if self.code else {"critic_target"}),
             "critic_target": self.critic_target,
             **self._distillation_settings(),
         }
-        if self.actor_loss == "fmq":
+        if self.actor_loss == "fmq" or self.code:
             shaped["fmq"] = study.fmq.model_dump()
         return shaped
 
     def _distillation_settings(self) -> dict[str, Any]:
         """The curriculum, for runs that start from a warmed-up policy and train a flow map."""
-        if self.sampler not in FLOW_MAP_SAMPLERS or self.actor_loss == "fql":
+        without = self.sampler not in FLOW_MAP_SAMPLERS or self.actor_loss == "fql"
+        if without and not self.code:
             return {}
         names = {"warmup_steps", "anneal_end", "distillation"}
         return self.study.offline.model_dump(include=names)
@@ -174,20 +192,20 @@ def make_run(study: Study, task: str, seed: int, name: str) -> Run:
 def _task(study: Study, name: str, run: str) -> Task:
     """The task, with chunks of a single action where the method has such."""
     task = study.task(name)
-    if not _actions(run):
+    if not _actions(study, run):
         return task
     return replace(task, settings=task.settings.model_copy(update={"chunk_length": 1}))
 
 
-def start_of(run: str) -> str:
+def _start_of(study: Study, run: str) -> str:
     """The offline run behind a run, or ``distill``: of `fmq.methods.Method.offline`'s kind."""
     stage, _, kind = run.partition("-")
-    return METHODS[base_name(kind)].offline if stage == "finetune" else run
+    return study.method(kind).offline if stage == "finetune" else run
 
 
-def _actions(run: str) -> bool | str:
+def _actions(study: Study, run: str) -> bool | str:
     """`Pretraining.single` of what is behind a run."""
-    pretraining = PRETRAININGS.get(start_of(run).removeprefix("pretrain-"))
+    pretraining = PRETRAININGS.get(_start_of(study, run).removeprefix("pretrain-"))
     return pretraining is not None and pretraining.single
 
 
@@ -212,7 +230,10 @@ def evaluation_settings(run: Run, sampler: str) -> dict[str, Any]:
     """Everything that shapes the evaluation of a run's last checkpoint."""
     base, settings = run.study.sampler(sampler)
     sampling = settings.model_dump(include=None if base == "qgbs" else _SAMPLING)
-    return {"run": run.settings(), "sampler": sampler, "sampling": sampling}
+    shaped = {"run": run.settings(), "sampler": sampler, "sampling": sampling}
+    if base in run.study.own_methods:
+        shaped["code"] = run.study.own_methods[base].code.digest
+    return shaped
 
 
 def settings_hash(settings: dict[str, Any]) -> str:

@@ -7,15 +7,14 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from fmq.ablations import AblationSettings, base_name
+from fmq.ablations import AblationSettings, base_name, refuse_foreign
 from fmq.datasets import DatasetSettings, FileData, check_source
 from fmq.errors import UserError
-from fmq.methods import METHODS, SAMPLER_LABELS, fitting_samplers
+from fmq.methods import METHODS, SAMPLER_LABELS, Aggregate, Method, fitting_samplers
+from fmq.own_methods import OwnMethod, check_own_methods, own_samplers
 from fmq.rollouts.settings import RolloutSettings
 from fmq.section import Section, describe, overlaid
 from fmq.tasks import Task, TaskSettings, parse_task
-
-Aggregate = Literal["mean", "min"]
 
 SHAPES_NOTHING: dict[str, Any] = {"tracker": True, "evaluation": {"processes"}}
 """Settings of a study that change no result and no word of one, as pydantic excludes them."""
@@ -150,6 +149,9 @@ class Study(Section):
     tasks: list[str] = Field(min_length=1, description="OGBench or RoboMimic names")
     seeds: list[int] = Field(min_length=1, description="a run of everything for each")
     methods: list[str] = Field(min_length=1, description="rows of the comparison, in this order")
+    own_methods: dict[str, OwnMethod] = Field(
+        default={}, description="methods in files of their own, by name: docs/add_method.md"
+    )
     samplers: list[str] = Field(description="METHOD+SAMPLER, evaluated beside the method's own")
     device: str = Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto takes a GPU if any")
     jobs_per_device: int = Field(ge=1, description="training processes that share a GPU")
@@ -187,9 +189,11 @@ class Study(Section):
                 raise ValueError(f"{key} names something twice: {values}")
         if min(self.seeds) < 0:
             raise ValueError(f"seeds have to be 0 or more, got {min(self.seeds)}")
+        check_own_methods(self.own_methods)
         for method in self.methods:
-            if method not in METHODS:
-                raise ValueError(f"methods: unknown {method!r}; allowed: {', '.join(METHODS)}")
+            if method not in self.known_methods:
+                known = ", ".join(self.known_methods)
+                raise ValueError(f"methods: unknown {method!r}; allowed: {known}")
         for row in self.samplers:
             self._check_sampler(row)
         for name in self.task_settings:
@@ -205,6 +209,7 @@ class Study(Section):
             check_source(dataset, settings)
         if self.rollouts.seed not in (None, *self.seeds):
             raise ValueError(f"rollouts.seed {self.rollouts.seed} is none of seeds: {self.seeds}")
+        refuse_foreign(self.ablations.methods, self.known_methods, "ablations.methods: ")
         for name in self.ablations.methods:
             self.variant(name)
         for name in self.ablations.samplers:
@@ -214,13 +219,32 @@ class Study(Section):
     def _check_sampler(self, row: str) -> None:
         # A row of a method that is not compared is harmless: `methods` may name any subset.
         method, _, sampler = row.partition("+")
-        if method not in METHODS or sampler not in SAMPLER_LABELS:
+        if method not in self.known_methods or sampler not in self.sampler_labels:
             raise ValueError(
-                f"samplers: {row!r} is no METHOD+SAMPLER; "
-                f"methods: {', '.join(METHODS)}; samplers: {', '.join(SAMPLER_LABELS)}"
+                f"samplers: {row!r} is no METHOD+SAMPLER; methods: "
+                f"{', '.join(self.known_methods)}; samplers: {', '.join(self.sampler_labels)}"
             )
-        if sampler not in fitting_samplers(METHODS[method].offline):
+        if sampler not in self.fitting_samplers(self.method(method).offline):
             raise ValueError(f"samplers: {row!r} needs a flow map, and {method} has none")
+
+    @property
+    def known_methods(self) -> dict[str, Method]:
+        """fmq's methods, and those in files of their own."""
+        return METHODS | {name: row.method(name) for name, row in self.own_methods.items()}
+
+    def method(self, name: str) -> Method:
+        """The method `name`, or that which a variant changes."""
+        return self.known_methods[base_name(name)]
+
+    @property
+    def sampler_labels(self) -> dict[str, str]:
+        """How fmq's samplers are called, and those in files of methods."""
+        own = {name: row.label for name, row in self.own_methods.items() if row.sampler == name}
+        return SAMPLER_LABELS | own
+
+    def fitting_samplers(self, start: str) -> list[str]:
+        """Samplers that make sense on a policy whose offline run was `start`."""
+        return [*fitting_samplers(start), *own_samplers(self.own_methods, start)]
 
     def task(self, name: str) -> Task:
         """The task `name`: the defaults, and over them what `task_settings` says of it."""
@@ -254,7 +278,7 @@ class Study(Section):
 
     def offline_run(self, method: str) -> str:
         """Name of the offline run that `method` starts from."""
-        kind = METHODS[base_name(method)].offline
+        kind = self.method(method).offline
         return f"distill-{self.offline.distillation}" if kind == "distill" else kind
 
     def dataset_names(self) -> list[str]:
@@ -264,7 +288,7 @@ class Study(Section):
     def samplers_of(self, method: str) -> list[str]:
         """The samplers `method` is evaluated with, its own first."""
         extra = [row.partition("+")[2] for row in self.samplers if row.partition("+")[0] == method]
-        own = METHODS[method].sampler
+        own = self.method(method).sampler
         return [own, *(sampler for sampler in extra if sampler != own)]
 
 

@@ -1,13 +1,12 @@
-"""The rows of the ablations: which run under which sampler, and how each is called.
+"""Rows: of the comparison and the ablations, which run under which sampler, and how it is called.
 
 Read by the workflow, so that nothing here imports torch or pandas.
 """
 
 from typing import NamedTuple
 
-from fmq.ablations import SIGN, base_name
+from fmq.ablations import SIGN
 from fmq.errors import UserError
-from fmq.methods import METHODS, SAMPLER_LABELS
 from fmq.runs import DISTILLATIONS
 from fmq.settings import Study
 
@@ -34,17 +33,30 @@ def ablation_rows(study: Study) -> list[Variant]:
         *(Variant("offline", kind.upper(), f"distill-{kind}", own) for kind in offline),
         Variant("training", "FMQ", "finetune-fmq", own),
         *(
-            Variant("training", _word(name), f"finetune-{name}", METHODS[base_name(name)].sampler)
+            Variant("training", _word(name), f"finetune-{name}", study.method(name).sampler)
             for name in study.ablations.methods
         ),
-        *(Variant("sampling", sampler_label(name), "finetune-fmq", name) for name in tried),
+        *(Variant("sampling", sampler_label(study, name), "finetune-fmq", name) for name in tried),
     ]
 
 
-def sampler_label(name: str) -> str:
+def row_label(study: Study, method: str, sampler: str) -> str:
+    """Name of a (method, sampler) row: "FMQ", or "FMQ+QGBS" for a second sampler."""
+    row = study.method(method)
+    if sampler == row.sampler:
+        return row.label
+    return f"{row.label}+{study.sampler_labels[sampler]}"
+
+
+def flow_map_methods(study: Study) -> list[str]:
+    """The study's methods whose policy is a flow map, in their order."""
+    return [method for method in study.methods if study.method(method).offline == "distill"]
+
+
+def sampler_label(study: Study, name: str) -> str:
     """``QGBS 2-4-4`` for ``qgbs@2-4-4``, ``best of 8`` for ``best_of_n@8``."""
     base, _, word = name.partition(SIGN)
-    label = SAMPLER_LABELS[base]
+    label = study.sampler_labels[base]
     if base == "best_of_n" and word.isdigit():
         return label.replace("N", word)
     return f"{label} {word}".strip()

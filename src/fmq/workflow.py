@@ -15,11 +15,11 @@ from fmq.datasets import FileData, expected_rows, is_generated
 from fmq.errors import UserError
 from fmq.files import write_json
 from fmq.locks import own
-from fmq.methods import METHODS, PRETRAININGS, SAMPLER_LABELS, flow_map_methods
+from fmq.methods import PRETRAININGS
 from fmq.runs import DISTILLATIONS, dataset_settings, evaluation_settings, make_run, settings_hash
 from fmq.settings import SHAPES_NOTHING, Study
 from fmq.theory.runs import theory_settings
-from fmq.variants import ablation_rows, inference_rows
+from fmq.variants import ablation_rows, flow_map_methods, inference_rows
 
 RESULTS = Path("results")
 GENERATOR_THREADS = 8
@@ -123,12 +123,12 @@ def _last_evaluations(study: Study, rows: Iterable[tuple[str, str]]) -> list[str
 
 def method_pattern(study: Study) -> str:
     """A pattern of the methods; with a looser one a variant's name could be read two ways."""
-    return "|".join(map(re.escape, (*METHODS, *study.ablations.methods)))
+    return "|".join(map(re.escape, (*study.known_methods, *study.ablations.methods)))
 
 
 def sampler_pattern(study: Study) -> str:
     """The same of the samplers."""
-    return "|".join(map(re.escape, (*SAMPLER_LABELS, *study.ablations.samplers)))
+    return "|".join(map(re.escape, (*study.sampler_labels, *study.ablations.samplers)))
 
 
 def run_pattern(study: Study) -> str:
@@ -146,7 +146,7 @@ def metrics_files(study: Study) -> list[str]:
         paths.run_folder(RESULTS, task, seed, f"finetune-{method}") / "metrics.csv"
         for task in study.tasks
         for seed in study.seeds
-        for method in flow_map_methods(study.methods)
+        for method in flow_map_methods(study)
     ]
     return [str(file) for file in files if not study.allow_missing or file.exists()]
 

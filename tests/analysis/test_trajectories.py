@@ -41,18 +41,18 @@ def drawn(figure: Figure, panel: int = 0) -> list[tuple[list[float], str, str]]:
     ]
 
 
-def test_ways_end_as_they_came_out() -> None:
-    lines = drawn(draw({"fmq": rollouts()}, "a maze"))
+def test_ways_end_as_they_came_out(study: Study) -> None:
+    lines = drawn(draw(study, {"fmq": rollouts()}, "a maze"))
     solved, failed = (next(line for line in lines if line[1] == sign) for sign in ("o", "X"))
     assert solved[0] == pytest.approx([4.4, 0.1])
     assert failed[0] == pytest.approx([2.0, 0.5])
     assert solved[2] != failed[2]
-    styles = {line.get_linestyle() for line in draw({"fmq": rollouts()}, "").axes[0].lines}
+    styles = {line.get_linestyle() for line in draw(study, {"fmq": rollouts()}, "").axes[0].lines}
     assert {"-", "--"} <= styles  # told apart without colours
 
 
-def test_walls_and_goal_lie_where_the_simulator_has_them() -> None:
-    axis = draw({"fmq": rollouts()}, "a maze").axes[0]
+def test_walls_and_goal_lie_where_the_simulator_has_them(study: Study) -> None:
+    axis = draw(study, {"fmq": rollouts()}, "a maze").axes[0]
     (mesh,) = axis.collections
     corners = mesh.get_coordinates()
     assert (corners[0, 0].tolist(), corners[-1, -1].tolist()) == ([-6, -6], [10, 6])
@@ -63,8 +63,8 @@ def test_walls_and_goal_lie_where_the_simulator_has_them() -> None:
     assert axis.get_aspect() == 1
 
 
-def test_a_panel_per_method_with_a_star_on_what_was_not_counted() -> None:
-    figure = draw({"fmq": rollouts(), "mvp": rollouts(different=1)}, "a maze")
+def test_a_panel_per_method_with_a_star_on_what_was_not_counted(study: Study) -> None:
+    figure = draw(study, {"fmq": rollouts(), "mvp": rollouts(different=1)}, "a maze")
     assert [axis.get_title(loc="left") for axis in figure.axes] == ["FMQ", "MVP *"]
     (legend,) = figure.legends
     assert legend.get_title().get_text() == "a maze"

@@ -27,6 +27,23 @@ class Block(NamedTuple):
     language: str
     text: str
 
+    @property
+    def file(self) -> str:
+        """What its first line calls it: ``# NAME`` or ``# added to NAME``, empty if neither."""
+        first = self.text.partition("\n")[0]
+        found = re.match(r"# (?:added to )?([\w./-]+\.\w+)(?::|$)", first)
+        return found[1] if found else ""
+
+    @property
+    def continues(self) -> bool:
+        """Whether it is the end of a block before."""
+        return self.text.startswith("# added to ")
+
+    def write(self, folder: Path) -> None:
+        """Make the file, or add to it."""
+        with (folder / self.file).open("a" if self.continues else "w") as file:
+            file.write(self.text)
+
 
 class Command(NamedTuple):
     """A command line of a block without a language, without what follows a `>` or a `|`."""
@@ -96,10 +113,9 @@ def introduced(page: Path) -> dict[str, Block]:
     """
     named: dict[str, Block] = {}
     for block in blocks(page):
-        first = block.text.partition("\n")[0]
-        if match := re.match(r"# (added to )?([\w./-]+\.\w+)(?::|$)", first):
-            before = named[match[2]].text if match[1] else ""
-            named[match[2]] = block._replace(text=before + block.text)
+        if block.file:
+            before = named[block.file].text if block.continues else ""
+            named[block.file] = block._replace(text=before + block.text)
     return named
 
 

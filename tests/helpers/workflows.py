@@ -23,7 +23,14 @@ class Project:
             shutil.copy(ROOT / name, folder / name)
 
     def snakemake(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+        return self.run([sys.executable, "-m", "snakemake", "--cores", "2", *arguments])
+
+    def shell(self, text: str) -> subprocess.CompletedProcess[str]:
+        """Commands as they stand in a page, up to the first that fails."""
+        return self.run(["bash", "-e", "-c", text])
+
+    def run(self, command: list[str]) -> subprocess.CompletedProcess[str]:
+        """A command in the copy."""
         return subprocess.run(
             command, cwd=self.folder, env=self.environment(), capture_output=True, text=True
         )

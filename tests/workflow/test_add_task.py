@@ -1,20 +1,21 @@
 """docs/add_task.md, followed to the letter: its settings are written, its commands are given."""
 
-import re
 import subprocess
 from pathlib import Path
 
 import h5py
 import pytest
 from helpers.demonstrations import write_random
+from helpers.documents import ROOT, blocks
 from helpers.workflows import Project
 
 from fmq.data.generate import generate_dataset
 from fmq.data.manifest import check_dataset
 from fmq.datasets import RandomData
 
-PAGE = (Path(__file__).parents[2] / "docs" / "add_task.md").read_text()
-BLOCKS = re.findall(r"^```(\w*)\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+BLOCKS = blocks(ROOT / "docs" / "add_task.md")
+FILES = [block for block in BLOCKS if block.language == "yaml"]
+COMMANDS = [block for block in BLOCKS if not block.language]
 SOCCER = "antsoccer-arena-navigate-v0"
 SMALL = """
 methods: [fmq]
@@ -35,8 +36,8 @@ class Reader:
     def __init__(self, folder: Path) -> None:
         self.project = Project(folder)
         self.folder = folder
-        for _, text in (block for block in BLOCKS if block[0] == "yaml"):
-            (folder / text.split()[1].rstrip(":")).write_text(text)
+        for block in FILES:
+            block.write(folder)
         (folder / "small.yaml").write_text(SMALL)
         (folder / "short.yaml").write_text(SHORT)
         write_random(folder / "my_stack.hdf5", "Stack", episodes=5, steps=12)
@@ -67,7 +68,7 @@ class Reader:
 
 def commands(word: str) -> list[str]:
     """The command lines of the page's blocks that have `word` in them, without remarks."""
-    (lines,) = (text.splitlines() for kind, text in BLOCKS if not kind and f" {word}" in text)
+    (lines,) = (block.text.splitlines() for block in COMMANDS if f" {word}" in block.text)
     return [line.partition("  #")[0].strip() for line in lines]
 
 
@@ -77,10 +78,10 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
 
 
 def test_every_block_of_the_page_is_followed() -> None:
-    named = [text.split()[1] for kind, text in BLOCKS if kind == "yaml"]
-    assert named == ["antsoccer.yaml", "antsoccer_own.yaml:", "my_stack.yaml"]
+    named = [block.file for block in FILES]
+    assert named == ["antsoccer.yaml", "antsoccer_own.yaml", "my_stack.yaml"]
     followed = [*commands("--configfile antsoccer.yaml\n"), *commands("antsoccer_own.yaml")]
-    given = [line for kind, text in BLOCKS if not kind for line in text.splitlines()]
+    given = [line for block in COMMANDS for line in block.text.splitlines()]
     assert len(followed) + len(commands("my_stack.yaml")) == len(given)
 
 

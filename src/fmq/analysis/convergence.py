@@ -16,7 +16,6 @@ from fmq.analysis.crossings import LEVELS, cost_of, crossings, first_reached, sp
 from fmq.analysis.csvw import Column, Columns
 from fmq.analysis.matrices import Matrix, complete_runs
 from fmq.analysis.training_metrics import training_seconds
-from fmq.methods import METHODS
 from fmq.settings import Study
 
 PAIR = ("fmq", "mvp")
@@ -78,7 +77,7 @@ def method_curves(study: Study, scores: pd.DataFrame, metrics: pd.DataFrame, met
     seeds, steps = sorted(study.seeds), evaluation_steps(study)
     own = scores[
         (scores["method"] == method)
-        & (scores["sampler"] == METHODS[method].sampler)
+        & (scores["sampler"] == study.method(method).sampler)
         & (scores["stage"] == "online")
     ]
     columns = pd.MultiIndex.from_product([study.tasks, steps])

@@ -10,7 +10,6 @@ from matplotlib.lines import Line2D
 
 from fmq.analysis.published_curves import draw_reported, reported_handles
 from fmq.analysis.style import look, short_task_names
-from fmq.methods import METHODS
 from fmq.seeding import derive_seed
 from fmq.settings import Study
 
@@ -47,7 +46,7 @@ def learning_curves(study: Study, scores: pd.DataFrame) -> Figure:
                 axis.set_ylabel("success (%)")
         else:
             axis.set_visible(False)
-    handles = [_handle(method) for method in study.methods]
+    handles = [_handle(study, method) for method in study.methods]
     if reported:
         # Filled by columns: pairs of our own methods, then what is reported, one above the other.
         handles += [Line2D([], [], linestyle="none", label=" ")] * (len(handles) % 2) + reported
@@ -62,7 +61,8 @@ def _draw_task(axis: Axes, study: Study, scores: pd.DataFrame) -> None:
     first = {_start(study, method): method for method in reversed(study.methods)}
     # The first method is drawn last, on top.
     for method in reversed(study.methods):
-        own = scores[(scores["method"] == method) & (scores["sampler"] == METHODS[method].sampler)]
+        acting = study.method(method).sampler
+        own = scores[(scores["method"] == method) & (scores["sampler"] == acting)]
         offline = own["stage"] == "offline"
         if first[_start(study, method)] != method:
             own = own[~offline | (own["step"] == study.offline.steps)]
@@ -71,7 +71,7 @@ def _draw_task(axis: Axes, study: Study, scores: pd.DataFrame) -> None:
         )
         if own.empty:
             continue
-        style = look(method)
+        style = look(method, study.own_methods)
         sns.lineplot(
             x=position.to_numpy(),
             y=100 * own["success"].to_numpy(),
@@ -90,7 +90,7 @@ def _draw_task(axis: Axes, study: Study, scores: pd.DataFrame) -> None:
 
 def _start(study: Study, method: str) -> tuple[str, str]:
     """What methods have to share to have the same offline curve."""
-    return study.offline_run(method), METHODS[method].sampler
+    return study.offline_run(method), study.method(method).sampler
 
 
 def _divide(axis: Axes, study: Study) -> None:
@@ -128,8 +128,8 @@ def short_steps(steps: float) -> str:
     return f"{steps:g}"
 
 
-def _handle(method: str) -> Line2D:
-    style = look(method)
+def _handle(study: Study, method: str) -> Line2D:
+    style = look(method, study.own_methods)
     return Line2D(
         [],
         [],
@@ -138,5 +138,5 @@ def _handle(method: str) -> Line2D:
         linestyle=style.line,
         markeredgecolor="white",
         markeredgewidth=0.4,
-        label=METHODS[method].label,
+        label=study.method(method).label,
     )

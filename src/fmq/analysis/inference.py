@@ -18,7 +18,6 @@ from fmq.analysis.listing import Listing, write_listing
 from fmq.analysis.provenance import collect_provenance, source_sentences
 from fmq.analysis.style import STYLE, look
 from fmq.errors import UserError
-from fmq.methods import METHODS
 from fmq.settings import Study
 from fmq.variants import inference_rows, sampler_label
 
@@ -96,25 +95,27 @@ def write_inference_report(
         f"{interval_words(study)} {source}"
     )
     header = ["", "sampler", "network", "critics", "ms", "success"]
-    listing = Listing("tab:inference", words, header, [_cells(row) for _, row in table.iterrows()])
+    listing = Listing(
+        "tab:inference", words, header, [_cells(study, row) for _, row in table.iterrows()]
+    )
     write_listing(folder / "inference", listing, provenance)
     with mpl.rc_context(STYLE):
-        figure = draw(table)
+        figure = draw(study, table)
         footnote(figure, f"Last checkpoints. {interval_words(study)} {source}")
         save_figure(figure, folder / "inference", "Success against evaluations", provenance)
 
 
-def _cells(row: pd.Series) -> list[str]:
+def _cells(study: Study, row: pd.Series) -> list[str]:
     counted = str(row["evaluations"])
     if row["evaluations"] != row["formula"]:
         counted += f" (formula: {row['formula']})"
     success = "–" if pd.isna(row["value"]) else percent(row)
-    label = METHODS[row["method"]].label
+    label = study.method(row["method"]).label
     critics, time = str(row["critic_evaluations"]), f"{row['milliseconds']:.2f}"
-    return [label, sampler_label(row["sampler"]), counted, critics, time, success]
+    return [label, sampler_label(study, row["sampler"]), counted, critics, time, success]
 
 
-def draw(table: pd.DataFrame) -> Figure:
+def draw(study: Study, table: pd.DataFrame) -> Figure:
     """Success over evaluations of the velocity network and over milliseconds, per method."""
     figure = Figure(figsize=(7.2, 3.0))
     axes = figure.subplots(1, 2, sharey=True)
@@ -122,8 +123,8 @@ def draw(table: pd.DataFrame) -> Figure:
         for method in table["method"].unique():
             own = table[table["method"] == method].dropna(subset=["value"]).sort_values(column)
             beam = own["sampler"].str.startswith("qgbs")
-            _draw_line(axis, own[~beam], column, method, "")
-            _draw_line(axis, own[beam], column, method, " with QGBS")
+            _draw_line(study, axis, own[~beam], column, method, "")
+            _draw_line(study, axis, own[beam], column, method, " with QGBS")
         axis.set_xscale("log")
         axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.xaxis.set_major_formatter("{x:g}")
@@ -136,11 +137,14 @@ def draw(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _draw_line(axis: Axes, part: pd.DataFrame, column: str, method: str, suffix: str) -> None:
+def _draw_line(
+    study: Study, axis: Axes, part: pd.DataFrame, column: str, method: str, suffix: str
+) -> None:
     """IQM with its interval at each cost; hollow marks and a dotted line for the beam search."""
     if part.empty:
         return
-    style, (value, low, high) = look(method), 100 * part[["value", "low", "high"]].to_numpy().T
+    style = look(method, study.own_methods)
+    value, low, high = 100 * part[["value", "low", "high"]].to_numpy().T
     axis.errorbar(
         part[column].to_numpy(),
         value,
@@ -150,5 +154,5 @@ def _draw_line(axis: Axes, part: pd.DataFrame, column: str, method: str, suffix:
         markerfacecolor="white" if suffix else style.color,
         linestyle=":" if suffix else "-",
         elinewidth=0.8,
-        label=METHODS[method].label + suffix,
+        label=study.method(method).label + suffix,
     )

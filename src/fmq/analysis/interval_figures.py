@@ -11,8 +11,8 @@ from matplotlib.lines import Line2D
 
 from fmq.analysis.scores import STAGES, comparison_rows
 from fmq.analysis.style import look
-from fmq.methods import METHODS, row_label
 from fmq.settings import Study
+from fmq.variants import row_label
 
 PANELS = {
     "iqm": "IQM (%)",
@@ -22,16 +22,16 @@ PANELS = {
 }
 
 
-def _filled(method: str, sampler: str) -> bool:
+def _filled(study: Study, method: str, sampler: str) -> bool:
     """Markers are filled for the sampler that a method acts with, hollow for another."""
-    return sampler == METHODS[method].sampler
+    return sampler == study.method(method).sampler
 
 
 def _draw_interval(
-    axis: Axes, y: float, estimate: Any, row: tuple[str, str], pale: bool = False
+    study: Study, axis: Axes, y: float, estimate: Any, row: tuple[str, str], pale: bool = False
 ) -> None:
     """A marker at the value, a bar over the interval (none with a single run), in percent."""
-    style = look(row[0])
+    style = look(row[0], study.own_methods)
     options: dict[str, Any] = {"color": style.color, "alpha": 0.45 if pale else 1.0}
     if not np.isnan(estimate.low):
         axis.plot([100 * estimate.low, 100 * estimate.high], [y, y], linewidth=2.2, **options)
@@ -39,7 +39,7 @@ def _draw_interval(
         100 * estimate.value,
         y,
         style.marker,
-        markerfacecolor=style.color if _filled(*row) else "white",
+        markerfacecolor=style.color if _filled(study, *row) else "white",
         markersize=4 if pale else 5.5,
         **options,
     )
@@ -59,13 +59,12 @@ def draw_aggregates(study: Study, aggregates: pd.DataFrame) -> Figure:
         for estimate in chosen.itertuples():
             place = rows.index((str(estimate.method), str(estimate.sampler)))
             offline = str(estimate.stage) == "offline"
-            _draw_interval(
-                axis, place - 0.1 if offline else place + 0.1, estimate, rows[place], offline
-            )
+            y = place - 0.1 if offline else place + 0.1
+            _draw_interval(study, axis, y, estimate, rows[place], offline)
         axis.set_xlabel(title)
         axis.set_xlim(-4, 104)
         axis.tick_params(axis="y", length=0)
-    _label_rows(axes[0], [row_label(*row) for row in rows])
+    _label_rows(axes[0], [row_label(study, *row) for row in rows])
     figure.suptitle(
         "success over tasks and seeds; pale: after offline, strong: after online training"
     )
@@ -96,7 +95,8 @@ def draw_profiles(study: Study, profiles: pd.DataFrame) -> Figure:
                 & (profiles["method"] == method)
                 & (profiles["sampler"] == sampler)
             ]
-            handles[row_label(method, sampler)] = _draw_profile(axis, chosen, method, sampler)
+            label = row_label(study, method, sampler)
+            handles[label] = _draw_profile(study, axis, chosen, method, sampler)
         axis.set_title(f"after {stage} training", loc="left")
         axis.set_xlabel("success τ (%)")
         axis.set_xlim(0, 100)
@@ -111,15 +111,17 @@ def draw_profiles(study: Study, profiles: pd.DataFrame) -> Figure:
     return figure
 
 
-def _draw_profile(axis: Axes, profile: pd.DataFrame, method: str, sampler: str) -> Line2D:
+def _draw_profile(
+    study: Study, axis: Axes, profile: pd.DataFrame, method: str, sampler: str
+) -> Line2D:
     """One row's profile: a second sampler has a thin line with hollow markers."""
-    style = look(method)
-    filled = _filled(method, sampler)
+    style = look(method, study.own_methods)
+    filled = _filled(study, method, sampler)
     x, y = 100 * profile["threshold"], 100 * profile["value"]
     low, high = 100 * profile["low"], 100 * profile["high"]
     axis.fill_between(x, low, high, step="post", color=style.color, alpha=0.1, linewidth=0)
     # Markers are staggered, so that rows that coincide still show as several.
-    start = 4 + 3 * (list(METHODS).index(method) * 2 + (not filled))
+    start = 4 + 3 * (list(study.known_methods).index(method) * 2 + (not filled))
     (line,) = axis.plot(
         x,
         y,
@@ -149,12 +151,12 @@ def draw_improvement(study: Study, improvement: pd.DataFrame) -> Figure:
         labels = []
         for place, estimate in enumerate(part.itertuples()):
             other = (str(estimate.other_method), str(estimate.other_sampler))
-            labels.append(f"over {row_label(*other)}")
-            _draw_interval(axis, place, estimate, other)
+            labels.append(f"over {row_label(study, *other)}")
+            _draw_interval(study, axis, place, estimate, other)
         _label_rows(axis, labels)
         axis.axvline(50, color="#333333", linewidth=0.8, linestyle=":")
         axis.set_xlim(-3, 103)
         axis.set_title(f"after {stage} training", loc="left")
-    ours = METHODS["fmq" if "fmq" in study.methods else study.methods[0]].label
+    ours = study.method("fmq" if "fmq" in study.methods else study.methods[0]).label
     axes[-1, 0].set_xlabel(f"probability that {ours} improves (%); dotted: no difference")
     return figure

@@ -9,8 +9,8 @@ from pathlib import Path
 import pandas as pd
 
 from fmq.analysis.scores import comparison_rows
-from fmq.methods import row_label
 from fmq.settings import Study
+from fmq.variants import row_label
 
 FOLDER = Path(__file__).with_suffix("")
 
@@ -28,7 +28,7 @@ def reported_finals() -> pd.DataFrame:
     """Success after online training, a row per task, label and paper.
 
     Returns:
-        ``task``, ``label`` (as `fmq.methods.row_label`), ``value``, ``deviation`` over seeds,
+        ``task``, ``label`` (as `fmq.variants.row_label`), ``value``, ``deviation`` over seeds,
         ``low`` and ``high`` of a 95% interval, as fractions and NaN where not published; ``row``,
         the line of the table it belongs to, and ``source``, whose number it is.
     """
@@ -69,7 +69,7 @@ def beside(study: Study, reported: pd.DataFrame) -> pd.DataFrame:
         the setting ``published``.
     """
     rows = pd.DataFrame(comparison_rows(study), columns=["method", "sampler"])
-    rows["label"] = [row_label(*row) for row in rows.itertuples(index=False)]
+    rows["label"] = [row_label(study, *row) for row in rows.itertuples(index=False)]
     if "task" in reported:
         reported = reported[reported["task"].isin(study.tasks)]
     merged = reported.merge(rows, on="label")

@@ -12,8 +12,8 @@ from fmq.analysis.escape import escape_latex, escape_markdown, plain
 from fmq.analysis.provenance import provenance_lines
 from fmq.analysis.scores import STAGES
 from fmq.files import atomic_path
-from fmq.methods import row_label
 from fmq.settings import Study
+from fmq.variants import row_label
 
 Groups = Mapping[str, Sequence[str]]
 
@@ -37,13 +37,13 @@ def _stage_sentences(study: Study, comparisons: pd.DataFrame, stage: str) -> lis
     rows = zip(comparisons["other_method"], comparisons["other_sampler"], strict=True)
     found: dict[Row, Any] = dict(zip(rows, comparisons.itertuples(), strict=True))
     if not others:
-        return [f"No row differs from {row_label(*row)} in checkpoint or sampler."]
-    ours = row_label(*row)
+        return [f"No row differs from {row_label(study, *row)} in checkpoint or sampler."]
+    ours = row_label(study, *row)
     few = "no seed has" if len(study.seeds) == 1 else "fewer than 2 seeds have"
     return [
-        _sentence(ours, row_label(*other), found[other])
+        _sentence(ours, row_label(study, *other), found[other])
         if other in found
-        else f"{ours} and {row_label(*other)} cannot be compared yet: of one of them, {few} "
+        else f"{ours} and {row_label(study, *other)} cannot be compared yet: of one of them, {few} "
         "every task."
         for other in others
     ]

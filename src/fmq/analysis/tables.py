@@ -24,8 +24,8 @@ from fmq.analysis.sentences import comparison_sentences, sentences_caption, writ
 from fmq.analysis.style import short_task_names
 from fmq.analysis.unfinished import table_words
 from fmq.files import atomic_path
-from fmq.methods import row_label
 from fmq.settings import Study
+from fmq.variants import row_label
 
 # With fewer runs even chance separates the intervals of some row too often.
 RUNS_FOR_BOLD = 3
@@ -127,7 +127,7 @@ def _ordered(study: Study, chosen: pd.DataFrame, scale: float) -> pd.DataFrame:
     ordered = (found[numbers] * scale).round(9).assign(runs=runs)
     fewer = runs.between(1, len(study.seeds) - 1)
     ordered["note"] = [f"n={n}" if some else "" for n, some in zip(runs, fewer, strict=True)]
-    return ordered.reset_index().assign(label=[row_label(*row) for row in rows])
+    return ordered.reset_index().assign(label=[row_label(study, *row) for row in rows])
 
 
 def _reported_entries(study: Study) -> pd.DataFrame:

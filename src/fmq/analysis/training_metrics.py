@@ -15,7 +15,6 @@ from fmq.analysis.matrices import Matrix
 from fmq.analysis.problems import MISSING, UNEQUAL, UNREADABLE, Problem, refuse
 from fmq.analysis.provenance import present_manifests
 from fmq.errors import UserError
-from fmq.methods import METHODS
 from fmq.runs import make_run
 from fmq.settings import Study
 
@@ -27,9 +26,9 @@ RADIUS = {"eta_effective": Column("number", "mean radius of the trust region", m
 UNKNOWN = "unknown"
 
 
-def columns_of(method: str) -> Columns:
+def columns_of(study: Study, method: str) -> Columns:
     """What the runs of `method` note down, of what is read here."""
-    found = METHODS[method]
+    found = study.method(method)
     return {
         **DRIFT,
         **(RADIUS if found.actor_loss == "fmq" else {}),
@@ -62,7 +61,7 @@ def read_metrics(
             continue
         there.append(file)
         try:
-            frame = _read(path, columns_of(method))
+            frame = _read(path, columns_of(study, method))
         except UserError as error:
             problems.append(Problem(UNREADABLE, str(error)))
             continue

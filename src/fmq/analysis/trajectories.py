@@ -19,7 +19,6 @@ from fmq.analysis.provenance import collect_provenance, source_sentences
 from fmq.analysis.style import STYLE, short_task_names
 from fmq.envs.environment import FloorPlan
 from fmq.errors import UserError
-from fmq.methods import METHODS
 from fmq.rollouts.files import Recorded, Rollouts, read_rollouts
 from fmq.rollouts.words import rollout_words
 from fmq.runs import make_run
@@ -58,16 +57,16 @@ def write_trajectories(study: Study, task: str, seed: int, results: Path) -> Non
     manifest = paths.manifest_file(results, study.task(task).dataset)
     provenance = collect_provenance(study, [manifest])
     name = short_task_names([task])[task]
-    labelled = {METHODS[method].label: one for method, one in rollouts.items()}
+    labelled = {study.method(method).label: one for method, one in rollouts.items()}
     words = f"{rollout_words(labelled)} {source_sentences(provenance)}"
     with mpl.rc_context(STYLE):
-        figure = draw(rollouts, f"{name}, seed {seed}")
+        figure = draw(study, rollouts, f"{name}, seed {seed}")
         footnote(figure, words)
         target = paths.rollout_folder(results, task) / "trajectories"
         save_figure(figure, target, f"Ways through {name}", provenance)
 
 
-def draw(rollouts: Mapping[str, Rollouts], title: str) -> Figure:
+def draw(study: Study, rollouts: Mapping[str, Rollouts], title: str) -> Figure:
     """A panel per method, in the order of `rollouts`; the title stands above the legend."""
     columns = min(COLUMNS, len(rollouts))
     rows = ceil(len(rollouts) / columns)
@@ -78,7 +77,7 @@ def draw(rollouts: Mapping[str, Rollouts], title: str) -> Figure:
     for place, (axis, method) in enumerate(zip(axes, rollouts, strict=False)):
         _draw_panel(axis, rollouts[method])
         star = " *" if rollouts[method].different else ""
-        axis.set_title(METHODS[method].label + star, loc="left")
+        axis.set_title(study.method(method).label + star, loc="left")
         if place + columns >= len(rollouts):
             axis.set_xlabel("x (m)")
         if place % columns == 0:

@@ -27,8 +27,8 @@ from fmq.analysis.style import STYLE, short_task_names
 from fmq.analysis.training_metrics import read_metrics
 from fmq.analysis.trust_region_figure import draw_trust_region
 from fmq.errors import UserError
-from fmq.methods import METHODS, flow_map_methods
 from fmq.settings import Study
+from fmq.variants import flow_map_methods
 
 TITLE = "Drift from the offline policy against the trust region"
 
@@ -73,7 +73,7 @@ def trust_region(study: Study, metrics: pd.DataFrame) -> pd.DataFrame:
     runs = settled(study, metrics)
     radius = runs.groupby("task")["radius_squared"].mean()
     parts = []
-    for method in flow_map_methods(study.methods):
+    for method in flow_map_methods(study):
         own = runs[runs["method"] == method]
         table = own.pivot(index="seed", columns="task", values="drift")
         table = table.reindex(columns=pd.Index(study.tasks, name="task"))
@@ -111,7 +111,7 @@ def write_trust_region(study: Study, runs: Path, manifests: Sequence[Path], fold
         UserError: no method of the study has a flow map; runs are missing, of other settings or of
             other data.
     """
-    methods = flow_map_methods(study.methods)
+    methods = flow_map_methods(study)
     if not methods:
         raise UserError("methods: none has a flow map, and the trust region is about those")
     metrics = read_metrics(study, runs, methods, manifests)
@@ -128,7 +128,7 @@ def write_trust_region(study: Study, runs: Path, manifests: Sequence[Path], fold
         "Drift from the offline policy, in parentheses over eta_eff², the squared radius of FMQ's "
         f"trust region. {words}"
     )
-    listing = Listing("tab:trust-region", caption, _header(methods), _rows(study, table))
+    listing = Listing("tab:trust-region", caption, _header(study), _rows(study, table))
     write_listing(folder / "trust_region", listing, provenance)
     with mpl.rc_context(STYLE):
         figure = draw_trust_region(study, metrics)
@@ -154,8 +154,8 @@ def _words(study: Study, table: pd.DataFrame) -> str:
     return " ".join(filter(None, sentences))
 
 
-def _header(methods: Sequence[str]) -> list[str]:
-    return ["task", "eta_eff²", *(METHODS[method].label for method in methods)]
+def _header(study: Study) -> list[str]:
+    return ["task", "eta_eff²", *(study.method(one).label for one in flow_map_methods(study))]
 
 
 def _rows(study: Study, table: pd.DataFrame) -> list[list[str]]:

@@ -12,9 +12,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from fmq.analysis.curves import COLUMNS, short_steps
 from fmq.analysis.style import look, short_task_names
-from fmq.methods import METHODS, flow_map_methods
 from fmq.seeding import derive_seed
 from fmq.settings import Study
+from fmq.variants import flow_map_methods
 
 _RADIUS: dict[str, Any] = {"color": "#000000", "linestyle": (0, (2, 1.5)), "linewidth": 1.2}
 
@@ -49,10 +49,10 @@ def draw_trust_region(study: Study, metrics: pd.DataFrame) -> Figure:
 
 def _draw_task(axis: Axes, study: Study, metrics: pd.DataFrame) -> None:
     """One line per method, the first on top, and the squared radius."""
-    for method in reversed(flow_map_methods(study.methods)):
+    for method in reversed(flow_map_methods(study)):
         own = metrics[metrics["method"] == method]
         if len(own):
-            style = look(method)
+            style = look(method, study.own_methods)
             sns.lineplot(
                 x=own["step"].to_numpy(),
                 y=own["drift"].to_numpy(),
@@ -77,8 +77,8 @@ def _interval(study: Study) -> tuple[str, float] | None:
 
 
 def _handles(study: Study) -> list[Line2D]:
-    handles = [
-        Line2D([], [], color=look(m).color, linestyle=look(m).line, label=METHODS[m].label)
-        for m in flow_map_methods(study.methods)
-    ]
+    handles = []
+    for method in flow_map_methods(study):
+        style, label = look(method, study.own_methods), study.method(method).label
+        handles.append(Line2D([], [], color=style.color, linestyle=style.line, label=label))
     return [*handles, Line2D([], [], label=r"FMQ's $\eta_\mathrm{eff}^2$", **_RADIUS)]

@@ -34,7 +34,8 @@ class Card(Section):
     Attributes:
         run, method, seed, settings: the run and the hash of its settings; None where the policy is
             from no run of a study.
-        samplers: those that fit the policy.
+        sampler: how it acts: one of `samplers`, or that in its method's file (`needs_file`).
+        samplers: those of fmq that fit the policy.
         observation_size, action_size: O and A; a chunk has H * A numbers.
         weights: SHA-256 of the weights' file.
         scores: by sampler, of the evaluations that there were at the export.
@@ -61,6 +62,12 @@ class Card(Section):
     scores: dict[str, Score]
     dataset: dict[str, Any] | None
     made_by: dict[str, Any]
+
+    @property
+    def needs_file(self) -> bool:
+        """Whether the policy acts with a sampler that is not fmq's."""
+        made = self.made_by.get("run")
+        return self.sampler not in self.samplers and isinstance(made, dict) and "method" in made
 
     @property
     def chunk_shape(self) -> tuple[int, int]:
@@ -106,7 +113,7 @@ def read_card(folder: Path) -> Card:
         raise UserError(f"{path}: {one_line(describe(error, Card))}; {REMEDY}") from None
     except UserError as error:
         raise UserError(f"{path}: {one_line(str(error))}") from None
-    if card.sampler not in card.samplers:
+    if card.sampler not in card.samplers and not card.needs_file:
         raise UserError(f"{path}: sampler {shown(card.sampler)} does not fit; {REMEDY}")
     return card
 

@@ -15,9 +15,9 @@ from fmq.export.card import CARD, FORMAT, VERSION, WEIGHTS, Card, Score, digest
 from fmq.export.loading import named_weights
 from fmq.export.one_step import write_one_step
 from fmq.files import whole_folder, write_json
-from fmq.methods import SAMPLER_LABELS, fitting_samplers
+from fmq.own_methods import METHOD, Code
 from fmq.provenance import code_commit, package_versions
-from fmq.runs import Run, dataset_settings, evaluation_settings, settings_hash, start_of
+from fmq.runs import Run, dataset_settings, evaluation_settings, settings_hash
 
 PACKAGES = ("fmq", "torch", "numpy", "safetensors")
 
@@ -41,7 +41,7 @@ def export_run(run: Run, results: Path, folder: Path, one_step: bool = False) ->
         "seed": run.seed,
         "settings": settings_hash(run.settings()),
         "sampler": run.sampler,
-        "samplers": fitting_samplers(start_of(run.name)),
+        "samplers": [name for name in run.samplers if name not in run.study.own_methods],
         "critic_target": run.critic_target,
         "networks": run.study.networks.model_dump(),
         "sampling": run.study.sampling.model_dump(),
@@ -52,18 +52,23 @@ def export_run(run: Run, results: Path, folder: Path, one_step: bool = False) ->
         },
         "made_by": {"run": _origin(run, results), "export": code_and_packages()},
     }
-    if one_step and "one_step" not in fitting_samplers(start_of(run.name)):
+    if one_step and "one_step" not in run.samplers:
         raise UserError(f"{run}: has no flow map, so no one-step map; leave --one-step out")
-    return write_policy(folder, networks, values, one_step)
+    return write_policy(folder, networks, values, one_step, run.code)
 
 
 def write_policy(
-    folder: Path, networks: Networks, values: dict[str, Any], one_step: bool = False
+    folder: Path,
+    networks: Networks,
+    values: dict[str, Any],
+    one_step: bool = False,
+    code: Code | None = None,
 ) -> Card:
     """Write networks and their card into `folder`, whole or not at all; returns the card.
 
     Args:
         values: of the card, all but the sizes and the digest of the weights.
+        code: of a method in a file of its own, a copy of which goes along.
     """
     weights = safetensors.torch.save(named_weights(networks))
     length = values["task_settings"]["chunk_length"]
@@ -81,6 +86,8 @@ def write_policy(
         (temporary / WEIGHTS).write_bytes(weights)
         if one_step:
             write_one_step(temporary, networks, card.chunk_shape)
+        if code is not None:
+            (temporary / METHOD).write_text(code.text)
         write_json(temporary / CARD, card.model_dump())
     return card
 
@@ -94,13 +101,14 @@ def _origin(run: Run, results: Path) -> dict[str, Any]:
     """The code that made the run; `learned_from` has found the file readable."""
     learned_from(run, results)
     provenance = json.loads(checkpoint_file(run, results).with_name("provenance.json").read_text())
-    return {key: provenance.get(key) for key in ("commit", "packages")}
+    origin = {key: provenance.get(key) for key in ("commit", "packages")}
+    return origin | ({"method": provenance["method"]} if "method" in provenance else {})
 
 
 def _scores(run: Run, results: Path) -> dict[str, dict[str, Any]]:
     """Of every evaluation of the run's end that is there, under the samplers' own names."""
     scores = {}
-    for sampler in SAMPLER_LABELS:
+    for sampler in run.study.sampler_labels:
         path = paths.evaluation_file(results, run.task.name, run.seed, run.name, sampler)
         if not path.exists():
             continue

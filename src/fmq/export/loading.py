@@ -12,22 +12,19 @@ from fmq.errors import UserError
 from fmq.evaluation import Networks
 from fmq.export.card import REMEDY, WEIGHTS, Card, digest, read_card
 from fmq.messages import one_line
-from fmq.policy import Policy, make_networks, make_sampler
+from fmq.own_methods import METHOD
+from fmq.policy import Policy, Sampler, make_networks, make_sampler
 
 
-def load_exported(folder: Path, sampler: str | None = None, seed: int = 0) -> Policy:
+def load_exported(folder: Path, sampler: str | Sampler | None = None, seed: int = 0) -> Policy:
     """The policy in `folder`, on the CPU; `fmq.policy.Policy.load` tells the arguments.
 
     Raises:
         UserError: the folder is damaged or no policy, or the sampler does not fit it.
     """
     card = read_card(folder)
-    name = sampler or card.sampler
-    if name not in card.samplers:
-        raise UserError(
-            f"sampler {one_line(name, 80)!r} does not fit the policy in {folder}; "
-            f"allowed: {', '.join(card.samplers)}"
-        )
+    if not isinstance(sampler, Sampler):
+        sampler = _named_sampler(folder, card, sampler or card.sampler)
     networks = read_networks(folder, card)
     for network in (networks.actor, networks.critic):
         network.prepare()
@@ -35,9 +32,23 @@ def load_exported(folder: Path, sampler: str | None = None, seed: int = 0) -> Po
         networks.actor,
         networks.critic,
         networks.normalizer,
-        make_sampler(name, card.sampling, card.critic_target),
+        sampler,
         torch.Generator().manual_seed(seed),
         card.chunk_shape,
+    )
+
+
+def _named_sampler(folder: Path, card: Card, name: str) -> Sampler:
+    if name in card.samplers:
+        return make_sampler(name, card.sampling, card.critic_target)
+    allowed = ", ".join(card.samplers)
+    if name == card.sampler:
+        raise UserError(
+            f"{folder}: acts with the sampler {one_line(name, 80)!r} of {METHOD}, which is not "
+            f"executed here; give a Sampler to Policy.load, or one of fmq's: {allowed}"
+        )
+    raise UserError(
+        f"sampler {one_line(name, 80)!r} does not fit the policy in {folder}; allowed: {allowed}"
     )
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from fmq import paths
 from fmq.datasets import is_generated
-from fmq.methods import METHODS
 from fmq.runs import Run, make_run
 from fmq.settings import Study, find_dataset
 from fmq.tasks import Task
@@ -155,7 +154,7 @@ def _offline_work(run: Run) -> Work:
 def _online_work(run: Run) -> Work:
     online, limit = run.study.online, episode_limit(run.task)
     first, every = min(online.start_training, online.steps), online.update_every
-    steps = online.steps if METHODS[run.kind].interacts else 0
+    steps = online.steps if run.study.method(run.kind).interacts else 0
     work = Work(
         simulators=int(steps > 0),
         resets=int(steps > 0) + steps // limit,

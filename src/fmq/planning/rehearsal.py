@@ -11,12 +11,11 @@ import torch
 from fmq.data.normalization import fit_normalizer
 from fmq.data.sequences import SequenceBuffer
 from fmq.envs.environment import Environment, make_environment
-from fmq.methods import METHODS
 from fmq.planning.jobs import Job
 from fmq.planning.rates import TaskRates
 from fmq.planning.simulators import Sizes, prepare_simulator
 from fmq.planning.stopwatch import CPU, elapsed, seconds_per_call
-from fmq.policy import make_sampler
+from fmq.policy import sampler_of
 from fmq.runs import Run
 from fmq.settings import find_dataset
 from fmq.training.checkpoint import save_checkpoint
@@ -45,7 +44,7 @@ class Rehearsal(Workbench):
         self.batches, self.clock = self._generator("batches"), Clock()
 
     def _use(self, sampler: str) -> None:
-        self.sampler = make_sampler(sampler, self.run.study.sampling, self.run.critic_target)
+        self.sampler = sampler_of(self.run.study, sampler, self.run.critic_target)
 
     def _made_up_buffer(self) -> SequenceBuffer:
         count, device, settings = TRANSITIONS, self.device, self.run.task.settings
@@ -157,4 +156,4 @@ def _kind(run: Run) -> tuple[str, str]:
 
 
 def _interacts(run: Run) -> bool:
-    return run.stage == "finetune" and METHODS[run.kind].interacts
+    return run.stage == "finetune" and run.study.method(run.kind).interacts

@@ -14,7 +14,6 @@ from fmq.analysis.pages import write_film_page
 from fmq.analysis.provenance import collect_provenance, source_sentences
 from fmq.doctor.simulators import GRAPHICS_REMEDY, tried, working_graphics
 from fmq.files import atomic_path
-from fmq.methods import METHODS
 from fmq.rollouts.files import Recorded, read_rollouts
 from fmq.rollouts.frames import SIZE, Frame, draw_frames
 from fmq.rollouts.words import outcome, rollout_words, title_of
@@ -43,7 +42,8 @@ def write_film(study: Study, task: str, seed: int, method: str, results: Path) -
     rollouts, target = read_rollouts(results, run), paths.rollout_folder(results, task) / method
     title, data = title_of(run), run.task.dataset
     provenance = collect_provenance(study, [paths.manifest_file(results, data)])
-    words = f"{rollout_words({METHODS[run.kind].label: rollouts})} {source_sentences(provenance)}"
+    label = study.method(run.kind).label
+    words = f"{rollout_words({label: rollouts})} {source_sentences(provenance)}"
     film, page = (target.with_name(f"{method}.{suffix}") for suffix in ("gif", "html"))
     value, faults = working_graphics()
     if value is None:

@@ -3,15 +3,14 @@
 from collections.abc import Mapping
 
 from fmq.analysis.style import short_task_names
-from fmq.methods import METHODS
 from fmq.rollouts.files import Recorded, Rollouts
 from fmq.runs import Run
 
 
 def title_of(run: Run) -> str:
     """For example ``FMQ on pointmaze-medium task2, seed 0``."""
-    task = run.task.name
-    return f"{METHODS[run.kind].label} on {short_task_names([task])[task]}, seed {run.seed}"
+    task, label = run.task.name, run.study.method(run.kind).label
+    return f"{label} on {short_task_names([task])[task]}, seed {run.seed}"
 
 
 def outcome(episode: Recorded) -> str:

@@ -8,6 +8,7 @@ from typing import ParamSpec, TypeVar
 import torch
 
 from fmq.errors import UserError
+from fmq.messages import one_line
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -22,7 +23,8 @@ def compiled(
     where the next process with the same shapes finds it.
 
     Raises:
-        UserError: there is no C++ compiler, which a CPU needs.
+        UserError: there is no C++ compiler, which a CPU needs; or, at its first call, it is none
+            that torch can compile.
     """
     compiler = os.environ.get("CXX", "g++")
     if device.type == "cpu" and shutil.which(compiler) is None:
@@ -32,4 +34,16 @@ def compiled(
         )
     torch._dynamo.config.trace_autograd_ops = True
     option = "cpp_wrapper" if device.type == "cpu" else "triton.cudagraphs"
-    return torch.compile(function, fullgraph=True, options={option: True})
+    graph = torch.compile(function, fullgraph=True, options={option: True})
+
+    def call(*arguments: Parameters.args, **named: Parameters.kwargs) -> Result:
+        try:
+            return graph(*arguments, **named)
+        except torch._dynamo.exc.TorchDynamoException as error:
+            reason = one_line(str(error).strip().split("\n")[0], 300)
+            raise UserError(
+                f"training.compile: torch cannot compile this update ({reason}); set "
+                "training.compile to false"
+            ) from error
+
+    return call

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from fmq.methods import METHODS
 from fmq.progress import progress
 from fmq.runs import Run
 from fmq.training.collector import Collector
@@ -21,7 +20,7 @@ def finetune(run: Run, results: Path) -> None:
         if kept is None:
             bench.learner.anchor()
         collector = None
-        if METHODS[run.kind].interacts:
+        if run.study.method(run.kind).interacts:
             collector = Collector(bench, bench.scratch.folder / "transitions.bin")
             collector.restore(kept["collector"] if kept else None)
         _train(bench, collector)

@@ -9,6 +9,7 @@ from typing import Any
 
 from fmq.evaluation import write_evaluation
 from fmq.files import atomic_path, write_json, write_rows
+from fmq.own_methods import METHOD
 from fmq.runs import Run, settings_hash
 from fmq.training.checkpoint import refuse_misfit, save_checkpoint
 from fmq.training.scratch import open_scratch
@@ -48,6 +49,9 @@ def write_outputs(bench: Workbench) -> None:
     digest = settings_hash(settings)
     write_json(bench.folder / "settings.json", {"hash": digest, "settings": settings})
     write_json(bench.folder / "provenance.json", _provenance(bench))
+    if bench.run.code is not None:
+        with atomic_path(bench.folder / METHOD) as temporary:
+            temporary.write_text(bench.run.code.text)
     columns = list(dict.fromkeys(name for row in bench.metrics for name in row))
     with atomic_path(bench.folder / "metrics.csv") as temporary:
         write_rows(temporary, columns, bench.metrics)
@@ -56,8 +60,10 @@ def write_outputs(bench: Workbench) -> None:
 
 
 def _provenance(bench: Workbench) -> dict[str, Any]:
+    code = bench.run.code
     return {
         **bench.code[-1],
+        **({"method": {"file": code.path.name, "sha256": code.sha256}} if code else {}),
         "begun_with": bench.code[:-1],
         "python": platform.python_version(),
         "host": socket.gethostname(),

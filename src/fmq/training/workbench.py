@@ -22,15 +22,15 @@ from fmq.evaluation import (
     load_learner,
     success_rate,
 )
-from fmq.policy import Policy, make_sampler
+from fmq.policy import Policy, sampler_of
 from fmq.provenance import code_commit, package_versions
 from fmq.runs import Run
-from fmq.training.actor_losses import ACTOR_LOSSES
 from fmq.training.checkpoint import refuse_misfit, save_checkpoint
 from fmq.training.clock import Clock
 from fmq.training.device import claim_device
 from fmq.training.divergence import Divergence, possible_values
 from fmq.training.learner import Learner
+from fmq.training.own_losses import find_actor_loss, try_once
 from fmq.training.scratch import Scratch
 from fmq.training.trackers import make_tracker
 from fmq.training.update import Objective
@@ -62,7 +62,7 @@ class Workbench:
         )
         if run.parent is not None:
             self._start_from(run.parent)
-        self.sampler = make_sampler(run.sampler, run.study.sampling, run.critic_target)
+        self.sampler = sampler_of(run.study, run.sampler, run.critic_target)
         self.evaluator = Evaluator(run, results)
         self.batches = self._generator("batches")
         self.measuring = self._generator("measurement")
@@ -117,7 +117,12 @@ class Workbench:
 
     def objective(self) -> Objective:
         """The run's losses: its actor loss, and its critic target."""
-        return Objective(ACTOR_LOSSES[self.run.actor_loss], self.sampler, self.run.critic_target)
+        run = self.run
+        found = Objective(find_actor_loss(run), self.sampler, run.critic_target)
+        if run.code is not None:
+            batch = self.buffer.sample(run.study.training.batch_size, self._generator("trial"))
+            try_once(run.code, self.learner, batch, found)
+        return found
 
     def policy(self, purpose: str, *parts: int | str) -> Policy:
         """The policy in training under the run's own sampler, with noise of its own."""

@@ -1,0 +1,224 @@
+"""Methods in files of their own: what the settings say of one, and what its file holds.
+
+A file is read with the settings, so that even a dry run tells what is wrong with it. It is executed
+by the stages alone: nothing here imports torch, until a file does.
+"""
+
+import ast
+import hashlib
+import re
+import symtable
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache, cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from pydantic import Field
+
+from fmq.errors import UserError
+from fmq.messages import one_line
+from fmq.methods import METHODS, PRETRAININGS, SAMPLER_LABELS, Aggregate, Method, fitting_samplers
+from fmq.section import Section
+
+METHOD = "method.py"
+"""A copy of the file, in run folders and exported policies."""
+
+OFFLINE = ("distill", *(f"pretrain-{name}" for name in PRETRAININGS))
+_TAKEN = {
+    *METHODS,
+    *SAMPLER_LABELS,
+    *(method.actor_loss for method in METHODS.values()),
+    *(pretraining.actor_loss for pretraining in PRETRAININGS.values()),
+}
+_NAME = re.compile(r"[a-z][a-z0-9_]*")  # no hyphen: those divide the names of files
+_LONGEST = 200_000  # bytes, as of settings
+
+
+class Code(NamedTuple):
+    """A method's file as it was read.
+
+    Attributes:
+        path: as in the settings.
+        text: all of it.
+        digest: of what it does. Comments, layout and docstrings count for nothing.
+        names: what it defines.
+    """
+
+    path: Path
+    text: str
+    digest: str
+    names: frozenset[str]
+
+    @property
+    def sha256(self) -> str:
+        """Of the text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+class OwnMethod(Section):
+    """A method of the study's own: a file with its actor loss, and the rest of its row."""
+
+    file: str = Field(min_length=1, description="Python file, seen from the working folder")
+    label: str = Field(
+        pattern=r"^\w[\w .,()-]*$", max_length=40, description="how tables and figures call it"
+    )
+    offline: str = Field(description="offline run it starts from: distill or pretrain-NAME")
+    sampler: str = Field(description="how it acts; the method's own name takes the file's sampler")
+    interacts: bool = Field(default=True, description="whether it collects transitions online")
+    critic_target: Aggregate | None = Field(
+        default=None, description="over the critics; null takes online.critic_target"
+    )
+
+    @cached_property
+    def code(self) -> Code:
+        """Its file, read once; `UserError` if that cannot be."""
+        return read_code(Path(self.file).expanduser())
+
+    def method(self, name: str) -> Method:
+        """Its row of the comparison."""
+        return Method(
+            self.label, self.offline, name, self.sampler, self.interacts, self.critic_target
+        )
+
+
+def check_own_methods(own: Mapping[str, OwnMethod]) -> None:
+    """Refuse rows and files that cannot be methods beside fmq's.
+
+    Raises:
+        ValueError: a name, label, offline run or sampler is not allowed.
+        UserError: a file is missing, is no Python, or does not define what it has to.
+    """
+    labels = [method.label for method in METHODS.values()]
+    for name, row in own.items():
+        where = f"own_methods.{name}"
+        if not _NAME.fullmatch(name):
+            raise ValueError(
+                f"{where}: a name begins with a small letter, and has small letters, digits and "
+                "underscores"
+            )
+        if name in _TAKEN:
+            raise ValueError(f"{where}: fmq has something of this name; choose another")
+        if row.label in labels:
+            raise ValueError(f"{where}.label: {row.label!r} is another method's; choose another")
+        labels.append(row.label)
+        if row.offline not in OFFLINE:
+            raise ValueError(
+                f"{where}.offline: unknown {row.offline!r}; allowed: {', '.join(OFFLINE)}"
+            )
+        allowed = [*fitting_samplers(row.offline), name]
+        if row.sampler not in allowed:
+            raise ValueError(
+                f"{where}.sampler: {row.sampler!r} does not fit {row.offline}; allowed: "
+                f"{', '.join(allowed)} (that of its file)"
+            )
+        _check_names(name, row)
+
+
+def _check_names(name: str, row: OwnMethod) -> None:
+    wanted = {"actor_loss": "ActorLoss(noises, times, loss)"}
+    if row.sampler == name:
+        wanted["sampler"] = "Sampler(noises, choose)"
+    for thing, how in wanted.items():
+        if thing not in row.code.names:
+            raise UserError(
+                f"own_methods.{name}: {row.file} defines no {thing}; add {thing} = {how}"
+            )
+
+
+def own_samplers(own: Mapping[str, OwnMethod], start: str) -> list[str]:
+    """Samplers in files that make sense on a policy whose offline run was `start`.
+
+    They were written for what their method starts from; a flow map can do all that others can.
+    """
+    return [
+        name
+        for name, row in own.items()
+        if row.sampler == name and (start.startswith("distill") or start == row.offline)
+    ]
+
+
+def read_code(path: Path) -> Code:
+    """Read a method's file; nothing in it is executed.
+
+    Raises:
+        UserError: it cannot be read or is no Python.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise UserError(
+            f"{path}: no such file; own_methods names it, seen from {Path.cwd()}"
+        ) from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    if len(content) > _LONGEST:
+        raise UserError(f"{path}: no method's file, those have {_LONGEST:,} bytes at most")
+    return _parsed(path, content)
+
+
+@cache
+def _parsed(path: Path, content: bytes) -> Code:
+    try:
+        text = content.decode()
+        tree = ast.parse(text)
+        table = symtable.symtable(text, str(path), "exec")
+    except SyntaxError as error:
+        line = f"line {error.lineno}: " if error.lineno else ""
+        raise UserError(f"{path}: {line}no Python: {one_line(error.msg)}") from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise UserError(f"{path}: no Python: {one_line(str(error), 200)}") from None
+    names = (
+        one.get_name() for one in table.get_symbols() if one.is_assigned() or one.is_imported()
+    )
+    digest = hashlib.sha256(_bare(tree).encode()).hexdigest()
+    return Code(path, text, digest, frozenset(names))
+
+
+def _bare(tree: ast.Module) -> str:
+    """The code without comments and docstrings, in one layout."""
+    documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+    for node in ast.walk(tree):
+        if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    return ast.unparse(tree)
+
+
+@cache
+def execute(name: str, code: Code) -> ModuleType:
+    """The module of the method `name`; `UserError` if its code fails."""
+    module = ModuleType(f"own_{name}")
+    module.__file__ = str(code.path)
+    sys.modules[module.__name__] = module  # where dataclasses look for the names in annotations
+    with told_in_one_line(code):
+        exec(compile(code.text, str(code.path), "exec"), vars(module))
+    return module
+
+
+def defined(name: str, row: OwnMethod, thing: str, kind: type[Any]) -> Any:
+    """What a method's file defines as `thing`; `UserError` if that is not of `kind`."""
+    found = getattr(execute(name, row.code), thing, None)
+    if not isinstance(found, kind):
+        raise UserError(
+            f"{row.file}: {thing} is of the type {type(found).__name__}; it has to be "
+            f"{kind.__module__}.{kind.__name__}"
+        )
+    return found
+
+
+@contextmanager
+def told_in_one_line(code: Code) -> Iterator[None]:
+    """Around foreign code: what it raises becomes a `UserError` that names the file's line."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if frame.filename == str(code.path)]
+        place = f"{code.path}: line {lines[-1]}" if lines else f"{code.path}"
+        reason = one_line(" ".join(str(error).split()), 300)
+        raise UserError(f"{place}: {type(error).__name__}: {reason}") from error

@@ -1,0 +1,226 @@
+"""Losses in files: each fault is one line before training, and a good one trains like fmq's."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from helpers.learners import STUDY, make_learner, random_batch
+
+from fmq.configuration import study_from_dict
+from fmq.data.generate import generate_dataset
+from fmq.errors import UserError
+from fmq.evaluation import evaluate_checkpoint
+from fmq.export.exporting import export_run
+from fmq.inference import write_inference
+from fmq.own_methods import execute
+from fmq.paths import dataset_folder, evaluation_file, run_folder, seed_folder
+from fmq.policy import Policy, sampler_of
+from fmq.runs import Run, make_run
+from fmq.settings import Study, find_dataset
+from fmq.training.offline import train_offline
+from fmq.training.online import finetune
+from fmq.training.own_losses import find_actor_loss, try_once
+from fmq.training.update import Objective
+
+DATASET = "pointmaze-medium-navigate-v0"
+TASK = "pointmaze-medium-navigate-singletask-task4-v0"
+TEXT = """
+import torch
+
+from fmq import flow
+from fmq.policy import Sampler
+from fmq.training.actor_losses import ActorLoss
+
+
+def loss(inputs):
+    batch, noise, times = inputs.batch, inputs.noise, inputs.times
+    matching = flow.diagonal_loss(
+        inputs.velocity, batch.observations, batch.actions, batch.valid, noise[0], times[0]
+    )
+    return matching, {}
+
+
+actor_loss = ActorLoss(noises=1, times=1, loss=loss)
+
+
+def choose(velocity, critic, observations, noise):
+    return flow.euler(velocity, observations, noise.mean(1), steps=2)
+
+
+sampler = Sampler(noises=3, choose=choose)
+"""
+RETURN = "return matching, {}"
+CHUNKS = "flow.euler(velocity, observations, noise.mean(1), steps=2)"
+
+
+def with_own(study: Study, folder: Path, *change: str, text: str = TEXT) -> Study:
+    """`study` with a method in a file, whose text is changed from one thing to another."""
+    if change:
+        assert change[0] in text
+        text = text.replace(*change)
+    path = folder / "mine.py"
+    path.write_text(text)
+    row = {"file": str(path), "label": "Mine", "offline": "pretrain-full", "sampler": "mine"}
+    values = study.model_dump() | {"methods": ["mine"], "own_methods": {"mine": row}}
+    return study_from_dict(values, "test")
+
+
+def run_of(study: Study) -> Run:
+    return make_run(study, TASK, 0, "finetune-mine")
+
+
+def attempt(study: Study) -> None:
+    """What a run does before it begins."""
+    run, learner = run_of(study), make_learner(study)
+    sampler = sampler_of(study, run.sampler, run.critic_target)
+    objective = Objective(find_actor_loss(run), sampler, run.critic_target)
+    assert run.code is not None
+    try_once(run.code, learner, random_batch(), objective)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("import torch", "import tarch", "line 2: ModuleNotFoundError: No module named 'tarch'"),
+        ("actor_loss = ActorLoss(noises=1, times=1, loss=loss)", "actor_loss = loss", "type func"),
+        ("noises=1", "noises=1.0", "actor_loss.noises has to be 0 or more, got 1.0"),
+        ("times=1", "times=-1", "actor_loss.times has to be 0 or more, got -1"),
+        ("noise[0]", "noise[1]", "with size 1; actor_loss asks for noises=1, times=1"),
+        (RETURN, "return matching", "the loss returns Tensor; it has to return the loss and"),
+        (RETURN, "return matching.expand(16), {}", "a tensor of shape (16,); it has to be a mean"),
+        (RETURN, "return 1.0, {}", "the loss is 1.0; it has to be a mean"),
+        (RETURN, "return matching.detach(), {}", "does not depend on inputs.velocity"),
+        (RETURN, "return matching, {'step': matching}", "is called 'step'; it has to be a word"),
+        (RETURN, "return matching, {'a': noise}", "a for the metrics has to be a tensor of shape"),
+        (RETURN, "return matching, {'a': 1.0}", "a for the metrics has to be a tensor of shape"),
+        (RETURN, "return matching + 0 * torch.randn(()), {}", "draws random numbers itself"),
+        (
+            RETURN,
+            "return matching - inputs.critic(batch.observations, batch.actions).mean(), {}",
+            "would move the critics, not the policy alone; take their gradient in the chunk",
+        ),
+        (RETURN, "return matching @ noise, {}", "line 14: RuntimeError: "),
+        ("noises=3", "noises=None", "sampler.noises has to be 0 or more, got None"),
+        ("sampler = Sampler(noises=3, choose=choose)", "sampler = 3", "sampler is of the type int"),
+        (CHUNKS, "noise", "the sampler returns (16, 3, 6) for noise of (16, 3, 6); it has to be"),
+        (CHUNKS, "noise[:, 3]", "line 21: IndexError: "),
+        (CHUNKS, "torch.rand_like(noise[:, 0])", "draws random numbers itself"),
+    ],
+)
+def test_a_fault_is_one_line_before_training(tmp_path: Path, old: str, new: str, told: str) -> None:
+    with pytest.raises(UserError) as caught:
+        attempt(with_own(STUDY, tmp_path, old, new))
+    assert told in str(caught.value)
+    assert "mine.py" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_attempt_changes_nothing(tmp_path: Path) -> None:
+    study = with_own(STUDY, tmp_path)
+    run, learner = run_of(study), make_learner(study)
+    sampler = sampler_of(study, run.sampler, run.critic_target)
+    noise, weights = learner.generator.get_state(), learner.optimizer.weights.clone()
+    everywhere = torch.get_rng_state()
+    assert run.code is not None
+    try_once(run.code, learner, random_batch(), Objective(find_actor_loss(run), sampler, "mean"))
+    assert torch.equal(learner.generator.get_state(), noise)
+    assert torch.equal(learner.optimizer.weights, weights)
+    assert torch.equal(torch.get_rng_state(), everywhere)
+
+
+def test_what_torch_cannot_compile_is_one_line(tmp_path: Path) -> None:
+    change = RETURN, f"if matching > 1e9:\n        matching = 2 * matching\n    {RETURN}"
+    study = with_own(STUDY, tmp_path, *change)
+    training = study.training.model_copy(update={"compile": True})
+    study = study.model_copy(update={"training": training})
+    attempt(study)
+    run, learner = run_of(study), make_learner(study)
+    sampler = sampler_of(study, run.sampler, run.critic_target)
+    objective = Objective(find_actor_loss(run), sampler, run.critic_target)
+    with pytest.raises(UserError, match=r"cannot compile this update .*set training.compile to f"):
+        learner.update(random_batch(), 1, objective)
+
+
+@pytest.fixture(scope="module")
+def study(smoke: Study, tmp_path_factory: pytest.TempPathFactory) -> Study:
+    return with_own(smoke, tmp_path_factory.mktemp("method"))
+
+
+@pytest.fixture(scope="module")
+def results(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The method's run, and what comes before it."""
+    results = tmp_path_factory.mktemp("results")
+    generate_dataset(DATASET, find_dataset(study, DATASET), dataset_folder(results, DATASET), 1)
+    train_offline(make_run(study, TASK, 0, "pretrain-full"), results)
+    finish(study, results)
+    return results
+
+
+def finish(study: Study, results: Path) -> None:
+    finetune(run_of(study), results)
+    evaluate_checkpoint(run_of(study), "mine", results)
+
+
+def outputs(results: Path) -> list[bytes]:
+    folder = run_folder(results, TASK, 0, "finetune-mine")
+    episodes = evaluation_file(results, TASK, 0, "finetune-mine", "mine")
+    files = [*(folder / name for name in ("checkpoint.pt", "evaluations.csv", "method.py"))]
+    return [file.read_bytes() for file in (*files, folder / "settings.json", episodes)]
+
+
+def again(results: Path, folder: Path) -> Path:
+    """A results folder with what the method's run starts from."""
+    for name in ("datasets", f"runs/{TASK}/seed0/pretrain-full"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).symlink_to(results / name)
+    return folder
+
+
+def test_two_runs_are_identical_to_the_byte(study: Study, results: Path, tmp_path: Path) -> None:
+    finish(study, again(results, tmp_path))
+    assert outputs(tmp_path) == outputs(results)
+
+
+def test_an_interrupted_run_goes_on_to_the_byte(
+    study: Study, results: Path, tmp_path: Path, disturbance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    again(results, tmp_path)
+    with monkeypatch.context() as patch:
+        disturbance.at_call(patch, 7, disturbance.die)
+        with pytest.raises(disturbance.interruption):
+            finetune(run_of(study), tmp_path)
+    finish(study, tmp_path)
+    assert outputs(tmp_path) == outputs(results)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(
+    smoke: Study, results: Path, tmp_path: Path
+) -> None:
+    study = with_own(smoke, tmp_path, RETURN, "return matching / 0, {}")
+    with pytest.raises(UserError, match=r"finetune-mine .*actor loss is inf at gradient step"):
+        finetune(run_of(study), again(results, tmp_path))
+
+
+def test_it_is_exported_without_being_executed(study: Study, results: Path, tmp_path: Path) -> None:
+    run, folder = run_of(study), tmp_path / "policy"
+    export_run(run, results, folder)
+    card = json.loads((folder / "card.json").read_text())
+    assert (card["sampler"], card["samplers"]) == ("mine", ["euler", "best_of_n_euler"])
+    assert set(card["scores"]) == {"mine"}
+    assert card["made_by"]["run"]["method"]["sha256"] == run.code.sha256
+    assert (folder / "method.py").read_text() == TEXT
+    with pytest.raises(UserError, match=r"sampler 'mine' of method\.py, which is not executed"):
+        Policy.load(folder)
+    size = card["observation_size"]
+    assert Policy.load(folder, "euler").act(torch.zeros(2, size).numpy()).shape[0] == 2
+    sampler = execute("mine", run.code).sampler
+    chunks = [Policy.load(folder, sampler).act(torch.zeros(2, size).numpy()) for _ in range(2)]
+    assert (chunks[0] == chunks[1]).all()
+
+
+def test_what_its_sampler_costs_is_counted(study: Study, results: Path) -> None:
+    write_inference(study, TASK, 0, results)
+    header, row = (seed_folder(results, TASK, 0) / "inference.csv").read_text().splitlines()
+    found = dict(zip(header.split(","), row.split(","), strict=True))
+    assert (found["sampler"], found["evaluations"], found["formula"]) == ("mine", "2", "2")
