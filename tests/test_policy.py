@@ -12,7 +12,7 @@ from fmq.data.normalization import Normalizer
 from fmq.errors import UserError
 from fmq.methods import SAMPLER_LABELS
 from fmq.policy import Policy, Sampler, make_networks, make_sampler
-from fmq.settings import SamplingSettings
+from fmq.stage_settings import SamplingSettings
 
 OBS, ACTION, HORIZON = 3, 2, 4
 IDENTITY = Normalizer(torch.zeros(OBS), torch.ones(OBS))

@@ -9,7 +9,7 @@ from fmq.ensemble import CriticEnsemble
 from fmq.flow import one_step
 from fmq.networks import VelocityNetwork
 from fmq.policy import make_sampler
-from fmq.settings import SamplingSettings
+from fmq.stage_settings import SamplingSettings
 
 OBS, ACTION, BATCH, BEAM, COPIES = 3, 4, 5, 3, 2
 TIME = 1.5 / 2.5  # re-noising time at rho 1.5

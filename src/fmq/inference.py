@@ -14,7 +14,8 @@ from fmq import paths
 from fmq.evaluation import load_policy
 from fmq.files import atomic_path, write_rows
 from fmq.runs import Run, make_run
-from fmq.settings import SamplingSettings, Study
+from fmq.settings import Study
+from fmq.stage_settings import SamplingSettings
 from fmq.training.device import claim_device
 from fmq.variants import inference_rows
 

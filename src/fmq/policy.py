@@ -18,7 +18,8 @@ from fmq.flow import Velocity, euler, one_step
 from fmq.guidance import CriticFunction
 from fmq.networks import VelocityNetwork
 from fmq.own_methods import OwnMethod, defined
-from fmq.settings import NetworkSettings, SamplingSettings, Study
+from fmq.settings import Study
+from fmq.stage_settings import NetworkSettings, SamplingSettings
 
 Proposal = Callable[[Velocity, Tensor, Tensor], Tensor]
 

@@ -16,7 +16,7 @@ from fmq.data.demonstrations import (
 from fmq.data.random_actions import random_script
 from fmq.data.tabletop_expert import _command, noisy_script
 from fmq.datasets import RandomData, ScriptedData
-from fmq.envs.robomimic import make_simulator, observe, reset_simulator
+from fmq.envs.robosuite import make_simulator, observe, reset_simulator
 
 SIZES = {"episodes": 2, "validation_episodes": 1, "seed": 0}
 

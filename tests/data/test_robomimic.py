@@ -11,7 +11,7 @@ from fmq.data.demonstrations import demonstrate, make_env_args, write_demonstrat
 from fmq.data.robomimic import check_file, read_transitions
 from fmq.data.transitions import load_transitions
 from fmq.datasets import RandomData, ScriptedData
-from fmq.envs.robomimic import make_simulator, quaternions
+from fmq.envs.robosuite import make_simulator, quaternions
 from fmq.errors import UserError
 from fmq.tasks import LOW_DIM, TaskSettings, parse_task
 

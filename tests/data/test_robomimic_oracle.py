@@ -15,8 +15,8 @@ import pytest
 from fmq.data.demonstrations import demonstrate, make_env_args, write_demonstrations
 from fmq.data.robomimic import read_transitions
 from fmq.datasets import RandomData, ScriptedData
-from fmq.envs.robomimic import (
-    RobomimicEnvironment,
+from fmq.envs.robomimic import RobomimicEnvironment
+from fmq.envs.robosuite import (
     make_simulator,
     named_observation,
     observation_widths,

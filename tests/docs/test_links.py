@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import pytest
 from helpers.documents import PAGES, ROOT, anchors, code_spans, links
 
-from fmq.settings import FMQSettings
+from fmq.stage_settings import FMQSettings
 
 FOLDERS = "src|config|docs|benchmarks|tests|workflow|slurm|profiles"
 PAGE_NAMES = [str(page.relative_to(ROOT)) for page in PAGES]

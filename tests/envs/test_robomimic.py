@@ -8,9 +8,8 @@ from scipy.spatial.transform import Rotation
 from fmq.data.demonstrations import make_env_args
 from fmq.data.tabletop_expert import noisy_script
 from fmq.envs.environment import Environment, make_environment
-from fmq.envs.robomimic import (
-    EPISODE_LIMITS,
-    RobomimicEnvironment,
+from fmq.envs.robomimic import EPISODE_LIMITS, RobomimicEnvironment
+from fmq.envs.robosuite import (
     check_version,
     make_simulator,
     named_observation,

@@ -6,7 +6,7 @@ import numpy as np
 
 from fmq.data.demonstrations import demonstrate, make_env_args, write_demonstrations
 from fmq.datasets import RandomData
-from fmq.envs.robomimic import make_simulator
+from fmq.envs.robosuite import make_simulator
 
 
 def write_random(path: Path, environment: str, episodes: int, steps: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fmq.data.robomimic import First, read_first
-from fmq.envs.robomimic import (
+from fmq.envs.robosuite import (
     make_simulator,
     observation_widths,
     observe_states,

@@ -12,7 +12,7 @@ import numpy as np
 from fmq.data.random_actions import random_script
 from fmq.data.tabletop_expert import Script, noisy_script
 from fmq.datasets import GeneratedData, ScriptedData
-from fmq.envs.robomimic import (
+from fmq.envs.robosuite import (
     ROBOSUITE_TYPE,
     Observation,
     import_robosuite,
@@ -86,7 +86,7 @@ def demonstrate(
     the standard deviation of its noise uniformly from [0, 2 * action_noise].
 
     Args:
-        simulator: of `fmq.envs.robomimic.make_simulator`.
+        simulator: of `fmq.envs.robosuite.make_simulator`.
         seed: the same seed gives the same episode, whatever the simulator was used for before.
     """
     start, actions = (int(word) for word in seed.generate_state(2, np.uint64))

@@ -26,7 +26,8 @@ from fmq.data.manifest import FILE_NAME, file_sha256, write_manifest
 from fmq.data.sources import record_path
 from fmq.data.workers import parallel_map
 from fmq.datasets import GeneratedData, ScriptedData, check_source, simulator_of, suite_of
-from fmq.envs import robomimic
+from fmq.envs.robomimic import EPISODE_LIMITS
+from fmq.envs.robosuite import make_simulator
 from fmq.errors import UserError
 from fmq.progress import Heartbeat, progress
 
@@ -180,8 +181,8 @@ def _is_maze(name: str) -> bool:
 @lru_cache(maxsize=1)
 def _make_simulator(environment: str) -> Any:
     """Kept from one episode to the next: making one costs up to two seconds."""
-    if environment in robomimic.EPISODE_LIMITS:
-        return robomimic.make_simulator(make_env_args(environment))
+    if environment in EPISODE_LIMITS:
+        return make_simulator(make_env_args(environment))
     if _is_maze(environment):
         return maze_expert.make_maze(environment)
     return manipulation_expert.make_manipulator(environment)

@@ -17,7 +17,7 @@ from fmq.data.hdf5 import (
     read_names,
 )
 from fmq.data.transitions import Transitions
-from fmq.envs.robomimic import read_env_args
+from fmq.envs.robosuite import read_env_args
 from fmq.errors import UserError
 from fmq.messages import one_line
 from fmq.tasks import Task

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from fmq.envs.robomimic import Observation
+from fmq.envs.robosuite import Observation
 
 HOVER = np.array([0, 0, 0.08])
 """Metres above the grasp where the descent begins."""

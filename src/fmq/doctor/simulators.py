@@ -19,7 +19,7 @@ simulator.step(simulator.action_space.sample())
 """,
     "robomimic": """
 from numpy import zeros
-from fmq.envs.robomimic import make_simulator
+from fmq.envs.robosuite import make_simulator
 simulator = make_simulator(
     {{"env_name": {environment!r}, "env_kwargs": {{"robots": "Panda"}}}}
 )
@@ -32,7 +32,7 @@ simulator.step(zeros(simulator.action_dim))
 _OWN_STEP = """
 from pathlib import Path
 from numpy import zeros
-from fmq.envs.robomimic import make_simulator, read_env_args
+from fmq.envs.robosuite import make_simulator, read_env_args
 simulator = make_simulator(read_env_args(Path({file!r}), {environment!r}))
 simulator.reset()
 simulator.step(zeros(simulator.action_dim))

@@ -9,8 +9,9 @@ from pydantic import Field, ValidationError
 
 from fmq.errors import UserError
 from fmq.messages import one_line, shown
+from fmq.methods import Aggregate
 from fmq.section import Section, describe
-from fmq.settings import Aggregate, NetworkSettings, SamplingSettings
+from fmq.stage_settings import NetworkSettings, SamplingSettings
 from fmq.tasks import Reading, Task, TaskSettings, parse_task
 
 CARD, WEIGHTS = "card.json", "policy.safetensors"

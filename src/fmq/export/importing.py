@@ -20,7 +20,8 @@ from fmq.messages import one_line
 from fmq.methods import fitting_samplers
 from fmq.policy import make_networks
 from fmq.runs import dataset_settings
-from fmq.settings import NetworkSettings, Study
+from fmq.settings import Study
+from fmq.stage_settings import NetworkSettings
 
 
 def import_jax(path: Path, study: Study, task_name: str, folder: Path) -> list[str]:
