@@ -163,7 +163,10 @@ def export(
     from fmq.export.exporting import export_run
     from fmq.runs import make_run
 
-    export_run(make_run(load(settings, results), task, seed, run), results, to, one_step)
+    card = export_run(make_run(load(settings, results), task, seed, run), results, to, one_step)
+    scores = [f"{score.success:.0%} by {name}" for name, score in card.scores.items()]
+    told = ", ".join(scores) or "not evaluated"
+    typer.echo(f"{to}: {run} of {task}, seed {seed}; success {told}; `fmq play {to}` runs it")
 
 
 @app.command()

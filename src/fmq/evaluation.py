@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 
 from fmq import paths
+from fmq.data.manifest import file_sha256
 from fmq.data.normalization import Normalizer
 from fmq.ensemble import CriticEnsemble
 from fmq.envs.environment import make_environment
@@ -169,8 +170,8 @@ def load_policy(run: Run, sampler: str, results: Path, device: torch.device) -> 
 def evaluate_checkpoint(run: Run, sampler: str, results: Path) -> None:
     """Evaluate a run's last checkpoint and write `evaluate-RUN-SAMPLER.csv`.
 
-    Beside it, `evaluate-RUN-SAMPLER.json` has the settings behind it and the sha256 of the files
-    that the run learned from.
+    Beside it, `evaluate-RUN-SAMPLER.json` has the settings behind it and the sha256 of the
+    checkpoint and of the files that the run learned from.
     """
     claim = claim_device(run.study)
     policy = load_policy(run, sampler, results, claim.device)
@@ -193,5 +194,10 @@ def evaluate_checkpoint(run: Run, sampler: str, results: Path) -> None:
 
 def _record(run: Run, sampler: str, results: Path) -> dict[str, Any]:
     """What an evaluation rests on: the data of the run, though there may be others by now."""
-    settings, dataset = evaluation_settings(run, sampler), learned_from(run, results)
-    return {"hash": settings_hash(settings), "settings": settings, "dataset": dataset}
+    settings = evaluation_settings(run, sampler)
+    return {
+        "hash": settings_hash(settings),
+        "settings": settings,
+        "checkpoint": file_sha256(checkpoint_file(run, results)),
+        "dataset": learned_from(run, results),
+    }

@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from typer.testing import CliRunner
 
 from fmq import Policy
+from fmq.cli import app
 from fmq.data.manifest import file_sha256
 from fmq.errors import UserError
 from fmq.evaluation import load_policy
@@ -117,6 +119,18 @@ def test_the_same_run_gives_the_same_bytes(
     assert names == sorted([CARD, WEIGHTS, "one_step.pt2"])
     for name in names:
         assert (tmp_path / "again" / name).read_bytes() == (exported / name).read_bytes(), name
+
+
+def test_the_command_tells_what_it_took_out(fmq_run: Run, results: Path, tmp_path: Path) -> None:
+    settings, folder = tmp_path / "settings.json", tmp_path / "policy"
+    settings.write_text(fmq_run.study.model_dump_json())
+    place = ["--results", str(results), "--settings", str(settings), "--to", str(folder)]
+    command = ["export", fmq_run.task.name, "--seed", "0", "--run", fmq_run.name, *place]
+    told = CliRunner().invoke(app, command).stdout
+    scores = read_card(folder).scores
+    assert scores
+    assert all(f"{score.success:.0%} by {name}" in told for name, score in scores.items())
+    assert f"`fmq play {folder}`" in told
 
 
 def test_what_is_there_stays(fmq_run: Run, results: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import yaml
 
 from fmq.configuration import study_from_dict
 from fmq.data.generate import generate_dataset
+from fmq.data.manifest import file_sha256
 from fmq.errors import UserError
 from fmq.evaluation import evaluate_checkpoint
 from fmq.paths import dataset_folder, evaluation_file, run_folder
@@ -117,6 +118,14 @@ def test_all_methods_and_samplers_meet_the_same_number_of_episodes(
         rows = list(csv.DictReader(file))
     assert [row["episode"] for row in rows] == [str(n) for n in range(study.evaluation.episodes)]
     assert {row["step"] for row in rows} == {str(study.online.steps)}
+
+
+def test_an_evaluation_records_the_checkpoint_it_is_of(results: Path) -> None:
+    path = evaluation_file(results, TASK, 0, "finetune-fmq", "qgbs")
+    checkpoint = run_folder(results, TASK, 0, "finetune-fmq") / "checkpoint.pt"
+    assert json.loads(path.with_suffix(".json").read_text())["checkpoint"] == file_sha256(
+        checkpoint
+    )
 
 
 def test_a_flow_map_sampler_is_refused_on_a_diagonal_policy(study: Study, results: Path) -> None:
