@@ -50,3 +50,14 @@ def test_the_gradient_at_chosen_rows_is_autograds(how: str, prepared: bool) -> N
     found, found_at = values_then_gradient(critic, obs, actions, how)
     torch.testing.assert_close(found, expected.detach(), **FLOAT32)
     torch.testing.assert_close(found_at(rows), expected_at(rows), **FLOAT32)
+
+
+def test_critics_in_bfloat16_have_gradients_too() -> None:
+    shape = {"hidden_width": 16, "hidden_layers": 2, "activation": "gelu"}
+    critic = CriticEnsemble(5, 6, **shape, generator=torch.Generator().manual_seed(0))
+    obs, actions = random(3, 5), random(3, 6, seed=1)
+    values, gradient = value_and_gradient(critic, obs, actions, "min")
+    rounded = value_and_gradient(critic.bfloat16(), obs, actions, "min")
+    assert [one.dtype for one in rounded] == [torch.float32, torch.float32]
+    torch.testing.assert_close(rounded[0], values, rtol=0.02, atol=0.02)
+    torch.testing.assert_close(rounded[1], gradient, rtol=0.1, atol=0.02)

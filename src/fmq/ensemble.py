@@ -41,6 +41,7 @@ class Critic(MultilayerPerceptron):
 
     def pullback(self, inputs: Tensor) -> tuple[Tensor, Pull]:
         """Values (...), and the function from cotangents (..., 1) to those of the inputs."""
+        inputs = inputs.to(self.linear[0][0].dtype)
         layers = self.prepared or self.linear
         transposed = self.transposed or [weight.t() for weight, _ in self.linear]
         values, pull = pullback(inputs, layers, self.gains, self.activation, transposed)
@@ -79,7 +80,9 @@ class CriticEnsemble(nn.Module):
         first, second = (cast(Critic, critic) for critic in self.critics)
         one, pull = first.pullback(inputs)
         gradient = pull(torch.ones_like(one).unsqueeze(-1))
-        return torch.stack([one, second(inputs)]), gradient[..., observations.shape[-1] :]
+        return torch.stack([one, second(inputs)]), gradient[..., observations.shape[-1] :].to(
+            actions.dtype
+        )
 
     @torch.no_grad()
     def values_then_gradient(
@@ -107,7 +110,7 @@ class CriticEnsemble(nn.Module):
         def gradient_at(rows: Tensor | None) -> Tensor:
             mine = share if rows is None else share.view(-1, 1)[rows]
             gradient = pulls[0](mine, rows) + pulls[1](1 - mine, rows)
-            return gradient[..., observations.shape[-1] :]
+            return gradient[..., observations.shape[-1] :].to(actions.dtype)
 
         return torch.stack(values), gradient_at
 

@@ -6,6 +6,7 @@ by the stages alone: nothing here imports torch, until a file does.
 
 import ast
 import hashlib
+import random
 import re
 import symtable
 import sys
@@ -17,6 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+import numpy as np
 from pydantic import Field
 
 from fmq.errors import UserError
@@ -64,7 +66,9 @@ class OwnMethod(Section):
 
     file: str = Field(min_length=1, description="Python file, seen from the working folder")
     label: str = Field(
-        pattern=r"^\w[\w .,()-]*$", max_length=40, description="how tables and figures call it"
+        pattern=r"^\w([\w .,()-]*[\w.)])?$",
+        max_length=40,
+        description="how tables and figures call it",
     )
     offline: str = Field(description="offline run it starts from: distill or pretrain-NAME")
     sampler: str = Field(description="how it acts; the method's own name takes the file's sampler")
@@ -92,7 +96,7 @@ def check_own_methods(own: Mapping[str, OwnMethod]) -> None:
         ValueError: a name, label, offline run or sampler is not allowed.
         UserError: a file is missing, is no Python, or does not define what it has to.
     """
-    labels = [method.label for method in METHODS.values()]
+    labels = ["IQM", *SAMPLER_LABELS.values(), *(method.label for method in METHODS.values())]
     for name, row in own.items():
         where = f"own_methods.{name}"
         if not _NAME.fullmatch(name):
@@ -103,7 +107,7 @@ def check_own_methods(own: Mapping[str, OwnMethod]) -> None:
         if name in _TAKEN:
             raise ValueError(f"{where}: fmq has something of this name; choose another")
         if row.label in labels:
-            raise ValueError(f"{where}.label: {row.label!r} is another method's; choose another")
+            raise ValueError(f"{where}.label: {row.label!r} is taken; choose another")
         labels.append(row.label)
         if row.offline not in OFFLINE:
             raise ValueError(
@@ -166,6 +170,7 @@ def _parsed(path: Path, content: bytes) -> Code:
         text = content.decode()
         tree = ast.parse(text)
         table = symtable.symtable(text, str(path), "exec")
+        bare = repr(_bare(tree))
     except SyntaxError as error:
         line = f"line {error.lineno}: " if error.lineno else ""
         raise UserError(f"{path}: {line}no Python: {one_line(error.msg)}") from None
@@ -174,17 +179,25 @@ def _parsed(path: Path, content: bytes) -> Code:
     names = (
         one.get_name() for one in table.get_symbols() if one.is_assigned() or one.is_imported()
     )
-    digest = hashlib.sha256(_bare(tree).encode()).hexdigest()
+    digest = hashlib.sha256(bare.encode()).hexdigest()
     return Code(path, text, digest, frozenset(names))
 
 
-def _bare(tree: ast.Module) -> str:
-    """The code without comments and docstrings, in one layout."""
+def _bare(node: Any) -> Any:
+    """The code without comments, layout and docstrings: types and values of its syntax tree.
+
+    Fields that are empty are left out: newer versions of Python have more of them.
+    """
+    if isinstance(node, list):
+        return [_bare(one) for one in node]
+    if not isinstance(node, ast.AST):
+        return node
     documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-    for node in ast.walk(tree):
-        if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
-    return ast.unparse(tree)
+    fields = dict(ast.iter_fields(node))
+    if isinstance(node, documented) and ast.get_docstring(node, clean=False) is not None:
+        fields["body"] = node.body[1:]
+    kept = {name: _bare(value) for name, value in fields.items() if value not in (None, [])}
+    return type(node).__name__, kept
 
 
 @cache
@@ -193,7 +206,7 @@ def execute(name: str, code: Code) -> ModuleType:
     module = ModuleType(f"own_{name}")
     module.__file__ = str(code.path)
     sys.modules[module.__name__] = module  # where dataclasses look for the names in annotations
-    with told_in_one_line(code):
+    with drawing_nothing(code), told_in_one_line(code):
         exec(compile(code.text, str(code.path), "exec"), vars(module))
     return module
 
@@ -207,6 +220,28 @@ def defined(name: str, row: OwnMethod, thing: str, kind: type[Any]) -> Any:
             f"{kind.__module__}.{kind.__name__}"
         )
     return found
+
+
+@contextmanager
+def drawing_nothing(code: Code) -> Iterator[None]:
+    """Around foreign code: random numbers of its own, which no run could repeat, are refused."""
+    before = _generators()
+    yield
+    if _generators() != before:
+        raise UserError(
+            f"{code.path}: draws random numbers itself, which no run could repeat; take those of "
+            "noise and times, and ask for more of them where ActorLoss or Sampler is made"
+        )
+
+
+def _generators() -> list[Any]:
+    """States of the generators that code reaches without being given one."""
+    import torch
+
+    numpy_state = np.random.get_state(legacy=False)
+    devices = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    states = [state.numpy().tobytes() for state in (torch.get_rng_state(), *devices)]
+    return [random.getstate(), repr(numpy_state), numpy_state["state"]["key"].tobytes(), *states]
 
 
 @contextmanager

@@ -65,8 +65,14 @@ def through(
         if norm is not None:
             gain, shift = norm
             x = functional.layer_norm(x, gain.shape, gain, shift, LAYER_NORM_EPSILON)
-    weight, bias = layers[-1]
-    # Values of a critic lie so close together that bfloat16 would make many of them equal.
+    return output(x, layers[-1])
+
+
+def output(x: Tensor, layer: Layer) -> Tensor:
+    """The output layer, in float32 also behind hidden layers in bfloat16.
+
+    Values of a critic lie so close together that bfloat16 would make many of them equal.
+    """
     if x.dtype == torch.bfloat16:
-        x, weight, bias = x.float(), weight.float(), bias.float()
-    return functional.linear(x, weight, bias)
+        return functional.linear(x.float(), *(one.float() for one in layer))
+    return functional.linear(x, *layer)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +18,7 @@ from fmq.errors import UserError
 from fmq.flow import Velocity, euler, one_step
 from fmq.guidance import CriticFunction
 from fmq.networks import VelocityNetwork
-from fmq.own_methods import OwnMethod, defined
+from fmq.own_methods import OwnMethod, defined, told_in_one_line
 from fmq.settings import Study
 from fmq.stage_settings import NetworkSettings, SamplingSettings
 
@@ -105,10 +106,15 @@ def sampler_of(study: Study, name: str, aggregate: str) -> Sampler:
 def _own_sampler(name: str, row: OwnMethod) -> Sampler:
     found: Sampler = defined(name, row, "sampler", Sampler)
     if type(found.noises) is not int or found.noises < 0:
-        raise UserError(f"{row.file}: sampler.noises has to be 0 or more, got {found.noises!r}")
+        raise UserError(
+            f"{row.file}: sampler.noises has to be an integer, 0 or more, got {found.noises!r}"
+        )
 
     def choose(velocity: Velocity, critic: CriticFunction, obs: Tensor, noise: Tensor) -> Tensor:
-        chunks = found.choose(velocity, critic, obs, noise)
+        # A compiler tells what it cannot take in its own way.
+        compiling = torch.compiler.is_compiling()
+        with nullcontext() if compiling else told_in_one_line(row.code):
+            chunks = found.choose(velocity, critic, obs, noise)
         if chunks.shape != (len(noise), noise.shape[-1]):
             raise UserError(
                 f"{row.file}: the sampler returns {tuple(chunks.shape)} for noise of "

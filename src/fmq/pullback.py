@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from fmq.fused import product
-from fmq.perceptron import ACTIVATIONS, LAYER_NORM_EPSILON, TANGENTS, Pairs
+from fmq.perceptron import ACTIVATIONS, LAYER_NORM_EPSILON, TANGENTS, Pairs, output
 
 
 class Pull(Protocol):
@@ -49,7 +49,7 @@ def pullback(
     @torch.no_grad()
     def pull(cotangents: Tensor, rows: Tensor | None = None) -> Tensor:
         *hidden, last = transposed
-        cotangents = functional.linear(cotangents, last)
+        cotangents = functional.linear(cotangents, last.to(cotangents.dtype)).to(last.dtype)
         for weight, norm, record in zip_longest(reversed(hidden), reversed(norms), reversed(tape)):
             if rows is not None:
                 record = [one.flatten(0, -2).index_select(0, rows) for one in record]
@@ -62,7 +62,7 @@ def pullback(
             cotangents = product(TANGENTS[activation](before, cotangents), weight)
         return cotangents
 
-    return functional.linear(x, *layers[-1]), pull
+    return output(x, layers[-1]), pull
 
 
 def _layer_norm_backward(

@@ -119,6 +119,11 @@ class Study(Section):
         if sampler not in self.fitting_samplers(self.method(method).offline):
             raise ValueError(f"samplers: {row!r} needs a flow map, and {method} has none")
 
+    def shaping(self) -> dict[str, Any]:
+        """All settings but those that shape nothing, and what methods' files do."""
+        codes = {name: row.code.digest for name, row in self.own_methods.items()}
+        return self.model_dump(exclude=SHAPES_NOTHING) | ({"code": codes} if codes else {})
+
     @property
     def known_methods(self) -> dict[str, Method]:
         """fmq's methods, and those in files of their own."""

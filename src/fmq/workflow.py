@@ -17,7 +17,7 @@ from fmq.files import write_json
 from fmq.locks import own
 from fmq.methods import PRETRAININGS
 from fmq.runs import DISTILLATIONS, dataset_settings, evaluation_settings, make_run, settings_hash
-from fmq.settings import SHAPES_NOTHING, Study
+from fmq.settings import Study
 from fmq.theory.runs import theory_settings
 from fmq.variants import ablation_rows, flow_map_methods, inference_rows
 
@@ -235,5 +235,5 @@ def theory_hash(study: Study, task: str, seed: str) -> str:
 
 
 def study_hash(study: Study) -> str:
-    """Changes with any setting but those that shape nothing."""
-    return settings_hash(study.model_dump(exclude=SHAPES_NOTHING))
+    """Changes with any setting but those that shape nothing, and with a method's file."""
+    return settings_hash(study.shaping())

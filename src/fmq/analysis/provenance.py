@@ -9,7 +9,7 @@ from typing import Any
 from fmq.data.manifest import read_manifest
 from fmq.provenance import code_commit, package_versions
 from fmq.runs import canonical
-from fmq.settings import SHAPES_NOTHING, Study
+from fmq.settings import Study
 
 PACKAGES = (
     *("fmq", "torch", "numpy", "pandas", "scipy", "mujoco"),
@@ -42,9 +42,8 @@ def collect_provenance(study: Study, datasets: Sequence[Path]) -> dict[str, Any]
 
 
 def settings_sha256(study: Study) -> str:
-    """Of all settings but those that shape nothing: any other change makes another."""
-    shaped = study.model_dump(exclude=SHAPES_NOTHING)
-    return hashlib.sha256(canonical(shaped).encode()).hexdigest()
+    """Of all that `Study.shaping` has: any change of it makes another."""
+    return hashlib.sha256(canonical(study.shaping()).encode()).hexdigest()
 
 
 def present_manifests(study: Study, paths: Sequence[Path]) -> list[Path]:

@@ -102,12 +102,20 @@ class SimulatorProcesses:
                 answers[number], error = self.workers[number].connection.recv()
                 if error is not None:
                     raise UserError(error)
-        except (EOFError, ConnectionError):
-            raise UserError(
+        except (EOFError, OSError):  # OSError: in the middle of an answer
+            raise UserError(self._what_ended()) from None
+        return answers
+
+    def _what_ended(self) -> str:
+        """Why a process answers no more, in words."""
+        codes = [_ended(worker.process) for worker in self.workers]
+        if -signal.SIGKILL in codes:
+            return (
                 "evaluation: a process of its simulators was killed, often for want of memory; "
                 "use fewer evaluation.processes or evaluation.environments"
-            ) from None
-        return answers
+            )
+        told = ", ".join(str(code) for code in codes if code is not None) or "unknown"
+        return f"evaluation: a process of its simulators ended with exit code {told}; see the log"
 
     @contextmanager
     def _closed_on_error(self) -> Iterator[None]:
@@ -117,6 +125,14 @@ class SimulatorProcesses:
         except BaseException:
             self.close()
             raise
+
+
+def _ended(process: subprocess.Popen[bytes]) -> int | None:
+    """Exit code of a process that may just be ending; None if it goes on."""
+    try:
+        return process.wait(1)
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def _start_worker() -> _Worker:

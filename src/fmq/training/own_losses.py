@@ -8,7 +8,7 @@ from torch import Tensor
 
 from fmq.data.sequences import Batch
 from fmq.errors import UserError
-from fmq.own_methods import Code, defined, told_in_one_line
+from fmq.own_methods import Code, defined, drawing_nothing, told_in_one_line
 from fmq.runs import Run
 from fmq.training.actor_losses import ACTOR_LOSSES, ActorInputs, ActorLoss
 from fmq.training.learner import Learner
@@ -34,7 +34,7 @@ def find_actor_loss(run: Run) -> ActorLoss:
         count = getattr(found, name)
         if type(count) is not int or count < 0:
             raise UserError(
-                f"{run.code.path}: actor_loss.{name} has to be 0 or more, got {count!r}"
+                f"{run.code.path}: actor_loss.{name} has to be an integer, 0 or more, got {count!r}"
             )
     return found
 
@@ -52,28 +52,19 @@ def try_once(code: Code, learner: Learner, batch: Batch, objective: Objective) -
     """
     loss = objective.actor_loss
     checked = loss._replace(loss=partial(_checked, code, learner, loss))
-    generator, device = learner.generator.get_state(), learner.generator.device
-    before = _global_states(device)
+    generator = learner.generator.get_state()
     draws = learner.draw(len(batch.actions), objective)
     learner.generator.set_state(generator)
     learner.refresh_pickers()
-    with told_in_one_line(code):
+    observations = learner.normalizer(batch.next_observations)
+    with drawing_nothing(code), told_in_one_line(code):
         learner.gradients(
             batch, draws, draws.noise.new_ones(()), objective._replace(actor_loss=checked)
         )
-    if not all(map(torch.equal, before, _global_states(device))):
-        raise UserError(
-            f"{code.path}: draws random numbers itself, which no run could repeat; take those of "
-            "noise and times, and ask for more of them where ActorLoss or Sampler is made"
-        )
-
-
-def _global_states(device: torch.device) -> list[Tensor]:
-    """Of torch's own generators, which nothing in training may touch."""
-    return [
-        torch.get_rng_state(),
-        *([torch.cuda.get_rng_state(device)] if device.type == "cuda" else []),
-    ]
+        with torch.inference_mode():  # as it acts
+            chunks = objective.sampler.choose(*learner.pickers, observations, draws.candidates)
+    if not (chunks.abs() <= 1).all():
+        raise UserError(f"{code.path}: the sampler returns chunks outside of [-1, 1]; clip them")
 
 
 def _checked(
@@ -97,7 +88,7 @@ def _checked(
         raise UserError(f"{code.path}: the loss is {told}; it has to be a mean, of shape ()")
     if not loss.requires_grad:
         raise UserError(f"{code.path}: the loss does not depend on inputs.velocity")
-    _check_metrics(code, metrics)
+    _check_metrics(code, loss, metrics)
     moved = torch.autograd.grad(
         loss, list(learner.critic.parameters()), retain_graph=True, allow_unused=True
     )
@@ -109,12 +100,18 @@ def _checked(
     return loss, metrics
 
 
-def _check_metrics(code: Code, metrics: dict[Any, Any]) -> None:
+def _check_metrics(code: Code, loss: Tensor, metrics: dict[Any, Any]) -> None:
     for name, value in metrics.items():
-        if not isinstance(name, str) or not name.isidentifier() or name in _COLUMNS:
+        word = isinstance(name, str) and name.isidentifier()
+        if not word or name in _COLUMNS or name.endswith(("_share", "_rate")):
             raise UserError(
                 f"{code.path}: a quantity for the metrics is called {name!r}; it has to be a word "
-                f"that is none of {', '.join(sorted(_COLUMNS))}"
+                f"that is none of {', '.join(sorted(_COLUMNS))}, and no share or rate"
             )
-        if not isinstance(value, Tensor) or value.shape != ():
-            raise UserError(f"{code.path}: {name} for the metrics has to be a tensor of shape ()")
+        if not isinstance(value, Tensor) or value.shape != () or value.device != loss.device:
+            raise UserError(
+                f"{code.path}: {name} for the metrics has to be a tensor of shape (), where the "
+                "loss is"
+            )
+        if not value.isfinite():
+            raise UserError(f"{code.path}: {name} for the metrics is {float(value.detach())}")
