@@ -74,7 +74,7 @@ def dataset(
     settings: Settings = None,
     results: Results = RESULTS,
 ) -> None:
-    """Generate a data set, or fetch it from a local copy or its publisher."""
+    """Generate a data set, take a file, or fetch it from a local copy or its publisher."""
     from fmq.data.provide import provide_dataset
 
     provide_dataset(load(settings, results), name, results, processes)

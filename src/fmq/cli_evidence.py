@@ -152,7 +152,7 @@ def trajectories(
     task: TaskName, seed: Seed, settings: Settings = None, results: Results = RESULTS
 ) -> None:
     """Draw the ways of recorded episodes through a maze, from above."""
-    from fmq.analysis.trajectories import write_trajectories
+    from fmq.rollouts.trajectories import write_trajectories
 
     write_trajectories(load(settings, results), task, seed, results)
 

@@ -192,6 +192,22 @@ def evaluate_checkpoint(run: Run, sampler: str, results: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def check_record(path: Path, run: Run, sampler: str) -> None:
+    """Raise `UserError` unless the episodes in `path` are of these settings."""
+    again = (
+        f"`fmq evaluate {run.task.name} --seed {run.seed} --run {run.name} --sampler {sampler}` "
+        "makes it again"
+    )
+    try:
+        found = json.loads(path.with_suffix(".json").read_text())["hash"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(
+            f"{path.with_suffix('.json')}: does not tell what {path.name} is of; {again}"
+        ) from None
+    if found != settings_hash(evaluation_settings(run, sampler)):
+        raise UserError(f"{path}: made with other settings; {again}")
+
+
 def _record(run: Run, sampler: str, results: Path) -> dict[str, Any]:
     """What an evaluation rests on: the data of the run, though there may be others by now."""
     settings = evaluation_settings(run, sampler)

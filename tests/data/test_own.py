@@ -11,9 +11,11 @@ import pytest
 from helpers.demonstrations import write_random
 
 from fmq.configuration import load_study
+from fmq.data.generate import generate_dataset
 from fmq.data.manifest import check_dataset, file_sha256
 from fmq.data.provide import provide_dataset
 from fmq.data.transitions import load_transitions
+from fmq.datasets import RandomData
 from fmq.doctor.data_files import source_findings
 from fmq.doctor.simulators import simulator_findings
 from fmq.envs.environment import make_environment
@@ -207,3 +209,21 @@ def test_a_kind_of_source_may_be_laid_over_another(root: Path, tmp_path: Path) -
     own = load_study(root / "config.yaml", overlays[0]).datasets[name]
     assert own.model_dump()["path"] == "x"
     assert load_study(root / "config.yaml", *overlays).datasets == plain.datasets
+
+
+def test_rewards_of_one_task_are_not_given_to_two(root: Path, tmp_path: Path) -> None:
+    dataset, path = "pointmaze-medium-navigate-v0", tmp_path / "mine.npz"
+    sizes = {"episodes": 2, "validation_episodes": 1, "episode_length": 8, "seed": 0}
+    generate_dataset(dataset, RandomData(source="random", **sizes), tmp_path, processes=1)
+    with np.load(tmp_path / f"{dataset}.npz") as file:
+        arrays = dict(file)
+    rows = len(arrays["observations"])
+    np.savez(path, **arrays, rewards=np.zeros(rows), masks=np.ones(rows))
+    overlay = tmp_path / "overlay.yaml"
+    settings = json.dumps({dataset: {"source": "file", "path": str(path)}})
+    overlay.write_text(f"datasets: {settings}\n")
+    study = load_study(root / "config.yaml", overlay)
+    with pytest.raises(UserError, match=r"rewards of its own, which are of one task, and .*task2"):
+        provide_dataset(study, dataset, tmp_path / "results", 1)
+    one = study.model_copy(update={"tasks": study.tasks[:1]})
+    provide_dataset(one, dataset, tmp_path / "results", 1)

@@ -157,10 +157,10 @@ def test_scores_of_other_settings_are_refused(fmq_run: Run, results: Path, tmp_p
     mine = Path(shutil.copytree(results, tmp_path / "results"))
     record = evaluation_file(mine, fmq_run.task.name, 0, fmq_run.name, "qgbs").with_suffix(".json")
     record.write_text(json.dumps(json.loads(record.read_text()) | {"hash": "0" * 16}))
-    with pytest.raises(UserError, match="made with other settings; evaluate again"):
+    with pytest.raises(UserError, match=r"other settings; `fmq evaluate .*--sampler qgbs` makes"):
         export_run(fmq_run, mine, tmp_path / "policy")
     record.unlink()
-    with pytest.raises(UserError, match="evaluate again"):
+    with pytest.raises(UserError, match=r"does not tell what .* is of; `fmq evaluate "):
         export_run(fmq_run, mine, tmp_path / "policy")
     assert not (tmp_path / "policy").exists()
 

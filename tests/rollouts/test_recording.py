@@ -96,7 +96,7 @@ def test_an_evaluation_of_other_settings_is_refused(study: Study, run: Run, resu
     with pytest.raises(UserError, match=r"other settings; `fmq evaluate .*--sampler best_of_n`"):
         record_rollouts(study, run.task.name, 0, "fmq", results)
     record.unlink()
-    with pytest.raises(UserError, match=r"missing or damaged"):
+    with pytest.raises(UserError, match=r"does not tell what .* is of; `fmq evaluate "):
         record_rollouts(study, run.task.name, 0, "fmq", results)
 
 

@@ -2,6 +2,7 @@
 
 import math
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,12 +67,13 @@ def read_transitions(path: Path, task: Task) -> Transitions:
     )
 
 
-def check_file(path: Path, name: str, rows: int | None) -> None:
+def check_file(path: Path, name: str, rows: int | None, tasks: Sequence[str] = ()) -> None:
     """Raise `UserError` unless `path` is an OGBench file that fits the data set `name`.
 
     Args:
         name: tells the simulator, whose widths the arrays need. Mazes of one robot have the same.
         rows: states that it has to hold, if known.
+        tasks: that will learn from it; rewards of its own are of one task.
     """
     import gymnasium
     import ogbench  # noqa: F401  registers the environments
@@ -79,6 +81,11 @@ def check_file(path: Path, name: str, rows: int | None) -> None:
     arrays = _read(path)
     _check_rows(path, arrays)
     _check_numbers(path, arrays)
+    if len(tasks) > 1 and "rewards" in arrays:
+        raise UserError(
+            f"{path}: has rewards of its own, which are of one task, and {', '.join(tasks)} would "
+            "learn from them; leave rewards and masks out to have them computed for each"
+        )
     environment = gymnasium.make(simulator_of(name))
     try:
         _check_fit(path, arrays, name, environment)

@@ -25,7 +25,8 @@ def take_file(study: Study, name: str, settings: FileData, folder: Path) -> None
     given = settings.file
     digest = file_sha256(given)
     if suite_of(name) == "ogbench":
-        ogbench.check_file(given, name, rows=None)
+        tasks = [task for task in study.tasks if study.task(task).dataset == name]
+        ogbench.check_file(given, name, rows=None, tasks=tasks)
     else:
         task = study.task(name)
         robomimic.check_file(given, task)

@@ -10,14 +10,14 @@ import torch
 from fmq import paths
 from fmq.analysis.evaluations import read_evaluation
 from fmq.errors import UserError
-from fmq.evaluation import Networks, checkpoint_file, learned_from, load_networks
+from fmq.evaluation import Networks, check_record, checkpoint_file, learned_from, load_networks
 from fmq.export.card import CARD, FORMAT, VERSION, WEIGHTS, Card, Score, digest
 from fmq.export.loading import named_weights
 from fmq.export.one_step import write_one_step
 from fmq.files import whole_folder, write_json
 from fmq.own_methods import METHOD, Code
 from fmq.provenance import code_commit, package_versions
-from fmq.runs import Run, dataset_settings, evaluation_settings, settings_hash
+from fmq.runs import Run, dataset_settings, settings_hash
 
 PACKAGES = ("fmq", "torch", "numpy", "safetensors")
 
@@ -112,7 +112,7 @@ def _scores(run: Run, results: Path) -> dict[str, dict[str, Any]]:
         path = paths.evaluation_file(results, run.task.name, run.seed, run.name, sampler)
         if not path.exists():
             continue
-        _check_record(path, settings_hash(evaluation_settings(run, sampler)))
+        check_record(path, run, sampler)
         episodes = read_evaluation(path)
         scores[sampler] = Score(
             episodes=len(episodes),
@@ -121,14 +121,3 @@ def _scores(run: Run, results: Path) -> dict[str, dict[str, Any]]:
             mean_length=float(episodes["length"].mean()),
         ).model_dump()
     return scores
-
-
-def _check_record(path: Path, expected: str) -> None:
-    """Raise `UserError` unless the episodes in `path` are of these settings."""
-    record = path.with_suffix(".json")
-    try:
-        found = json.loads(record.read_text())["hash"]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise UserError(f"{record}: does not tell what {path.name} is of; evaluate again") from None
-    if found != expected:
-        raise UserError(f"{path}: made with other settings; evaluate again")

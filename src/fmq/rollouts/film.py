@@ -9,11 +9,11 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from fmq import paths
-from fmq.analysis.contact_sheet import write_contact_sheet, write_notice
 from fmq.analysis.pages import write_film_page
 from fmq.analysis.provenance import collect_provenance, source_sentences
 from fmq.doctor.simulators import GRAPHICS_REMEDY, tried, working_graphics
 from fmq.files import atomic_path
+from fmq.rollouts.contact_sheet import write_contact_sheet, write_notice
 from fmq.rollouts.files import Recorded, read_rollouts
 from fmq.rollouts.frames import SIZE, Frame, draw_frames
 from fmq.rollouts.words import outcome, rollout_words, title_of
