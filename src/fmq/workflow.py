@@ -4,6 +4,7 @@ Imports nothing heavier than the settings: a dry run loads no torch.
 """
 
 import re
+import sys
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,6 +17,7 @@ from fmq.errors import UserError
 from fmq.files import write_json
 from fmq.locks import own
 from fmq.methods import PRETRAININGS
+from fmq.report_request import refuse_other_report
 from fmq.runs import DISTILLATIONS, dataset_settings, evaluation_settings, make_run, settings_hash
 from fmq.settings import Study
 from fmq.theory.runs import theory_settings
@@ -41,10 +43,12 @@ def read_config(config: dict[str, Any]) -> Study:
     """Check the configuration that Snakemake merged from its files and its command line.
 
     Raises:
-        UserError: it is wrong, or a file that it names is not there.
+        UserError: it is wrong, a file that it names is not there, or a report is asked for whose
+            results are another study's.
     """
     study = study_from_dict(config, "configuration")
     refuse_missing(study)
+    refuse_other_report(study, RESULTS, sys.argv)
     return study
 
 

@@ -211,6 +211,13 @@ def test_a_kind_of_source_may_be_laid_over_another(root: Path, tmp_path: Path) -
     assert load_study(root / "config.yaml", *overlays).datasets == plain.datasets
 
 
+def test_what_a_file_holds_is_told(
+    study: Callable[..., Study], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    provide_dataset(study(), "mine", tmp_path, 1)
+    assert "mine: 3 demonstrations, 36 steps, 0 solved: no reward" in capsys.readouterr().err
+
+
 def test_rewards_of_one_task_are_not_given_to_two(root: Path, tmp_path: Path) -> None:
     dataset, path = "pointmaze-medium-navigate-v0", tmp_path / "mine.npz"
     sizes = {"episodes": 2, "validation_episodes": 1, "episode_length": 8, "seed": 0}

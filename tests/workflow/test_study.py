@@ -263,6 +263,15 @@ def test_the_report_shows_tables_and_figures_in_one_file(project: Project) -> No
     assert not re.search(r"<(?:script|link|img)[^>]+(?:src|href)=[\"']?https?:", text)
 
 
+def test_a_report_of_another_study_is_refused(project: Project) -> None:
+    report = project.folder / "results" / "other.html"
+    result = project.snakemake(*project.overlay("fmq: {eta: 0.5}"), "--report", str(report))
+    assert result.returncode != 0
+    last = result.stderr.splitlines()[-1]
+    assert re.match(r"fmq: results was last filled by study smoke \(settings \w{12}\), and", last)
+    assert not report.exists()
+
+
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium here")
 def test_a_browser_without_a_network_shows_the_report(project: Project, tmp_path: Path) -> None:
     report = project.folder / "results" / "report.html"

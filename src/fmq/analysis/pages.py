@@ -2,6 +2,7 @@
 
 import base64
 import html
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -71,10 +72,16 @@ def _settings(section: BaseModel, place: str = "") -> Iterator[tuple[str, str, s
             continue
         items = value.items() if isinstance(value, dict) else ()
         if not items:
-            yield f"{place}{name}", escape_markdown(str(value)), field.description or ""
+            yield f"{place}{name}", _shown(value), field.description or ""
         for key, one in items:
             shown = one.model_dump() if isinstance(one, BaseModel) else one
-            yield f"{place}{name}.{key}", escape_markdown(str(shown)), ""
+            yield f"{place}{name}.{key}", _shown(shown), ""
+
+
+def _shown(value: Any) -> str:
+    """A value as settings files have it."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return escape_markdown(text)
 
 
 def _write(target: Path, title: str, text: str) -> None:

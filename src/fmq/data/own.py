@@ -1,5 +1,6 @@
 """Take a file of the study's own as a data set: checked, and linked to from the results."""
 
+import sys
 from pathlib import Path
 
 from fmq.data import ogbench, robomimic
@@ -9,6 +10,7 @@ from fmq.data.sources import record_path
 from fmq.datasets import FileData, refuse_missing_files, suite_of, training_file
 from fmq.files import atomic_path
 from fmq.settings import Study
+from fmq.tasks import Task
 
 
 def take_file(study: Study, name: str, settings: FileData, folder: Path) -> None:
@@ -31,6 +33,7 @@ def take_file(study: Study, name: str, settings: FileData, folder: Path) -> None
         task = study.task(name)
         robomimic.check_file(given, task)
         check_against_simulator(given, task)
+        print(f"{name}: {_held(given, task)}", file=sys.stderr)
     target = folder / training_file(name)
     (folder / FILE_NAME).unlink(missing_ok=True)
     record_path(target).unlink(missing_ok=True)  # it is no official file, if one was here before
@@ -47,3 +50,11 @@ def take_file(study: Study, name: str, settings: FileData, folder: Path) -> None
             "files": {target.name: entry},
         },
     )
+
+
+def _held(path: Path, task: Task) -> str:
+    """What a file of demonstrations holds, in words."""
+    data = robomimic.read_transitions(path, task)
+    solved = int((data.masks == 0).sum())
+    told = f"{int(data.terminals.sum())} demonstrations, {len(data.actions)} steps, {solved} solved"
+    return told if solved else f"{told}: no reward tells what to learn"

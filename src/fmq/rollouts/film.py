@@ -28,6 +28,7 @@ COLORS = 96
 MILLISECONDS, LAST = 100, 2000
 _LINE, _GAP = 18, 4
 _TEXT = (26, 26, 26)
+IN_A_MAZE = "As OGBench draws a maze: walls light, floor dark, the goal red."
 
 
 def write_film(study: Study, task: str, seed: int, method: str, results: Path) -> None:
@@ -43,7 +44,8 @@ def write_film(study: Study, task: str, seed: int, method: str, results: Path) -
     title, data = title_of(run), run.task.dataset
     provenance = collect_provenance(study, [paths.manifest_file(results, data)])
     label = study.method(run.kind).label
-    words = f"{rollout_words({label: rollouts})} {source_sentences(provenance)}"
+    seen = f" {IN_A_MAZE}" if rollouts.shown[0].plan is not None else ""
+    words = f"{rollout_words({label: rollouts})}{seen} {source_sentences(provenance)}"
     film, page = (target.with_name(f"{method}.{suffix}") for suffix in ("gif", "html"))
     value, faults = working_graphics()
     if value is None:

@@ -7,7 +7,7 @@ from typing import Any
 from fmq.settings import Study
 from fmq.status.examine import DONE, FAILED, OTHER_SETTINGS, RUNNING, STATES, WAITING, State
 
-LEGEND = "done 94%: success of an evaluation; at 84%: of the steps; waiting*: listed above"
+LEGEND = "done N%: success of that evaluation; at N%: share of its steps; waiting*: listed above"
 
 
 def as_text(study: Study, states: Sequence[State]) -> str:
