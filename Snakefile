@@ -32,6 +32,7 @@ wildcard_constraints:
 localrules:
     all,
     dataset,
+    import_run,
     scores,
     statistics,
     tables,
@@ -63,6 +64,7 @@ onstart:
 include: "workflow/rules/dataset.smk"
 include: "workflow/rules/offline.smk"
 include: "workflow/rules/online.smk"
+include: "workflow/rules/imported.smk"
 include: "workflow/rules/evaluate.smk"
 include: "workflow/rules/analysis.smk"
 include: "workflow/rules/evidence.smk"

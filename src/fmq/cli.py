@@ -131,6 +131,21 @@ def finetune(
 
 
 @app.command()
+def import_run(
+    task: TaskName,
+    seed: Seed,
+    method: Method,
+    settings: Settings = None,
+    results: Results = RESULTS,
+) -> None:
+    """Make the run of an imported method from its file; nothing in it is executed."""
+    from fmq.export.imported_runs import import_run as read
+    from fmq.runs import make_run
+
+    read(make_run(load(settings, results), task, seed, f"finetune-{method}"), results)
+
+
+@app.command()
 def evaluate(
     task: TaskName,
     seed: Seed,

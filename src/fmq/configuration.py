@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from fmq.datasets import refuse_missing_files
 from fmq.errors import UserError
+from fmq.imported import refuse_missing_imports
 from fmq.messages import one_line
 from fmq.section import describe, overlaid
 from fmq.settings import Study
@@ -32,8 +33,13 @@ def study_from_dict(values: dict[str, Any], source: str) -> Study:
 
 
 def refuse_missing(study: Study) -> None:
-    """Raise `UserError` unless the files that the study takes as data sets are there."""
+    """Raise `UserError` unless the files that the study takes data and policies from are there.
+
+    With `allow_missing`, policies need not be.
+    """
     refuse_missing_files({name: study.datasets[name] for name in study.dataset_names()})
+    if not study.allow_missing:
+        refuse_missing_imports(study.compared_imports, study.tasks, study.seeds)
 
 
 def load_study(path: Path, *overlays: Path) -> Study:

@@ -112,6 +112,8 @@ def load_learner(run: Run, results: Path, device: torch.device) -> dict[str, Any
 def learned_from(run: Run, results: Path) -> dict[str, str]:
     """The sha256 of each file of the data set that a finished run learned from.
 
+    Of an imported run, of the file that it was made of.
+
     Raises:
         UserError: its folder does not tell.
     """

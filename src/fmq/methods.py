@@ -1,8 +1,8 @@
 """fmq's methods, as data: (offline checkpoint, online actor loss, acting sampler).
 
-A study may have others beside them (`fmq.own_methods`): `Study.method` knows both. Names refer to
-functions elsewhere (`fmq.training.actor_losses`, `fmq.policy`), so that this file can be read by
-the workflow without importing torch.
+A study may have others beside them (`fmq.own_methods`, `fmq.imported`): `Study.method` knows all.
+Names refer to functions elsewhere (`fmq.training.actor_losses`, `fmq.policy`), so that the workflow
+can read this file without importing torch.
 """
 
 from dataclasses import dataclass
@@ -33,20 +33,26 @@ class Method:
 
     Attributes:
         label: how tables and figures call it.
-        offline: offline run it starts from, ``distill`` (a flow map) or ``pretrain-NAME``.
+        offline: offline run it starts from, ``distill`` (a flow map) or ``pretrain-NAME``; None if
+            it is not trained here but imported, as a flow map.
         actor_loss: online loss of the policy, a key of `fmq.training.actor_losses.ACTOR_LOSSES`,
-            or the name of a method in a file of its own.
+            or the name of a method in a file of its own; of an imported one there is none.
         sampler: how it acts, and how the critic target picks the next chunk.
         interacts: whether it collects transitions online; without, it only keeps updating.
         critic_target: ``mean`` or ``min`` over the critics; None takes `online.critic_target`.
     """
 
     label: str
-    offline: str
+    offline: str | None
     actor_loss: str
     sampler: str
     interacts: bool = True
     critic_target: Aggregate | None = None
+
+    @property
+    def trained(self) -> bool:
+        """Whether it is trained here."""
+        return self.offline is not None
 
 
 PRETRAININGS = {
@@ -84,12 +90,17 @@ SAMPLER_LABELS = {
 FLOW_MAP_SAMPLERS = {"one_step", "best_of_n", "qgbs"}
 
 
-def fitting_samplers(start: str) -> list[str]:
-    """Samplers that make sense on a policy whose offline run was `start`.
+def is_flow_map(start: str | None) -> bool:
+    """Whether a policy whose offline run was `start`, `Method.offline`, is a flow map."""
+    return start is None or start.startswith("distill")
+
+
+def fitting_samplers(start: str | None) -> list[str]:
+    """Samplers that make sense on a policy whose offline run was `start`, `Method.offline`.
 
     QC-FQL trains the diagonal and X_{0,1}, but no jump from a time in between, as QGBS makes.
     """
-    if start.startswith("distill"):
+    if is_flow_map(start):
         return list(SAMPLER_LABELS)
     without = {"qgbs"} if start == "pretrain-fql" else FLOW_MAP_SAMPLERS
     return [name for name in SAMPLER_LABELS if name not in without]

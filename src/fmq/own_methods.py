@@ -11,19 +11,27 @@ import re
 import symtable
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from pydantic import Field
 
 from fmq.errors import UserError
 from fmq.messages import one_line
-from fmq.methods import METHODS, PRETRAININGS, SAMPLER_LABELS, Aggregate, Method, fitting_samplers
+from fmq.methods import (
+    METHODS,
+    PRETRAININGS,
+    SAMPLER_LABELS,
+    Aggregate,
+    Method,
+    fitting_samplers,
+    is_flow_map,
+)
 from fmq.section import Section
 
 METHOD = "method.py"
@@ -38,6 +46,18 @@ _TAKEN = {
 }
 _NAME = re.compile(r"[a-z][a-z0-9_]*")  # no hyphen: those divide the names of files
 _LONGEST = 200_000  # bytes, as of settings
+
+Label = Annotated[
+    str,
+    Field(
+        pattern=r"^\w([\w .,'()-]*[\w.')])?$",
+        max_length=40,
+        description="how tables and figures call it",
+    ),
+]
+"""Of a method beside fmq's."""
+TAKEN_LABELS = ("IQM", *SAMPLER_LABELS.values(), *(method.label for method in METHODS.values()))
+"""What a method beside fmq's cannot be called in tables."""
 
 
 class Code(NamedTuple):
@@ -65,11 +85,7 @@ class OwnMethod(Section):
     """A method of the study's own: a file with its actor loss, and the rest of its row."""
 
     file: str = Field(min_length=1, description="Python file, seen from the working folder")
-    label: str = Field(
-        pattern=r"^\w([\w .,()-]*[\w.)])?$",
-        max_length=40,
-        description="how tables and figures call it",
-    )
+    label: Label
     offline: str = Field(description="offline run it starts from: distill or pretrain-NAME")
     sampler: str = Field(description="how it acts; the method's own name takes the file's sampler")
     interacts: bool = Field(default=True, description="whether it collects transitions online")
@@ -96,18 +112,10 @@ def check_own_methods(own: Mapping[str, OwnMethod]) -> None:
         ValueError: a name, label, offline run or sampler is not allowed.
         UserError: a file is missing, is no Python, or does not define what it has to.
     """
-    labels = ["IQM", *SAMPLER_LABELS.values(), *(method.label for method in METHODS.values())]
+    labels = [*TAKEN_LABELS]
     for name, row in own.items():
         where = f"own_methods.{name}"
-        if not _NAME.fullmatch(name):
-            raise ValueError(
-                f"{where}: a name begins with a small letter, and has small letters, digits and "
-                "underscores"
-            )
-        if name in _TAKEN:
-            raise ValueError(f"{where}: fmq has something of this name; choose another")
-        if row.label in labels:
-            raise ValueError(f"{where}.label: {row.label!r} is taken; choose another")
+        check_name(where, name, row.label, labels)
         labels.append(row.label)
         if row.offline not in OFFLINE:
             raise ValueError(
@@ -122,6 +130,27 @@ def check_own_methods(own: Mapping[str, OwnMethod]) -> None:
         _check_names(name, row)
 
 
+def check_name(where: str, name: str, label: str, labels: Collection[str]) -> None:
+    """Refuse what a method beside fmq's is called.
+
+    Args:
+        where: key of the settings.
+        labels: of the methods before it.
+
+    Raises:
+        ValueError: its name or its label is not allowed, or something else's.
+    """
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            f"{where}: a name begins with a small letter, and has small letters, digits and "
+            "underscores"
+        )
+    if name in _TAKEN:
+        raise ValueError(f"{where}: fmq has something of this name; choose another")
+    if label in labels:
+        raise ValueError(f"{where}.label: {label!r} is taken; choose another")
+
+
 def _check_names(name: str, row: OwnMethod) -> None:
     wanted = {"actor_loss": "ActorLoss(noises, times, loss)"}
     if row.sampler == name:
@@ -133,7 +162,7 @@ def _check_names(name: str, row: OwnMethod) -> None:
             )
 
 
-def own_samplers(own: Mapping[str, OwnMethod], start: str) -> list[str]:
+def own_samplers(own: Mapping[str, OwnMethod], start: str | None) -> list[str]:
     """Samplers in files that make sense on a policy whose offline run was `start`.
 
     They were written for what their method starts from; a flow map can do all that others can.
@@ -141,7 +170,7 @@ def own_samplers(own: Mapping[str, OwnMethod], start: str) -> list[str]:
     return [
         name
         for name, row in own.items()
-        if row.sampler == name and (start.startswith("distill") or start == row.offline)
+        if row.sampler == name and (is_flow_map(start) or start == row.offline)
     ]
 
 

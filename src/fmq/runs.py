@@ -40,6 +40,16 @@ class Run:
         return self.name.partition("-")[0]
 
     @property
+    def trained(self) -> bool:
+        """Whether it is trained here; otherwise it is made of somebody's file."""
+        return self.stage != "finetune" or self.study.method(self.kind).trained
+
+    @property
+    def rule(self) -> str:
+        """Snakemake's rule that makes it."""
+        return self.stage if self.trained else "import_run"
+
+    @property
     def kind(self) -> str:
         """The pre-training, the distillation, or the method; of a variant, what it changes."""
         return base_name(self.name.partition("-")[2])
@@ -90,11 +100,14 @@ class Run:
             return None
         warmup = "pretrain-warmup"
         name = warmup if self.stage == "distill" else self.study.offline_run(self.kind)
-        return Run(self.study, self.task, self.seed, name)
+        return Run(self.study, self.task, self.seed, name) if name else None
 
     @property
     def last_step(self) -> int:
-        """Its end: gradient steps since the start (offline) or environment steps (online)."""
+        """Its end: gradient steps since the start (offline) or environment steps (online).
+
+        Of an imported run too, whatever it was trained for: its episodes have the same starts.
+        """
         if self.stage == "finetune":
             return self.study.online.steps
         offline = self.study.offline
@@ -108,7 +121,9 @@ class Run:
         """Everything in the study that shapes the result, its parents' included.
 
         The device is left out: it changes the last digits only, and `provenance.json` names it.
-        A method in a file of its own may look at any setting that losses are given.
+        A method in a file of its own may look at any setting that losses are given. Of an imported
+        run the file is left out, too: its checksum is in `provenance.json`, and its date tells the
+        workflow when to read it again.
         """
         study = self.study
         shaped: dict[str, Any] = {
@@ -123,6 +138,9 @@ class Run:
             "evaluation": study.evaluation.model_dump(exclude={"processes"}),
             "dataset": training_data_settings(study, self.task.dataset),
         }
+        if not self.trained:
+            del shaped["training"]
+            return shaped | {"critic_target": self.critic_target, "step": self.last_step}
         shaped |= self._online_settings() if self.stage == "finetune" else self._offline_settings()
         if self.parent is not None:
             shaped["parent"] = self.parent.settings()
@@ -186,6 +204,9 @@ def make_run(study: Study, task: str, seed: int, name: str) -> Run:
         study = study.model_copy(update={"offline": offline})
     if kind in study.ablations.methods:
         study = study.variant(kind)
+    if stage == "finetune" and not study.method(kind).trained:
+        raw = study.networks.model_copy(update={"normalize_observations": False})
+        study = study.model_copy(update={"networks": raw})
     return Run(study, _task(study, task, name), seed, name)
 
 
@@ -197,7 +218,7 @@ def _task(study: Study, name: str, run: str) -> Task:
     return replace(task, settings=task.settings.model_copy(update={"chunk_length": 1}))
 
 
-def _start_of(study: Study, run: str) -> str:
+def _start_of(study: Study, run: str) -> str | None:
     """The offline run behind a run, or ``distill``: of `fmq.methods.Method.offline`'s kind."""
     stage, _, kind = run.partition("-")
     return study.method(kind).offline if stage == "finetune" else run
@@ -205,7 +226,7 @@ def _start_of(study: Study, run: str) -> str:
 
 def _actions(study: Study, run: str) -> bool | str:
     """`Pretraining.single` of what is behind a run."""
-    pretraining = PRETRAININGS.get(_start_of(study, run).removeprefix("pretrain-"))
+    pretraining = PRETRAININGS.get((_start_of(study, run) or "").removeprefix("pretrain-"))
     return pretraining is not None and pretraining.single
 
 

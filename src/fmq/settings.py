@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 from fmq.ablations import AblationSettings, base_name, refuse_foreign
 from fmq.datasets import DatasetSettings, FileData, check_source
 from fmq.errors import UserError
+from fmq.imported import ImportedMethod, check_imported
 from fmq.methods import METHODS, SAMPLER_LABELS, Method, fitting_samplers
 from fmq.own_methods import OwnMethod, check_own_methods, own_samplers
 from fmq.rollouts.settings import RolloutSettings
@@ -43,6 +44,10 @@ class Study(Section):
     methods: list[str] = Field(min_length=1, description="rows of the comparison, in this order")
     own_methods: dict[str, OwnMethod] = Field(
         default={}, description="methods in files of their own, by name: docs/add_method.md"
+    )
+    imported: dict[str, ImportedMethod] = Field(
+        default={},
+        description="methods that are not trained here, by name: docs/paper_study.md",
     )
     samplers: list[str] = Field(description="METHOD+SAMPLER, evaluated beside the method's own")
     device: str = Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto takes a GPU if any")
@@ -82,6 +87,7 @@ class Study(Section):
         if min(self.seeds) < 0:
             raise ValueError(f"seeds have to be 0 or more, got {min(self.seeds)}")
         check_own_methods(self.own_methods)
+        check_imported(self.imported, self.own_methods, self.tasks, self.seeds)
         for method in self.methods:
             if method not in self.known_methods:
                 known = ", ".join(self.known_methods)
@@ -101,7 +107,8 @@ class Study(Section):
             check_source(dataset, settings)
         if self.rollouts.seed not in (None, *self.seeds):
             raise ValueError(f"rollouts.seed {self.rollouts.seed} is none of seeds: {self.seeds}")
-        refuse_foreign(self.ablations.methods, self.known_methods, "ablations.methods: ")
+        trained = [name for name, method in self.known_methods.items() if method.trained]
+        refuse_foreign(self.ablations.methods, trained, "ablations.methods: ")
         for name in self.ablations.methods:
             self.variant(name)
         for name in self.ablations.samplers:
@@ -126,8 +133,9 @@ class Study(Section):
 
     @property
     def known_methods(self) -> dict[str, Method]:
-        """fmq's methods, and those in files of their own."""
-        return METHODS | {name: row.method(name) for name, row in self.own_methods.items()}
+        """fmq's methods, those in files of their own, and those that are imported."""
+        own = {name: row.method(name) for name, row in self.own_methods.items()}
+        return METHODS | own | {name: row.method() for name, row in self.imported.items()}
 
     def method(self, name: str) -> Method:
         """The method `name`, or that which a variant changes."""
@@ -139,8 +147,23 @@ class Study(Section):
         own = {name: row.label for name, row in self.own_methods.items() if row.sampler == name}
         return SAMPLER_LABELS | own
 
-    def fitting_samplers(self, start: str) -> list[str]:
-        """Samplers that make sense on a policy whose offline run was `start`."""
+    @property
+    def added_methods(self) -> list[str]:
+        """The names of the methods beside fmq's."""
+        return [*self.own_methods, *self.imported]
+
+    @property
+    def compared_imports(self) -> dict[str, ImportedMethod]:
+        """Those of the comparison that are imported."""
+        return {name: self.imported[name] for name in self.methods if name in self.imported}
+
+    @property
+    def trained_methods(self) -> list[str]:
+        """Those of the comparison that are trained here."""
+        return [name for name in self.methods if self.method(name).trained]
+
+    def fitting_samplers(self, start: str | None) -> list[str]:
+        """Samplers that make sense on a policy whose offline run was `start`, `Method.offline`."""
         return [*fitting_samplers(start), *own_samplers(self.own_methods, start)]
 
     def task(self, name: str) -> Task:
@@ -173,8 +196,8 @@ class Study(Section):
             raise UserError(f"ablations.samplers.{name}.{told}") from None
         return base_name(name), sampling
 
-    def offline_run(self, method: str) -> str:
-        """Name of the offline run that `method` starts from."""
+    def offline_run(self, method: str) -> str | None:
+        """Name of the offline run that `method` starts from; None if it is not trained here."""
         kind = self.method(method).offline
         return f"distill-{self.offline.distillation}" if kind == "distill" else kind
 

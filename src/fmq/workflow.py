@@ -68,7 +68,7 @@ def scored_runs(study: Study) -> dict[str, list[str]]:
     """Every run that appears in the scores, with the samplers its last checkpoint is tried with."""
     runs: dict[str, list[str]] = {}
     for method in study.methods:
-        for name in (study.offline_run(method), f"finetune-{method}"):
+        for name in filter(None, (study.offline_run(method), f"finetune-{method}")):
             samplers = runs.setdefault(name, [])
             samplers += [s for s in study.samplers_of(method) if s not in samplers]
     return runs
@@ -130,6 +130,20 @@ def method_pattern(study: Study) -> str:
     return "|".join(map(re.escape, (*study.known_methods, *study.ablations.methods)))
 
 
+def trained_pattern(study: Study) -> str:
+    """The same of the methods that are trained here."""
+    return "|".join(
+        re.escape(name)
+        for name in (*study.known_methods, *study.ablations.methods)
+        if study.method(name).trained
+    )
+
+
+def imported_pattern(study: Study) -> str:
+    """The same of those that are not; if there are none, nothing matches."""
+    return "|".join(map(re.escape, study.imported)) or "(?!)"
+
+
 def sampler_pattern(study: Study) -> str:
     """The same of the samplers."""
     return "|".join(map(re.escape, (*study.sampler_labels, *study.ablations.samplers)))
@@ -186,6 +200,11 @@ def offline_checkpoint(study: Study, task: str, seed: str, method: str) -> str:
     parent = make_run(study, task, int(seed), f"finetune-{method}").parent
     assert parent is not None
     return str(paths.run_folder(RESULTS, task, int(seed), parent.name) / "checkpoint.pt")
+
+
+def imported_file(study: Study, task: str, seed: str, method: str) -> str:
+    """The file that a run of an imported method is made of."""
+    return str(study.imported[method].file(task, int(seed)))
 
 
 def dataset_threads(study: Study, dataset: str) -> int:

@@ -8,6 +8,8 @@ rule finetune:
         "results/runs/{task}/seed{seed}/finetune-{method}/metrics.csv",
         "results/runs/{task}/seed{seed}/finetune-{method}/settings.json",
         "results/runs/{task}/seed{seed}/finetune-{method}/provenance.json",
+    wildcard_constraints:
+        method=study_workflow.trained_pattern(study),
     log:
         "results/runs/{task}/seed{seed}/finetune-{method}/log.txt",
     priority: 1

@@ -33,15 +33,21 @@ class Pair(NamedTuple):
         return dict(zip(columns, (*self.row, *self.other_row), strict=True))
 
 
+def first_method(study: Study) -> str:
+    """The method that others are compared with: FMQ, or else the first that is trained here."""
+    return "fmq" if "fmq" in study.methods else (study.trained_methods or study.methods)[0]
+
+
 def compared_rows(study: Study, stage: str) -> list[Row]:
     """FMQ (or else the first method) with its own sampler, then the rows to compare it with.
 
     Offline, rows that are one checkpoint under one sampler are the same numbers: only the first
-    of them counts.
+    of them counts. None where nothing is trained here.
     """
-    method = "fmq" if "fmq" in study.methods else study.methods[0]
-    rows: dict[Row, Row] = {}
-    for name, sampler in [(method, study.samplers_of(method)[0]), *comparison_rows(study)]:
+    method = first_method(study)
+    first = (method, study.samplers_of(method)[0])
+    rows: dict[tuple[str | None, str], Row] = {}
+    for name, sampler in sorted(comparison_rows(study, stage), key=lambda row: row != first):
         behind = study.offline_run(name) if stage == "offline" else name
         rows.setdefault((behind, sampler), (name, sampler))
     return list(rows.values())
@@ -53,7 +59,10 @@ def pairs(study: Study, final: pd.DataFrame, stage: str) -> Iterator[Pair]:
     Args:
         final: scores of the last step of `stage`.
     """
-    row, *others = compared_rows(study, stage)
+    rows = compared_rows(study, stage)
+    if not rows:
+        return
+    row, *others = rows
     ours = complete_runs(study, score_matrix(study, final, *row))
     for other in others:
         theirs = complete_runs(study, score_matrix(study, final, *other))

@@ -19,9 +19,10 @@ COLUMNS = 4
 def learning_curves(study: Study, scores: pd.DataFrame) -> Figure:
     """Success against training per task: mean and bootstrap interval over seeds, own samplers.
 
-    An offline curve that several methods share is drawn once, for the first of them. The stages
-    count different things, so each has half of the axis: gradient steps, then environment steps.
-    Of an unfinished study a point is the mean of the seeds that have it.
+    An offline curve that several methods share is drawn once, for the first of them; those that
+    are not trained here have no curve. The stages count different things, so each has half of the
+    axis: gradient steps, then environment steps. Of an unfinished study a point is the mean of the
+    seeds that have it.
 
     Args:
         scores: tidy scores, columns `fmq.analysis.scores.SCORES`.
@@ -46,11 +47,11 @@ def learning_curves(study: Study, scores: pd.DataFrame) -> Figure:
                 axis.set_ylabel("success (%)")
         else:
             axis.set_visible(False)
-    handles = [_handle(study, method) for method in study.methods]
+    handles = [_handle(study, method) for method in study.trained_methods]
     if reported:
         # Filled by columns: pairs of our own methods, then what is reported, one above the other.
         handles += [Line2D([], [], linestyle="none", label=" ")] * (len(handles) % 2) + reported
-    ncols = math.ceil(len(handles) / (2 if reported else 1))
+    ncols = max(1, math.ceil(len(handles) / (2 if reported else 1)))
     figure.legend(handles=handles, loc="outside upper center", ncols=ncols)
     return figure
 
@@ -58,9 +59,9 @@ def learning_curves(study: Study, scores: pd.DataFrame) -> Figure:
 def _draw_task(axis: Axes, study: Study, scores: pd.DataFrame) -> None:
     """One line per method; x is the part of the budget used, offline from 0 to 1, online to 2."""
     interval = ("ci", 100 * study.statistics.confidence) if len(study.seeds) > 1 else None
-    first = {_start(study, method): method for method in reversed(study.methods)}
+    first = {_start(study, method): method for method in reversed(study.trained_methods)}
     # The first method is drawn last, on top.
-    for method in reversed(study.methods):
+    for method in reversed(study.trained_methods):
         acting = study.method(method).sampler
         own = scores[(scores["method"] == method) & (scores["sampler"] == acting)]
         offline = own["stage"] == "offline"
@@ -71,7 +72,7 @@ def _draw_task(axis: Axes, study: Study, scores: pd.DataFrame) -> None:
         )
         if own.empty:
             continue
-        style = look(method, study.own_methods)
+        style = look(method, study.added_methods)
         sns.lineplot(
             x=position.to_numpy(),
             y=100 * own["success"].to_numpy(),
@@ -88,7 +89,7 @@ def _draw_task(axis: Axes, study: Study, scores: pd.DataFrame) -> None:
     axis.set_ylim(-4, 104)
 
 
-def _start(study: Study, method: str) -> tuple[str, str]:
+def _start(study: Study, method: str) -> tuple[str | None, str]:
     """What methods have to share to have the same offline curve."""
     return study.offline_run(method), study.method(method).sampler
 
@@ -129,7 +130,7 @@ def short_steps(steps: float) -> str:
 
 
 def _handle(study: Study, method: str) -> Line2D:
-    style = look(method, study.own_methods)
+    style = look(method, study.added_methods)
     return Line2D(
         [],
         [],

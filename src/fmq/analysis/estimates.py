@@ -1,6 +1,5 @@
 """The files between statistics and what shows them: their columns, and how to read them."""
 
-from itertools import product
 from pathlib import Path
 
 import pandas as pd
@@ -110,7 +109,7 @@ def read_estimates(study: Study, folder: Path, name: str) -> pd.DataFrame:
     path = folder / f"{name}.csv"
     columns, key = _KEYS[name]
     estimates = read_table(path, columns, key)
-    wanted = set(product(STAGES, comparison_rows(study)))
+    wanted = {(stage, row) for stage in STAGES for row in comparison_rows(study, stage)}
     rows = zip(estimates["method"], estimates["sampler"], strict=True)
     found = set(zip(estimates["stage"], rows, strict=True))
     # These have the rows that differ from the first, which may be none.

@@ -75,6 +75,8 @@ def evaluation_files(runs: Path, run: Run, sampler: str) -> list[EvaluationFile]
 def _training_steps(run: Run) -> range:
     """Steps of the evaluations during a run; those of the warm-up belong to another run."""
     study = run.study
+    if not run.trained:
+        return range(0)
     every = (study.online if run.stage == "finetune" else study.offline).evaluate_every
     first = study.offline.warmup_steps if run.stage == "distill" else 0
     return range((first // every + 1) * every, run.last_step, every)

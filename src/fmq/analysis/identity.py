@@ -1,5 +1,7 @@
 """Whether files of episodes are of this study: of its settings, and of its data's very bytes.
 
+Of an imported run, the evaluation has to be of the very file that the run was last made of.
+
 A run folder has both on record in `settings.json` and `provenance.json`; an evaluation of a last
 checkpoint has them in a JSON file of its own name.
 """
@@ -39,6 +41,17 @@ class Record(NamedTuple):
             return self.run.settings()
         return evaluation_settings(self.run, self.sampler)
 
+    def origin(self) -> tuple[str, str]:
+        """What has to be the same in all records, and the file whose bytes tell that it is.
+
+        The data set and its training file or, of an imported run, the run and the file that it was
+        made of.
+        """
+        run = self.run
+        if run.trained:
+            return run.task.dataset, training_file(run.task.dataset)
+        return str(run), run.study.imported[run.kind].file(run.task.name, run.seed).name
+
 
 def records(file: EvaluationFile) -> Iterator[Record]:
     """The records behind a file of episodes: its own, its run's, and those of the run's parents."""
@@ -71,20 +84,20 @@ def identity_problems(
     """
     versions, unknown = dict(map(_manifest_version, manifests)), {}
     for record in {record.settings: record for file in files for record in records(file)}.values():
-        dataset = record.run.task.dataset
+        origin, file = record.origin()
         try:
             yield from _settings_problems(record)
-            found = _training_digest(record.data, dataset, _read(record.data, "dataset", dict))
+            found = _digest(record.data, file, _read(record.data, "dataset", dict))
         except UserError as error:
             yield Problem(UNKNOWN, str(error))
             continue
-        if manifests and dataset not in versions:
-            told = f"{dataset}: runs learned from it, and no manifest tells its version"
-            unknown[dataset] = Problem(UNKNOWN, told)
+        if manifests and record.run.trained and origin not in versions:
+            told = f"{origin}: runs learned from it, and no manifest tells its version"
+            unknown[origin] = Problem(UNKNOWN, told)
             continue
-        wanted = versions.setdefault(dataset, found)
+        wanted = versions.setdefault(origin, found)
         if found != wanted:
-            told = f"{training_file(dataset)} of sha256 {found[:12]}, expected {wanted[:12]}"
+            told = f"{file} of sha256 {found[:12]}, expected {wanted[:12]}"
             yield Problem(OTHER_DATA, f"{record.data}: learned from {told}")
     yield from unknown.values()
 
@@ -118,14 +131,15 @@ def _manifest_version(path: Path) -> tuple[str, str]:
     manifest = read_manifest(path.parent)
     digests = {name: entry["sha256"] for name, entry in manifest["files"].items()}
     name = str(manifest["name"])
-    return name, _training_digest(path, name, digests)
+    # What is kept for validation may change.
+    return name, _digest(path, training_file(name), digests)
 
 
-def _training_digest(path: Path, dataset: str, digests: dict[str, Any]) -> str:
-    """The sha256 of the file that runs learn from: what is kept for validation may change."""
-    if training_file(dataset) not in digests:
-        raise UserError(f"{path}: says nothing of {training_file(dataset)}")
-    return str(digests[training_file(dataset)])
+def _digest(path: Path, file: str, digests: dict[str, Any]) -> str:
+    """The sha256 of one of the files that a record tells of."""
+    if file not in digests:
+        raise UserError(f"{path}: says nothing of {file}")
+    return str(digests[file])
 
 
 def _read(path: Path, key: str, kind: type) -> Any:

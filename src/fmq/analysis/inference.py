@@ -143,7 +143,7 @@ def _draw_line(
     """IQM with its interval at each cost; hollow marks and a dotted line for the beam search."""
     if part.empty:
         return
-    style = look(method, study.own_methods)
+    style = look(method, study.added_methods)
     value, low, high = 100 * part[["value", "low", "high"]].to_numpy().T
     axis.errorbar(
         part[column].to_numpy(),

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from fmq.analysis.comparisons import first_method
 from fmq.analysis.scores import STAGES, comparison_rows
 from fmq.analysis.style import look
 from fmq.settings import Study
@@ -31,7 +32,7 @@ def _draw_interval(
     study: Study, axis: Axes, y: float, estimate: Any, row: tuple[str, str], pale: bool = False
 ) -> None:
     """A marker at the value, a bar over the interval (none with a single run), in percent."""
-    style = look(row[0], study.own_methods)
+    style = look(row[0], study.added_methods)
     options: dict[str, Any] = {"color": style.color, "alpha": 0.45 if pale else 1.0}
     if not np.isnan(estimate.low):
         axis.plot([100 * estimate.low, 100 * estimate.high], [y, y], linewidth=2.2, **options)
@@ -89,7 +90,7 @@ def draw_profiles(study: Study, profiles: pd.DataFrame) -> Figure:
     axes = figure.subplots(1, len(STAGES), sharey=True)
     handles: dict[str, Line2D] = {}
     for axis, stage in zip(axes, STAGES, strict=True):
-        for method, sampler in comparison_rows(study):
+        for method, sampler in comparison_rows(study, stage):
             chosen = profiles[
                 (profiles["stage"] == stage)
                 & (profiles["method"] == method)
@@ -115,7 +116,7 @@ def _draw_profile(
     study: Study, axis: Axes, profile: pd.DataFrame, method: str, sampler: str
 ) -> Line2D:
     """One row's profile: a second sampler has a thin line with hollow markers."""
-    style = look(method, study.own_methods)
+    style = look(method, study.added_methods)
     filled = _filled(study, method, sampler)
     x, y = 100 * profile["threshold"], 100 * profile["value"]
     low, high = 100 * profile["low"], 100 * profile["high"]
@@ -157,6 +158,6 @@ def draw_improvement(study: Study, improvement: pd.DataFrame) -> Figure:
         axis.axvline(50, color="#333333", linewidth=0.8, linestyle=":")
         axis.set_xlim(-3, 103)
         axis.set_title(f"after {stage} training", loc="left")
-    ours = study.method("fmq" if "fmq" in study.methods else study.methods[0]).label
+    ours = study.method(first_method(study)).label
     axes[-1, 0].set_xlabel(f"probability that {ours} improves (%); dotted: no difference")
     return figure

@@ -26,7 +26,8 @@ def collect_provenance(study: Study, datasets: Sequence[Path]) -> dict[str, Any]
 
     Returns:
         JSON-ready: ``study`` (name, sha256 of the settings), ``commit`` (sha1 and whether tracked
-        files differ from it, or None), ``datasets`` (name, source, sha256 of the files),
+        files differ from it, or None), ``imported`` (label of each method that is not trained here,
+        and the name of its first file), ``datasets`` (name, source, sha256 of the files),
         ``versions`` and ``python``.
 
     Raises:
@@ -35,6 +36,10 @@ def collect_provenance(study: Study, datasets: Sequence[Path]) -> dict[str, Any]
     return {
         "study": {"name": study.name, "sha256": settings_sha256(study)},
         "commit": code_commit(),
+        "imported": {
+            row.label: row.file(study.tasks[0], study.seeds[0]).name
+            for row in study.compared_imports.values()
+        },
         "datasets": [_dataset(path) for path in present_manifests(study, datasets)],
         "versions": package_versions(PACKAGES),
         "python": platform.python_version(),
@@ -80,9 +85,19 @@ def data_sentence(provenance: Mapping[str, Any]) -> str:
     return f"Data: {told}." if told else "Data: no manifest given."
 
 
+def _imported_sentences(provenance: Mapping[str, Any]) -> list[str]:
+    """A sentence on each method that is not trained here."""
+    return [
+        f"{label}: not trained here but read from others' files such as {file}; without offline "
+        "scores and learning curves."
+        for label, file in provenance["imported"].items()
+    ]
+
+
 def source_sentences(provenance: Mapping[str, Any]) -> str:
-    """Data, study and code: what a caption and a footnote end with."""
-    return f"{data_sentence(provenance)} {study_sentence(provenance)}"
+    """What is imported, data, study and code: what a caption and a footnote end with."""
+    told = (data_sentence(provenance), study_sentence(provenance))
+    return " ".join([*_imported_sentences(provenance), *told])
 
 
 def provenance_lines(provenance: Mapping[str, Any]) -> list[str]:
@@ -97,6 +112,7 @@ def provenance_lines(provenance: Mapping[str, Any]) -> list[str]:
         study_sentence(provenance),
         f"Settings sha256 {provenance['study']['sha256']}.",
         data_sentence(provenance),
+        *_imported_sentences(provenance),
         *files,
         f"Python {provenance['python']}; {versions}.",
     ]

@@ -40,13 +40,13 @@ def draw_reported(axis: Axes, study: Study, task: str) -> None:
     """Add to the axis of `task` the reported curves and, beyond its end, the final values."""
     curves, finals = curves_beside(study), finals_beside(study)
     for method, curve in curves[curves["task"] == task].groupby("method"):
-        color = look(str(method), study.own_methods).color
+        color = look(str(method), study.added_methods).color
         steps, low, high = (curve[name].to_numpy() for name in ("position", "low", "high"))
         axis.fill_between(steps, 100 * low, 100 * high, color=color, alpha=0.08, linewidth=0)
         axis.plot(steps, 100 * curve["value"], color=color, linestyle=_DASHES, linewidth=0.9)
     methods = [method for method in study.methods if method in set(finals["method"])]
     for place, method in enumerate(methods):
-        style = look(method, study.own_methods)
+        style = look(method, study.added_methods)
         value = finals[(finals["task"] == task) & (finals["method"] == method)]["value"]
         x = [_FIRST_PLACE + _STEP * place] * len(value)
         axis.plot(x, 100 * value, **_open_marker(style.marker, style.color))
@@ -61,7 +61,7 @@ def reported_handles(study: Study) -> list[Line2D]:
         Line2D(
             [],
             [],
-            color=look(str(method), study.own_methods).color,
+            color=look(str(method), study.added_methods).color,
             linestyle=_DASHES,
             linewidth=0.9,
             label=f"{label}, reported ({OWN[str(label)]})",

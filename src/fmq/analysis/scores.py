@@ -44,9 +44,13 @@ SCORES = {
 SCORES_KEY = ("task", "method", "sampler", "seed", "stage", "step")
 
 
-def comparison_rows(study: Study) -> list[tuple[str, str]]:
-    """The (method, sampler) rows of the comparison, in the order of the settings."""
-    return [(method, name) for method in study.methods for name in study.samplers_of(method)]
+def comparison_rows(study: Study, stage: str = "online") -> list[tuple[str, str]]:
+    """The (method, sampler) rows of the comparison, in the order of the settings.
+
+    Offline, without methods that are not trained here: they have no offline score.
+    """
+    methods = study.trained_methods if stage == "offline" else study.methods
+    return [(method, name) for method in methods for name in study.samplers_of(method)]
 
 
 def read_scores(path: Path) -> pd.DataFrame:
@@ -70,6 +74,8 @@ def _cells(study: Study, runs: Path) -> Iterator[tuple[Cell, list[EvaluationFile
         study.tasks, comparison_rows(study), study.seeds, STAGES
     ):
         name = study.offline_run(method) if stage == "offline" else f"finetune-{method}"
+        if name is None:
+            continue
         files = evaluation_files(runs, make_run(study, task, seed, name), sampler)
         yield Cell(task, method, sampler, seed, stage), files
 

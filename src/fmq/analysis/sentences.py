@@ -33,7 +33,10 @@ def comparison_sentences(study: Study, comparisons: pd.DataFrame) -> dict[str, l
 
 
 def _stage_sentences(study: Study, comparisons: pd.DataFrame, stage: str) -> list[str]:
-    row, *others = compared_rows(study, stage)
+    compared = compared_rows(study, stage)
+    if not compared:
+        return ["No method is trained here."]
+    row, *others = compared
     rows = zip(comparisons["other_method"], comparisons["other_sampler"], strict=True)
     found: dict[Row, Any] = dict(zip(rows, comparisons.itertuples(), strict=True))
     if not others:

@@ -58,26 +58,27 @@ def _task_mean(scores: Matrix) -> Matrix:
     return np.mean(scores, axis=0)
 
 
-def aggregates(study: Study, final: pd.DataFrame) -> pd.DataFrame:
+def aggregates(study: Study, final: pd.DataFrame, stage: str) -> pd.DataFrame:
     """IQM, mean, median and optimality gap of success over runs and tasks, per row."""
-    return _over_tasks(study, final, _aggregate, AGGREGATES, metric=list(METRICS))
+    return _over_tasks(study, final, stage, _aggregate, AGGREGATES, metric=list(METRICS))
 
 
-def profiles(study: Study, final: pd.DataFrame) -> pd.DataFrame:
+def profiles(study: Study, final: pd.DataFrame, stage: str) -> pd.DataFrame:
     """Performance profiles: the fraction of runs whose success is above a threshold, per row."""
-    return _over_tasks(study, final, _profile, PROFILES, threshold=THRESHOLDS.round(2))
+    return _over_tasks(study, final, stage, _profile, PROFILES, threshold=THRESHOLDS.round(2))
 
 
 def _over_tasks(
     study: Study,
     final: pd.DataFrame,
+    stage: str,
     function: Callable[[Matrix], Matrix],
     columns: Columns,
     **names: Sequence[str] | Matrix,
 ) -> pd.DataFrame:
     """`function` of the complete runs of every row that has enough of them."""
     parts = []
-    for method, sampler in comparison_rows(study):
+    for method, sampler in comparison_rows(study, stage):
         matrix = complete_runs(study, score_matrix(study, final, method, sampler))
         if matrix is not None:
             estimate = described(bootstrap(study, function, matrix), matrix)
@@ -85,10 +86,10 @@ def _over_tasks(
     return stacked(parts, columns)
 
 
-def task_means(study: Study, final: pd.DataFrame) -> pd.DataFrame:
+def task_means(study: Study, final: pd.DataFrame, stage: str) -> pd.DataFrame:
     """Mean and standard deviation over runs of success and of episode length, per task and row."""
     parts = []
-    for method, sampler in comparison_rows(study):
+    for method, sampler in comparison_rows(study, stage):
         for measure in ("success", "length"):
             whole = score_matrix(study, final, method, sampler, measure)
             for matrix in without_gaps(whole):
@@ -129,11 +130,11 @@ def write_statistics(
         logger.warning("one seed: no intervals, because there are no runs to resample")
     final = {stage: final_scores(study, scores, stage) for stage in STAGES}
     tables = {
-        "aggregates": (AGGREGATES, [aggregates(study, rows) for rows in final.values()]),
-        "profiles": (PROFILES, [profiles(study, rows) for rows in final.values()]),
+        "aggregates": (AGGREGATES, [aggregates(study, final[s], s) for s in STAGES]),
+        "profiles": (PROFILES, [profiles(study, final[s], s) for s in STAGES]),
         "improvement": (IMPROVEMENT, [improvement(study, final[s], s) for s in STAGES]),
         "comparisons": (COMPARISONS, [comparisons(study, final[s], s) for s in STAGES]),
-        "task_means": (TASK_MEANS, [task_means(study, rows) for rows in final.values()]),
+        "task_means": (TASK_MEANS, [task_means(study, final[s], s) for s in STAGES]),
     }
     provenance = collect_provenance(study, manifests) | scores_note(scores_path)
     for name, (columns, parts) in tables.items():

@@ -30,7 +30,7 @@ _FURTHER = (
     Look("#882255", "X", (0, (1, 3))),
     Look("#44AA99", "*", (0, (8, 3))),
 )
-# Of methods in files of their own: further hues of Tol's and of Okabe and Ito's schemes.
+# Of methods beside fmq's: further hues of Tol's and of Okabe and Ito's schemes.
 _OWN_COLORS = ("#D55E00", "#AA4499", "#999933", "#332288")
 _OWN_MARKERS = ("p", "h", "<", ">", "d")
 _OWN_LINES: tuple[Any, ...] = ((0, (7, 1, 1, 1)), (0, (2, 2)), (0, (10, 2, 2, 2)))
@@ -58,16 +58,16 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def look(method: str, own: Iterable[str] = ()) -> Look:
+def look(method: str, added: Iterable[str] = ()) -> Look:
     """The same for a method in every figure, whatever else is compared.
 
     Args:
-        own: `Study.own_methods`. Their looks are handed out in this order, 60 before any repeats.
+        added: `Study.added_methods`. Looks are handed out in this order, 60 before any repeats.
     """
     if method in _KNOWN:
         return _KNOWN[method]
     if method not in METHODS:
-        place = list(own).index(method)
+        place = list(added).index(method)
         kinds = (_OWN_COLORS, _OWN_MARKERS, _OWN_LINES)
         return Look(*(kind[place % len(kind)] for kind in kinds))
     further = [name for name in METHODS if name not in _KNOWN]

@@ -130,6 +130,12 @@ def _ordered(study: Study, chosen: pd.DataFrame, scale: float) -> pd.DataFrame:
     return ordered.reset_index().assign(label=[row_label(study, *row) for row in rows])
 
 
+def _measured(study: Study, entries: pd.DataFrame) -> pd.DataFrame:
+    """`entries` without the offline ones of methods that are not trained here: there are none."""
+    known = entries["method"].isin(study.trained_methods)
+    return entries[known | (entries["stage"] == "online")]
+
+
 def _reported_entries(study: Study) -> pd.DataFrame:
     """What papers report of the study's tasks, as entries of the success table; possibly none."""
     finals = beside(study, reported_finals())
@@ -189,8 +195,8 @@ def _captions(
     deviation = ", mean ± standard deviation over seeds" if len(study.seeds) > 1 else ""
     words = f" {_reported_words(study, reported)}".rstrip()
     missing = {
-        "main": table_words(study, main, IQM, RUNS_FOR_BOLD),
-        "length": table_words(study, length, "", RUNS_FOR_BOLD),
+        "main": table_words(study, _measured(study, main), IQM, RUNS_FOR_BOLD),
+        "length": table_words(study, _measured(study, length), "", RUNS_FOR_BOLD),
     }
     common = {
         name: " ".join(
@@ -239,6 +245,7 @@ def write_tables(
     for name, entries, others in (("main", main, reported), ("length", length, reported[:0])):
         table = Table(f"tab:{name}", f"{captions[name]} {source}", short, entries, others)
         columns = {**_ENTRIES, **(_SEEDS if study.allow_missing else {})}
+        entries = _measured(study, entries)
         if study.published and name == "main":
             columns |= _SOURCE
             entries = pd.concat([entries.assign(source=_OURS), others])

@@ -52,7 +52,7 @@ def _draw_task(axis: Axes, study: Study, metrics: pd.DataFrame) -> None:
     for method in reversed(flow_map_methods(study)):
         own = metrics[metrics["method"] == method]
         if len(own):
-            style = look(method, study.own_methods)
+            style = look(method, study.added_methods)
             sns.lineplot(
                 x=own["step"].to_numpy(),
                 y=own["drift"].to_numpy(),
@@ -79,6 +79,6 @@ def _interval(study: Study) -> tuple[str, float] | None:
 def _handles(study: Study) -> list[Line2D]:
     handles = []
     for method in flow_map_methods(study):
-        style, label = look(method, study.own_methods), study.method(method).label
+        style, label = look(method, study.added_methods), study.method(method).label
         handles.append(Line2D([], [], color=style.color, linestyle=style.line, label=label))
     return [*handles, Line2D([], [], label=r"FMQ's $\eta_\mathrm{eff}^2$", **_RADIUS)]

@@ -1,4 +1,4 @@
-"""Whether the study's data sets are here, or can be had."""
+"""Whether the study's data sets are here, or can be had, and the files of imported methods."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -48,6 +48,22 @@ def judge_own_file(name: str, path: str, file: Path) -> Finding:
         return ok(f"data set {name}", f"is here: {file}")
     remedy = f"put it there, or name another in datasets.{name}.path"
     return failure(f"data set {name}", f"no file {path} (looked for {file.absolute()})", remedy)
+
+
+def imported_findings(study: "Study") -> Iterator[Finding]:
+    """The files of every method that is not trained here."""
+    from fmq.imported import missing_files
+
+    for name, row in study.compared_imports.items():
+        missing = [path for _, path in missing_files({name: row}, study.tasks, study.seeds)]
+        wanted = len(study.tasks) * len(study.seeds)
+        subject = f"imported {name}"
+        if missing:
+            remedy = f"put them there, or leave {name} out of methods"
+            told = f"{len(missing)} of {wanted} files are not there, e.g. {missing[0].absolute()}"
+            yield failure(subject, told, remedy)
+        else:
+            yield ok(subject, f"all {wanted} files are here")
 
 
 def address_faults(addresses: Iterable[str]) -> dict[str, str | None]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from fmq.doctor.data_files import source_findings
+from fmq.doctor.data_files import imported_findings, source_findings
 from fmq.doctor.findings import Finding, failure, ok
 from fmq.doctor.machine import disk_findings, gpu_findings, processor_findings, slurm_findings
 from fmq.doctor.packages import optional_findings, package_findings, python_findings
@@ -46,6 +46,7 @@ def _study_findings(files: Sequence[Path], results: Path) -> Iterator[Finding]:
     yield from _guarded("simulators", partial(simulator_findings, study))
     yield from _guarded("disk", partial(disk_findings, study, results))
     yield from _guarded("data sets", partial(source_findings, study, results))
+    yield from _guarded("imported", partial(imported_findings, study))
 
 
 def _guarded(subject: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ import torch
 
 from fmq import paths
 from fmq.analysis.evaluations import read_evaluation
+from fmq.datasets import FileData
 from fmq.errors import UserError
 from fmq.evaluation import Networks, check_record, checkpoint_file, learned_from, load_networks
 from fmq.export.card import CARD, FORMAT, VERSION, WEIGHTS, Card, Score, digest
@@ -18,6 +19,7 @@ from fmq.files import whole_folder, write_json
 from fmq.own_methods import METHOD, Code
 from fmq.provenance import code_commit, package_versions
 from fmq.runs import Run, dataset_settings, settings_hash
+from fmq.settings import Study
 
 PACKAGES = ("fmq", "torch", "numpy", "safetensors")
 
@@ -46,10 +48,7 @@ def export_run(run: Run, results: Path, folder: Path, one_step: bool = False) ->
         "networks": run.study.networks.model_dump(),
         "sampling": run.study.sampling.model_dump(),
         "scores": _scores(run, results),
-        "dataset": {
-            **dataset_settings(run.study, run.task.dataset),
-            "files": learned_from(run, results),
-        },
+        "dataset": _data(run, results) if run.trained else own_data(run.study, run.task.dataset),
         "made_by": {"run": _origin(run, results), "export": code_and_packages()},
     }
     if one_step and "one_step" not in run.samplers:
@@ -97,12 +96,27 @@ def code_and_packages() -> dict[str, Any]:
     return {"commit": code_commit(), "packages": package_versions(PACKAGES)}
 
 
+def own_data(study: Study, dataset: str) -> dict[str, Any] | None:
+    """Of an imported policy: a file of the study's own tells what an observation is, else nothing.
+
+    What was learned from is not known.
+    """
+    own = isinstance(study.datasets.get(dataset), FileData)
+    return dataset_settings(study, dataset) if own else None
+
+
+def _data(run: Run, results: Path) -> dict[str, Any]:
+    """What a run learned from."""
+    files = learned_from(run, results)
+    return {**dataset_settings(run.study, run.task.dataset), "files": files}
+
+
 def _origin(run: Run, results: Path) -> dict[str, Any]:
     """The code that made the run; `learned_from` has found the file readable."""
     learned_from(run, results)
     provenance = json.loads(checkpoint_file(run, results).with_name("provenance.json").read_text())
     origin = {key: provenance.get(key) for key in ("commit", "packages")}
-    return origin | ({"method": provenance["method"]} if "method" in provenance else {})
+    return origin | {key: provenance[key] for key in ("method", "imported") if key in provenance}
 
 
 def _scores(run: Run, results: Path) -> dict[str, dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Policies of the paper's authors: from a pickle of flax parameters to a policy folder."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -9,40 +9,60 @@ from torch import Tensor
 
 from fmq.data.manifest import file_sha256
 from fmq.data.normalization import Normalizer
-from fmq.datasets import FileData
 from fmq.ensemble import CRITICS
 from fmq.errors import UserError
 from fmq.evaluation import Networks
-from fmq.export.exporting import code_and_packages, write_policy
+from fmq.export.exporting import code_and_packages, own_data, write_policy
 from fmq.export.jax_mapping import Found, Perceptron, describe, find_networks
 from fmq.export.jax_pickle import read_tree
 from fmq.messages import one_line
 from fmq.methods import fitting_samplers
 from fmq.policy import make_networks
-from fmq.runs import dataset_settings
 from fmq.settings import Study
 from fmq.stage_settings import NetworkSettings
 
 
-def import_jax(path: Path, study: Study, task_name: str, folder: Path) -> list[str]:
-    """Write the policy in a pickle into `folder`; returns lines on what was found and what not.
+class Imported(NamedTuple):
+    """What a pickle holds: networks, their settings, where they were, and name and checksum."""
 
-    What the file does not tell is taken from the study: the activation, the features of a flow
-    time (their number has to fit), the chunk length, and how samplers work. Observations are raw.
+    networks: Networks
+    settings: NetworkSettings
+    found: Found
+    file: dict[str, str]
+
+
+def read_jax(path: Path, study: Study, length: int) -> Imported:
+    """The networks in a pickle, for chunks of `length` actions and raw observations.
+
+    What the file does not tell is taken from the study: the activation, and the features of a flow
+    time (their number has to fit).
 
     Raises:
         UserError: the file is refused (`fmq.export.jax_pickle`), or it has no such networks, or
             they do not fit the settings.
     """
-    task, digest = study.task(task_name), file_sha256(path) if path.is_file() else ""
+    digest = file_sha256(path) if path.is_file() else ""
     try:
         found = find_networks(read_tree(path), study.networks.time_features)
         settings = _network_settings(found, study.networks)
-        networks = _networks(found, settings, task.settings.chunk_length)
+        networks = _networks(found, settings, length)
     except UserError as error:
         told = str(error)
         raise UserError(told if told.startswith(str(path)) else f"{path}: {told}") from None
     places = {"velocity_network": found.actor.path, "critics": found.critics.path}
+    return Imported(networks, settings, found, {"name": path.name, "sha256": digest, **places})
+
+
+def import_jax(path: Path, study: Study, task_name: str, folder: Path) -> list[str]:
+    """Write the policy in a pickle into `folder`; returns lines on what was found and what not.
+
+    The chunk length and how samplers work are the study's, too.
+
+    Raises:
+        UserError: as `read_jax`.
+    """
+    task = study.task(task_name)
+    networks, settings, found, file = read_jax(path, study, task.settings.chunk_length)
     card = write_policy(
         folder,
         networks,
@@ -50,7 +70,7 @@ def import_jax(path: Path, study: Study, task_name: str, folder: Path) -> list[s
             "task": task.name,
             "task_settings": task.settings.model_dump(),
             **dict.fromkeys(("run", "method", "seed", "settings")),
-            "dataset": _own_data(study, task.dataset),
+            "dataset": own_data(study, task.dataset),
             "sampler": "best_of_n",
             "samplers": fitting_samplers("distill"),
             "critic_target": study.online.critic_target,
@@ -58,7 +78,7 @@ def import_jax(path: Path, study: Study, task_name: str, folder: Path) -> list[s
             "sampling": study.sampling.model_dump(),
             "scores": {},
             "made_by": {
-                "file": {"name": path.name, "sha256": digest, **places},
+                "file": file,
                 "export": code_and_packages(),
             },
         },
@@ -74,12 +94,6 @@ def import_jax(path: Path, study: Study, task_name: str, folder: Path) -> list[s
         "samplers; observations are taken raw",
         f"not used: {one_line(', '.join(found.unused)) or 'no other network'}",
     ]
-
-
-def _own_data(study: Study, dataset: str) -> dict[str, Any] | None:
-    """A file of the study's own tells what an observation is; of what was learned from, nothing."""
-    own = isinstance(study.datasets.get(dataset), FileData)
-    return dataset_settings(study, dataset) if own else None
 
 
 def _network_settings(found: Found, settings: NetworkSettings) -> NetworkSettings:

@@ -16,7 +16,7 @@ from fmq.settings import Study, find_dataset
 from fmq.tasks import Task
 from fmq.workflow import RESULTS, TABLE_PAGES, dataset_threads, job_threads, scored_runs
 
-RULES = ("dataset", "pretrain", "distill", "finetune", "evaluate")
+RULES = ("dataset", "pretrain", "distill", "finetune", "import_run", "evaluate")
 PRIORITIES = {"pretrain": 2, "distill": 2, "finetune": 1}
 """As in `workflow/rules`; 0 where nothing is said."""
 
@@ -106,14 +106,14 @@ def _training_jobs(run: Run) -> Iterator[Job]:
         before.append(_folder(run.parent))
     yield Job(
         str(_folder(run)),
-        run.stage,
+        run.rule,
         tuple(map(str, before)),
-        cores=job_threads(run.study),
-        priority=PRIORITIES[run.stage],
+        cores=job_threads(run.study) if run.trained else 1,
+        priority=PRIORITIES.get(run.rule, 0),
         task=run.task.name,
         run=run,
         sampler=run.sampler,
-        work=_online_work(run) if run.stage == "finetune" else _offline_work(run),
+        work=_work(run),
     )
 
 
@@ -141,6 +141,12 @@ def _analysis_jobs(before: tuple[str, ...]) -> list[Job]:
         Job("settings_page", "settings_page", before),
         Job("all", "all", ("tables", "figures", *TABLE_PAGES, "settings_page")),
     ]
+
+
+def _work(run: Run) -> Work:
+    if not run.trained:
+        return Work(simulators=1, resets=1)  # whose sizes its networks have to have
+    return _online_work(run) if run.stage == "finetune" else _offline_work(run)
 
 
 def _offline_work(run: Run) -> Work:

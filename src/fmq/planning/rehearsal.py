@@ -64,7 +64,12 @@ class Rehearsal(Workbench):
         )
 
     def training_seconds(self, budget: float) -> dict[str, float]:
-        """Of one ``update``, and of one environment step to learn from, ``collect``."""
+        """Of one ``update``, and of one environment step to learn from, ``collect``.
+
+        Nothing of a run that is not trained here.
+        """
+        if not self.run.trained:
+            return {}
         objective = self.objective()
         step = self.run.study.offline.steps
         calls: dict[str, Callable[[], object]] = {
@@ -141,7 +146,7 @@ def measure_task(jobs: list[Job], device: torch.device, seconds: float) -> TaskR
         making=making,
         reset=reset,
         step=mean(times["step"] for times in evaluating.values()),
-        updates={name: training[_kind(run)]["update"] for name, run in runs.items()},
+        updates={name: training[_kind(run)]["update"] for name, run in runs.items() if run.trained},
         collecting={
             name: training[_kind(run)]["collect"] for name, run in runs.items() if _interacts(run)
         },

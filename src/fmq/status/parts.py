@@ -143,7 +143,7 @@ def _run_parts(run: Run, samplers: Iterable[str], results: Path) -> Iterator[Par
     place = (results, run.task.name, run.seed, run.name)
     folder, scratch = paths.run_folder(*place), paths.scratch_folder(*place)
     yield Part(
-        run.stage,
+        run.rule,
         run.name,
         (run.task.name,),
         run.seed,

@@ -50,7 +50,8 @@ def set_up(study: Study, task: str, seed: int, results: Path) -> Bench:
     """Read what is measured; `UserError` if a checkpoint or the data is not the study's."""
     runs = theory_runs(study, task, seed)
     trained = {name: load_trained(run, results) for name, run in runs.items()}
-    offline = runs[study.offline_run("fmq")]
+    offline = runs[FINETUNED].parent
+    assert offline is not None, "FMQ is trained here"
     return Bench(
         study,
         offline,
