@@ -156,7 +156,7 @@ def test_the_paper_s_protocol_is_complete_and_names_official_data() -> None:
     # What has no place in a protocol: the machine, and the root of the random streams.
     machine = {"seed", "device", "jobs_per_device", "threads", "data_dir"}
     machine |= {"checkpoint_seconds", "allow_missing", "ablations", "tracker", "rollouts"}
-    machine |= {"own_methods"}
+    machine |= {"own_methods", "imported"}
     assert left_out == machine | {"task_defaults"}
 
 

@@ -23,7 +23,8 @@ def test_a_setting_has_type_bounds_value_and_description() -> None:
 
 def test_sections_are_in_the_order_of_the_settings() -> None:
     titles = [line[3:] for line in TEXT.splitlines() if line.startswith("## ")]
-    assert titles[:3] == ["Top level", "`own_methods.NAME`", "`task_defaults`"]
+    assert titles[:3] == ["Top level", "`own_methods.NAME`", "`imported.NAME`"]
+    assert titles[3] == "`task_defaults`"
     assert titles.index("`datasets.NAME`, scripted") < titles.index("`networks`")
     assert titles[-2:] == ["`ablations`", "Names"]
 

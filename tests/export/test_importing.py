@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers.flax import layers, norms
 
 from fmq import Policy
 from fmq.configuration import load_study
@@ -79,21 +80,6 @@ def test_it_tells_what_it_found_and_what_not(paper: Study, tmp_path: Path) -> No
     assert (card.run, card.dataset, card.scores) == (None, None, {})
     assert (card.critic_target, card.sampler, card.sampling.samples) == ("min", "best_of_n", 32)
     assert card.made_by["file"]["velocity_network"].endswith("modules_actor_bc_flow/mlp")
-
-
-def layers(generator: np.random.Generator, sizes: list[int], *stack: int) -> dict[str, Any]:
-    """A perceptron as flax names it, without norms."""
-    return {
-        f"Dense_{i}": {
-            "kernel": generator.normal(size=(*stack, sizes[i], sizes[i + 1])).astype("f4"),
-            "bias": generator.normal(size=(*stack, sizes[i + 1])).astype("f4"),
-        }
-        for i in range(len(sizes) - 1)
-    }
-
-
-def norms(*shape: int) -> dict[str, np.ndarray]:
-    return {"scale": np.ones(shape, "f4"), "bias": np.zeros(shape, "f4")}
 
 
 def test_an_imported_policy_plays(study: Study, tmp_path: Path) -> None:

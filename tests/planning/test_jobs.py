@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -173,21 +174,36 @@ def test_priorities_and_cores_are_those_of_the_rules(root: Path) -> None:
         assert "threads: study_workflow.job_threads(study)\n" in rules[name]
 
 
-@pytest.mark.parametrize("overlay", ["config/smoke.yaml", "config/paper.yaml"])
-def test_snakemake_counts_the_same_jobs(root: Path, tmp_path: Path, overlay: str) -> None:
+IMPORTED = """
+methods: [fmq, authors]
+imported: {authors: {label: Theirs, files: "{task}-{seed}.pkl"}}
+"""
+
+
+@pytest.mark.parametrize("overlay", ["config/smoke.yaml", "config/paper.yaml", IMPORTED])
+def test_snakemake_counts_the_same_jobs(
+    root: Path, tmp_path: Path, overlay: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = root / overlay
+    if overlay == IMPORTED:
+        file = tmp_path / "overlay.yaml"
+        file.write_text(overlay)
+    study = load_study(root / "config.yaml", file)
+    for method in study.compared_imports.values():
+        for task, seed in product(study.tasks, study.seeds):
+            method.file(task, seed).touch()
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(root / "Snakefile")]
     command += ["--directory", str(tmp_path), "--dry-run", "--quiet", "rules", "--cores", "2"]
     result = subprocess.run(
-        [*command, "--configfile", str(root / overlay)],
+        [*command, "--configfile", str(file)],
         env=os.environ | {"PYTHONPATH": str(root / "src")},
         capture_output=True,
         text=True,
     )
     assert result.returncode == 0, result.stderr
     lines = re.findall(r"^(\w+) +(\d+)$", result.stdout + result.stderr, re.MULTILINE)
-    counts = Counter(
-        job.rule for job in study_jobs(load_study(root / "config.yaml", root / overlay))
-    )
+    counts = Counter(job.rule for job in study_jobs(study))
     assert {rule: int(count) for rule, count in lines} == counts | {"total": counts.total()}
 
 

@@ -6,11 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from fmq.configuration import study_from_dict
 from fmq.data.generate import generate_dataset
 from fmq.datasets import RandomData
 from fmq.envs.environment import make_environment
+from fmq.planning.jobs import study_jobs
 from fmq.planning.measure import mean_rates
 from fmq.planning.rates import TaskRates
+from fmq.planning.rehearsal import measure_task
 from fmq.planning.simulators import Sizes, prepare_simulator
 from fmq.planning.stopwatch import elapsed, seconds_per_call
 from fmq.settings import Study, find_dataset
@@ -38,6 +41,20 @@ def test_elapsed_hands_on_the_result() -> None:
     seconds, result = elapsed(lambda: "result")
     assert result == "result"
     assert seconds >= 0
+
+
+def test_what_is_not_trained_here_has_no_updates_to_measure(smoke: Study) -> None:
+    changes = {
+        "tasks": smoke.tasks[:1],
+        "methods": ["authors"],
+        "imported": {"authors": {"label": "Theirs", "files": "{task}.pkl"}},
+        "samplers": [],
+    }
+    study = study_from_dict(smoke.model_dump() | changes, "test")
+    jobs = [job for job in study_jobs(study) if job.run]
+    rates = measure_task(jobs, CPU, 0.1)
+    assert (rates.updates, rates.collecting, set(rates.acting)) == ({}, {}, {"best_of_n"})
+    assert rates.checkpoint_bytes > 1000
 
 
 def test_rates_are_means_over_processes(task_rates: TaskRates) -> None:

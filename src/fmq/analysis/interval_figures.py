@@ -103,9 +103,10 @@ def draw_profiles(study: Study, profiles: pd.DataFrame) -> Figure:
         axis.set_xlim(0, 100)
         axis.set_ylim(-3, 103)
     axes[0].set_ylabel("runs with success > τ (%)")
+    labels = [row_label(study, *row) for row in comparison_rows(study)]
     figure.legend(
-        handles=list(handles.values()),
-        labels=list(handles),
+        handles=[handles[label] for label in labels],
+        labels=labels,
         loc="outside upper center",
         ncols=min(6, len(handles)),
     )

@@ -1,0 +1,110 @@
+"""A pickle becomes a run that is evaluated and exported like any, or is refused on one line."""
+
+import json
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from helpers.flax import write_agent
+
+from fmq import Policy
+from fmq.analysis.evaluations import read_evaluation
+from fmq.configuration import study_from_dict
+from fmq.data.manifest import file_sha256
+from fmq.errors import UserError
+from fmq.evaluation import evaluate_checkpoint, load_policy
+from fmq.export.card import read_card
+from fmq.export.exporting import export_run
+from fmq.export.imported_runs import import_run
+from fmq.export.importing import import_jax
+from fmq.runs import Run, make_run
+from fmq.settings import Study
+
+TASK = "pointmaze-medium-navigate-singletask-task4-v0"
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def run(study: Study, tmp_path: Path) -> Run:
+    """The run of an imported method; normalised observations of the study are not its own."""
+    networks = {"hidden_width": 16, "hidden_layers": 2, "time_features": 0}
+    values = study.model_dump() | {"methods": ["qc", "authors"]}
+    values["networks"] |= networks | {"normalize_observations": True}
+    values["imported"] = {"authors": {"label": "Theirs", "files": f"{tmp_path}/{{task}}.pkl"}}
+    return make_run(study_from_dict(values, "test"), TASK, 0, "finetune-authors")
+
+
+@pytest.fixture
+def file(run: Run) -> Path:
+    return run.study.imported["authors"].file(TASK, 0)
+
+
+def test_its_policy_is_the_file_s(run: Run, file: Path, tmp_path: Path) -> None:
+    write_agent(file, 3)
+    import_run(run, tmp_path)
+    import_jax(file, run.study, TASK, tmp_path / "read")
+    observations = torch.randn(4, 2, generator=torch.Generator().manual_seed(1)).numpy()
+    ours, read = load_policy(run, "qgbs", tmp_path, CPU), Policy.load(tmp_path / "read", "qgbs")
+    read.generator = torch.Generator().manual_seed(0)
+    ours.generator = torch.Generator().manual_seed(0)
+    assert (ours.act(observations) == read.act(observations)).all()
+    assert not ours.normalizer.mean.any()
+
+
+def test_it_is_evaluated_and_exported_like_any_run(run: Run, file: Path, tmp_path: Path) -> None:
+    write_agent(file, 3)
+    import_run(run, tmp_path)
+    evaluate_checkpoint(run, "best_of_n", tmp_path)
+    folder = tmp_path / "runs" / TASK / "seed0"
+    episodes = read_evaluation(folder / "evaluate-finetune-authors-best_of_n.csv")
+    assert set(episodes["step"]) == {run.study.online.steps}
+    assert len(episodes) == run.study.evaluation.episodes
+    told = json.loads((folder / "evaluate-finetune-authors-best_of_n.json").read_text())
+    assert told["dataset"] == {file.name: file_sha256(file)}
+    assert told["checkpoint"] == file_sha256(folder / "finetune-authors" / "checkpoint.pt")
+    export_run(run, tmp_path, tmp_path / "policy", one_step=True)
+    card = read_card(tmp_path / "policy")
+    assert (card.run, card.dataset, set(card.scores)) == ("finetune-authors", None, {"best_of_n"})
+    assert card.made_by["run"]["imported"]["sha256"] == file_sha256(file)
+    assert not card.networks.normalize_observations
+
+
+@pytest.mark.parametrize(
+    ("agent", "told"),
+    [
+        ({"width": 8}, "hidden layers of 2 x 8, and the study's networks have 2 x 16; set netw"),
+        ({"observation": 3}, "observations of 3 and actions of 2 numbers; .* has 2 and 2: it is"),
+    ],
+)
+def test_another_shape_is_refused(
+    run: Run, file: Path, tmp_path: Path, agent: dict[str, int], told: str
+) -> None:
+    write_agent(file, 3, **agent)
+    with pytest.raises(UserError, match=told) as caught:
+        import_run(run, tmp_path)
+    assert str(caught.value).startswith(f"{file}: ")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_refused_file_leaves_an_earlier_run_as_it_was(
+    run: Run, file: Path, tmp_path: Path
+) -> None:
+    write_agent(file, 3)
+    import_run(run, tmp_path)
+    files = sorted((tmp_path / "runs").rglob("*.*"))
+    before = [path.read_bytes() for path in files if path.is_file()]
+    file.write_bytes(pickle.dumps(Path))
+    with pytest.raises(UserError, match=r"\.pkl: .*"):
+        import_run(run, tmp_path)
+    file.unlink()
+    with pytest.raises(UserError, match=r"\.pkl: no such file"):
+        import_run(run, tmp_path)
+    assert [path.read_bytes() for path in files if path.is_file()] == before
+
+
+def test_a_run_that_is_trained_here_is_no_import(run: Run, tmp_path: Path) -> None:
+    trained = make_run(run.study, TASK, 0, "finetune-qc")
+    with pytest.raises(UserError, match="is trained here: `fmq finetune`"):
+        import_run(trained, tmp_path)

@@ -1,0 +1,183 @@
+"""Methods that are not trained here: what is refused, what shapes a run, where it has a place."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from helpers.flax import write_agent
+
+from fmq.analysis.comparisons import compared_rows
+from fmq.analysis.scores import comparison_rows, expected_scores
+from fmq.analysis.style import look
+from fmq.configuration import load_study, refuse_missing, study_from_dict
+from fmq.doctor.data_files import imported_findings
+from fmq.errors import UserError
+from fmq.planning.jobs import study_jobs
+from fmq.runs import make_run
+from fmq.settings import Study
+from fmq.variants import flow_map_methods
+from fmq.workflow import imported_file, imported_pattern, run_hash, run_pattern, trained_pattern
+
+ROOT = Path(__file__).parents[1]
+TASK = "pointmaze-medium-navigate-singletask-task2-v0"
+FILES = "authors/{task}/params_online_sd{seed:03d}.pkl"
+LABEL = "FMQ, authors'"
+
+
+def with_imported(name: str = "authors", also: dict[str, Any] | None = None, **row: Any) -> Study:
+    """The default study, and an imported method beside its own."""
+    values = load_study(ROOT / "config.yaml").model_dump()
+    values["methods"].append(name)
+    entry = {"label": LABEL, "files": FILES} | row
+    return study_from_dict(values | {"imported": {name: entry}} | (also or {}), "test")
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "told"),
+    [
+        ("bfn", {}, "imported.bfn: fmq has something of this name"),
+        ("the-authors", {}, "imported.the-authors: a name begins with a small letter"),
+        ("authors", {"label": "FMQ"}, "imported.authors.label: 'FMQ' is another method's"),
+        ("authors", {"label": "$x"}, "imported.authors.label: String should match"),
+        ("authors", {"sampler": "beam"}, "sampler: unknown 'beam'; allowed: one_step, euler"),
+        ("authors", {"offline": "distill"}, "imported.authors.offline: unknown key; allowed: "),
+        ("authors", {"files": "{task}.pkl"}, "has no {seed}, and the study has 3 seeds"),
+        ("authors", {"files": "{seed}.pkl"}, "has no {task}, and the study has 2 tasks"),
+        ("authors", {"files": "{task}/{sd}.pkl"}, "a field that no file has; allowed are {task}"),
+        ("authors", {"files": "{task}/{}.pkl"}, "a field that no file has"),
+        ("authors", {"files": "{task.x}/{seed}"}, "a field that no file has"),
+        ("authors", {"files": "{task!r}/{seed}"}, "a field that no file has"),
+        ("authors", {"files": "{task}/{seed:9999999999d}"}, "a field that no file has"),
+        ("authors", {"files": "{task}/{seed:{task}}"}, "a field that no file has"),
+        ("authors", {"files": "{task}/{seed"}, "imported.authors.files: '{task}/{seed': expected"),
+        ("authors", {"files": ""}, "imported.authors.files: String should have at least 1"),
+    ],
+)
+def test_a_wrong_row_is_one_line(name: str, row: dict[str, Any], told: str) -> None:
+    with pytest.raises(UserError) as caught:
+        with_imported(name, **row)
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_other_sections_know_it(tmp_path: Path) -> None:
+    code = tmp_path / "mine.py"
+    code.write_text("actor_loss = 0\n")
+    own = {"file": str(code), "label": LABEL, "offline": "distill", "sampler": "one_step"}
+    with pytest.raises(UserError, match=r"imported.authors.label: .* is another method's"):
+        with_imported(also={"own_methods": {"mine": own}})
+    own["label"] = "Mine"
+    with pytest.raises(UserError, match=r"imported.authors: own_methods has one of this name"):
+        with_imported(also={"own_methods": {"authors": own}})
+    variant = {"methods": {"authors@eta-2": {"fmq": {"eta": 2.0}}}, "samplers": {}}
+    with pytest.raises(UserError, match=r"ablations.methods: 'authors@eta-2' is no NAME@WORD"):
+        with_imported(also={"ablations": variant})
+    assert with_imported(also={"samplers": ["authors+qgbs"]}).samplers_of("authors") == [
+        "best_of_n",
+        "qgbs",
+    ]
+
+
+def test_a_pattern_names_a_file_for_each_task_and_seed() -> None:
+    study = with_imported()
+    assert imported_file(study, TASK, "2", "authors") == f"authors/{TASK}/params_online_sd002.pkl"
+    single = with_imported(files="~/agent.pkl", also={"tasks": [TASK], "seeds": [0]})
+    assert imported_file(single, TASK, "0", "authors") == str(Path.home() / "agent.pkl")
+
+
+def test_missing_files_are_counted_on_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    study = with_imported()
+    told = rf"no file 'authors/{TASK}/params_online_sd000.pkl', and 5 more are missing \(looked in"
+    with pytest.raises(UserError, match=told):
+        refuse_missing(study)
+    (finding,) = imported_findings(study)
+    assert (finding.mark, finding.found.partition(",")[0]) == ("FAIL", "6 of 6 files are not there")
+    refuse_missing(with_imported(also={"allow_missing": True}))
+    refuse_missing(with_imported(also={"methods": ["fmq"]}))
+    for task in study.tasks:
+        for seed in study.seeds:
+            write_agent(study.imported["authors"].file(task, seed), seed)
+    refuse_missing(study)
+    (finding,) = imported_findings(study)
+    assert (finding.mark, finding.found) == ("ok", "all 6 files are here")
+
+
+def test_what_shapes_its_run() -> None:
+    study = with_imported()
+    values = study.model_dump()
+
+    def digest(study: Study) -> str:
+        return run_hash(study, TASK, "0", "finetune-authors")
+
+    before = digest(study)
+    for changes in (
+        {"networks": values["networks"] | {"normalize_observations": False}},
+        {"training": values["training"] | {"batch_size": 7}},
+        {"offline": values["offline"] | {"steps": 5000}},
+        {"fmq": values["fmq"] | {"eta": 0.1}},
+    ):
+        assert digest(with_imported(also=changes)) == before
+    assert digest(with_imported(files="elsewhere/{task}-{seed}.pkl", label="Theirs")) == before
+    for changes in (
+        {"networks": values["networks"] | {"hidden_width": 64}},
+        {"evaluation": values["evaluation"] | {"episodes": 7}},
+        {"online": values["online"] | {"critic_target": "min"}},
+        {"online": values["online"] | {"steps": 9000}},  # the starts of its episodes
+    ):
+        assert digest(with_imported(also=changes)) != before
+    plain = load_study(ROOT / "config.yaml")
+    for run in ("pretrain-full", "finetune-fmq"):
+        assert run_hash(study, TASK, "0", run) == run_hash(plain, TASK, "0", run)
+
+
+def test_it_has_no_offline_run_and_every_sampler() -> None:
+    run = make_run(with_imported(), TASK, 0, "finetune-authors")
+    assert (run.parent, run.trained, run.rule, run.sampler) == (
+        None,
+        False,
+        "import_run",
+        "best_of_n",
+    )
+    assert run.samplers == ["one_step", "euler", "best_of_n", "best_of_n_euler", "qgbs"]
+    assert not run.study.networks.normalize_observations
+
+
+def test_it_has_a_place_online_and_none_offline() -> None:
+    study = with_imported()
+    row = ("authors", "best_of_n")
+    assert comparison_rows(study)[-1] == row
+    assert row not in comparison_rows(study, "offline")
+    assert compared_rows(study, "online")[-1] == row
+    assert row not in compared_rows(study, "offline")
+    scores = {key[3:] for key in expected_scores(study) if key[:2] == (TASK, "authors")}
+    assert scores == {(seed, "online", study.online.steps) for seed in study.seeds}
+    assert "authors" not in flow_map_methods(study)
+    jobs = [job for job in study_jobs(study) if job.run and job.run.name == "finetune-authors"]
+    assert sorted(job.rule for job in jobs) == ["evaluate"] * 6 + ["import_run"] * 6
+    assert sum(job.work.updates for job in jobs) == 0
+
+
+def test_others_are_compared_with_what_is_trained_here() -> None:
+    study = with_imported(also={"methods": ["authors", "qc", "mvp"]})
+    assert compared_rows(study, "online")[0] == ("qc", "best_of_n_euler")
+    assert compared_rows(study, "offline")[0] == ("qc", "best_of_n_euler")
+    alone = with_imported(also={"methods": ["authors"]})
+    assert compared_rows(alone, "online") == [("authors", "best_of_n")]
+    assert compared_rows(alone, "offline") == []
+
+
+def test_one_rule_makes_its_run() -> None:
+    study, plain = with_imported(), load_study(ROOT / "config.yaml")
+    assert imported_pattern(study) == "authors"
+    assert "authors" not in trained_pattern(study).split("|")
+    assert "authors" in run_pattern(study)
+    assert trained_pattern(study) == trained_pattern(plain)
+    assert imported_pattern(plain) == "(?!)"
+
+
+def test_it_has_a_look_of_its_own() -> None:
+    study = with_imported()
+    assert len({look(name, study.added_methods) for name in study.known_methods}) == 8

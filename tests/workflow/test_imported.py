@@ -1,0 +1,117 @@
+"""Policies in files of others as a column of a study's tables, from the pickles to LaTeX."""
+
+import os
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from helpers.flax import write_agent
+from helpers.workflows import Project
+
+TASK = "pointmaze-medium-navigate-singletask-task4-v0"
+OVERLAY = f"""
+tasks: [{TASK}]
+seeds: [0, 1]
+methods: [qc, authors]
+imported:
+  authors:
+    label: FMQ, authors'
+    files: authors/{{task}}/params_online_sd{{seed:03d}}.pkl
+samplers: []
+"""
+RUNS = f"results/runs/{TASK}"
+WORDS = (
+    "FMQ, authors': not trained here but read from others' files such as params_online_sd000.pkl"
+)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A study of QC and of two pickles, run once."""
+    project = Project(tmp_path_factory.mktemp("project"))
+    for seed in (0, 1):
+        write_agent(pickled(project, seed), seed)
+    result = project.snakemake(*project.overlay(OVERLAY))
+    assert result.returncode == 0, result.stdout + result.stderr
+    return project
+
+
+def pickled(project: Project, seed: int) -> Path:
+    return project.folder / "authors" / TASK / f"params_online_sd{seed:03d}.pkl"
+
+
+def test_the_tables_have_its_column(project: Project) -> None:
+    tables = project.folder / "results" / "tables"
+    main = pd.read_csv(tables / "main.csv")
+    theirs = main[main["method"] == "authors"]
+    assert set(theirs["label"]) == {"FMQ, authors'"}
+    assert list(zip(theirs["task"], theirs["stage"], strict=True)) == [
+        (TASK, "online"),
+        ("IQM", "online"),
+    ]
+    assert theirs["value"].notna().all()
+    text = (tables / "main.md").read_text()
+    assert "| task | QC | FMQ, authors' |" in text
+    (row,) = (line for line in text.splitlines() if line.startswith("| pointmaze-medium task4"))
+    assert row.split("|")[3].startswith(" – → ")
+    assert WORDS in text
+    latex = (tables / "main.tex").read_text()
+    assert " & QC & FMQ," in latex
+    assert WORDS.replace("_", r"\_") in latex
+    assert "Unfinished" not in text + latex
+    told = (tables / "comparisons.md").read_text()
+    online, offline = told.split("After offline training")
+    (sentence,) = (line for line in online.splitlines() if line.startswith("- QC "))
+    assert "FMQ, authors'" in sentence
+    assert "- No row differs from QC" in offline
+
+
+def test_its_runs_are_evaluated_like_any(project: Project) -> None:
+    for seed in (0, 1):
+        folder = project.folder / RUNS / f"seed{seed}"
+        files = [
+            pd.read_csv(folder / f"evaluate-finetune-{name}.csv")
+            for name in ("authors-best_of_n", "qc-best_of_n_euler")
+        ]
+        assert [list(file["episode"]) for file in files] == [[0, 1, 2, 3]] * 2
+        assert {step for file in files for step in file["step"]} == {60}
+    status = project.shell("fmq status")
+    assert "finetune-authors" in status.stdout
+    assert ", 0 running, 0 waiting, 0 failed" in status.stdout
+
+
+def test_a_second_run_has_nothing_to_do(project: Project) -> None:
+    assert project.planned(OVERLAY) == set()
+
+
+def test_another_pickle_repeats_its_run_alone(project: Project) -> None:
+    before = pickled(project, 1).read_bytes(), pickled(project, 1).stat()
+    write_agent(pickled(project, 1), 7)
+    made = {Path(file) for file in project.planned(OVERLAY) if file.startswith(RUNS)}
+    assert {path.relative_to(RUNS).parts[0] for path in made} == {"seed1"}
+    assert {path.stem for path in made if path.suffix == ".csv"} == {
+        "evaluations",
+        "evaluate-finetune-authors-best_of_n",
+    }
+    done = project.shell(f"fmq import-run {TASK} --seed 1 --method authors && fmq scores")
+    assert done.returncode == 2
+    assert "params_online_sd001.pkl of sha256" in done.stderr.splitlines()[-1]
+    pickled(project, 1).write_bytes(before[0])
+    done = project.shell(f"fmq import-run {TASK} --seed 1 --method authors && fmq scores")
+    assert done.returncode == 0, done.stderr
+    os.utime(pickled(project, 1), (before[1].st_atime, before[1].st_mtime))
+
+
+def test_a_missing_or_damaged_pickle_is_one_line(project: Project) -> None:
+    path = pickled(project, 0)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-100])
+    done = project.shell(f"fmq import-run {TASK} --seed 0 --method authors")
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "params_online_sd000.pkl" in done.stderr
+    path.unlink()
+    plan = project.snakemake("--dry-run", *project.overlay(OVERLAY))
+    (told,) = (line for line in plan.stderr.splitlines() if line.startswith("fmq: "))
+    assert "imported.authors.files: no file" in told
+    assert plan.returncode != 0
+    path.write_bytes(whole)
