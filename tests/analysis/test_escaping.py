@@ -22,6 +22,7 @@ NASTY = (
 PROVENANCE: dict[str, Any] = {
     "study": {"name": NASTY, "sha256": "0" * 64},
     "commit": None,
+    "imported": {NASTY: NASTY},
     "datasets": [{"name": NASTY, "source": NASTY, "sha256": {NASTY: NASTY}}],
     "versions": {"fmq": NASTY},
     "python": NASTY,

@@ -34,6 +34,7 @@ POINT = "pointmaze-medium-navigate-singletask-task2-v0"
 PROVENANCE = {
     "study": {"name": "made-up", "sha256": "0" * 64},
     "commit": None,
+    "imported": {},
     "datasets": [],
     "versions": {"fmq": "0"},
     "python": "3",

@@ -99,7 +99,8 @@ def test_of_a_finished_study_the_setting_changes_no_number(
     for stage in ("offline", "online"):
         final = final_scores(study, scores, stage)
         for function in (aggregates, profiles, task_means):
-            pd.testing.assert_frame_equal(function(unfinished, final), function(study, final))
+            both = (function(one, final, stage) for one in (unfinished, study))
+            pd.testing.assert_frame_equal(*both)
         both = (improvement(one, final, stage) for one in (unfinished, study))
         pd.testing.assert_frame_equal(*both)
 
@@ -271,7 +272,8 @@ def test_tasks_with_the_same_seeds_are_resampled_together(unfinished: Study) -> 
     study = unfinished.model_copy(update={"methods": ["qc"], "samplers": []})
     whole = score_matrix(study, final, "qc", "best_of_n_euler")
     gap = score_matrix(study, final.iloc[:-1], "qc", "best_of_n_euler")
-    means = task_means(study, final.iloc[:-1].assign(length=1.0)).query("measure == 'success'")
+    means = task_means(study, final.iloc[:-1].assign(length=1.0), "online")
+    means = means[means["measure"] == "success"]
     assert gap.isna().sum().sum() == 1
     alone = bootstrap(study, lambda scores: scores.mean(axis=0), whole[[TASK2]])
     assert means.set_index("task").loc[TASK2, "low"] == pytest.approx(alone.low[0])

@@ -8,10 +8,10 @@ rule import_run:
         "results/runs/{task}/seed{seed}/finetune-{method}/evaluations.csv",
         "results/runs/{task}/seed{seed}/finetune-{method}/settings.json",
         "results/runs/{task}/seed{seed}/finetune-{method}/provenance.json",
-    wildcard_constraints:
-        method=study_workflow.imported_pattern(study),
     log:
         "results/runs/{task}/seed{seed}/finetune-{method}/log.txt",
+    wildcard_constraints:
+        method=study_workflow.imported_pattern(study),
     conda:
         "../envs/fmq.yaml"
     params:

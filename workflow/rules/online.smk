@@ -8,10 +8,10 @@ rule finetune:
         "results/runs/{task}/seed{seed}/finetune-{method}/metrics.csv",
         "results/runs/{task}/seed{seed}/finetune-{method}/settings.json",
         "results/runs/{task}/seed{seed}/finetune-{method}/provenance.json",
-    wildcard_constraints:
-        method=study_workflow.trained_pattern(study),
     log:
         "results/runs/{task}/seed{seed}/finetune-{method}/log.txt",
+    wildcard_constraints:
+        method=study_workflow.trained_pattern(study),
     priority: 1
     conda:
         "../envs/fmq.yaml"
