@@ -37,7 +37,7 @@ def with_imported(name: str = "authors", also: dict[str, Any] | None = None, **r
     [
         ("bfn", {}, "imported.bfn: fmq has something of this name"),
         ("the-authors", {}, "imported.the-authors: a name begins with a small letter"),
-        ("authors", {"label": "FMQ"}, "imported.authors.label: 'FMQ' is another method's"),
+        ("authors", {"label": "FMQ"}, "imported.authors.label: 'FMQ' is taken"),
         ("authors", {"label": "$x"}, "imported.authors.label: String should match"),
         ("authors", {"sampler": "beam"}, "sampler: unknown 'beam'; allowed: one_step, euler"),
         ("authors", {"offline": "distill"}, "imported.authors.offline: unknown key; allowed: "),
@@ -64,7 +64,7 @@ def test_other_sections_know_it(tmp_path: Path) -> None:
     code = tmp_path / "mine.py"
     code.write_text("actor_loss = 0\n")
     own = {"file": str(code), "label": LABEL, "offline": "distill", "sampler": "one_step"}
-    with pytest.raises(UserError, match=r"imported.authors.label: .* is another method's"):
+    with pytest.raises(UserError, match=r"imported.authors.label: .* is taken"):
         with_imported(also={"own_methods": {"mine": own}})
     own["label"] = "Mine"
     with pytest.raises(UserError, match=r"imported.authors: own_methods has one of this name"):
