@@ -94,3 +94,12 @@ def test_observations_are_normalised_and_chunks_unfolded_step_by_step(networks) 
 def test_an_unknown_sampler_is_refused(sampling) -> None:
     with pytest.raises(UserError, match=r"unknown sampler 'beam'; allowed: .*one_step.*qgbs"):
         make_sampler("beam", sampling, "min")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_an_observation_that_is_not_finite_has_no_action(networks, sampling, value: float) -> None:
+    policy = make_policy(networks, make_sampler("one_step", sampling, "mean"))
+    spoiled = observations()
+    spoiled[1, 0] = value
+    with pytest.raises(UserError, match="not finite"):
+        policy.act(spoiled)

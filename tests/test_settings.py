@@ -73,6 +73,13 @@ def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None
     assert "\n" not in str(error.value)
 
 
+def test_an_overlay_alone_is_told_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("fmq: {eta: 0.5}")
+    with pytest.raises(UserError, match=r"mine\.yaml: has a few settings .*: config\.yaml .*mine"):
+        load_study(path)
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such settings file"):
         load_study(tmp_path / "none.yaml")

@@ -47,6 +47,12 @@ def load_study(path: Path, *overlays: Path) -> Study:
     values = _read_mapping(path)
     for overlay in overlays:
         values = overlaid(values, _read_mapping(overlay))
+    required = {name for name, field in Study.model_fields.items() if field.is_required()}
+    if not overlays and len(required & values.keys()) < len(required) / 2:
+        raise UserError(
+            f"{path}: has a few settings of a study; name the file that it is laid over first: "
+            f"config.yaml {path}"
+        )
     return study_from_dict(values, ", ".join(map(str, (path, *overlays))))
 
 

@@ -205,13 +205,15 @@ class Policy:
         """Action chunks (batch, H, A) in [-1, 1] for observations (batch, O).
 
         Raises:
-            UserError: observations of another shape.
+            UserError: observations of another shape, or that are not finite.
         """
         size = len(self.normalizer.mean)
         if np.ndim(observations) != 2 or np.shape(observations)[1] != size:
             raise UserError(
                 f"observations of shape {np.shape(observations)}: this policy takes (batch, {size})"
             )
+        if not np.isfinite(observations).all():
+            raise UserError("observations that are not finite; no action follows from them")
         device = self.normalizer.mean.device
         batch = torch.as_tensor(observations, dtype=torch.float32, device=device)
         shape = (len(batch), self.sampler.noises, math.prod(self.chunk_shape))
