@@ -80,9 +80,7 @@ class CriticEnsemble(nn.Module):
         first, second = (cast(Critic, critic) for critic in self.critics)
         one, pull = first.pullback(inputs)
         gradient = pull(torch.ones_like(one).unsqueeze(-1))
-        return torch.stack([one, second(inputs)]), gradient[..., observations.shape[-1] :].to(
-            actions.dtype
-        )
+        return torch.stack([one, second(inputs)]), _of_actions(gradient, actions)
 
     @torch.no_grad()
     def values_then_gradient(
@@ -110,7 +108,7 @@ class CriticEnsemble(nn.Module):
         def gradient_at(rows: Tensor | None) -> Tensor:
             mine = share if rows is None else share.view(-1, 1)[rows]
             gradient = pulls[0](mine, rows) + pulls[1](1 - mine, rows)
-            return gradient[..., observations.shape[-1] :].to(actions.dtype)
+            return _of_actions(gradient, actions)
 
         return torch.stack(values), gradient_at
 
@@ -118,3 +116,8 @@ class CriticEnsemble(nn.Module):
         """As of each critic."""
         for critic in self.critics:
             critic.prepare()  # type: ignore[operator]
+
+
+def _of_actions(gradient: Tensor, actions: Tensor) -> Tensor:
+    """The chunks' part of a gradient in [s, a], in the type of `actions`."""
+    return gradient[..., -actions.shape[-1] :].to(actions.dtype)
