@@ -28,7 +28,8 @@ from fmq.settings import Study
 from fmq.tasks import TaskSettings
 from fmq.training.actor_losses import ACTOR_LOSSES
 from fmq.training.learner import Learner
-from fmq.training.update import Objective
+from fmq.training.objective import Objective
+from fmq.training.updater import Updater
 
 ROOT = Path(__file__).parents[1]
 SIZES = {"obs": 46, "act": 5, "chunk": 5, "batch": 256, "samples": 32, "hidden": 512, "layers": 4}
@@ -67,7 +68,8 @@ def make_case(case: str, sizes: argparse.Namespace) -> Callable[[], object]:
         actor_loss, how = UPDATES[case]
         sampler = make_sampler("best_of_n", study.sampling, how)
         objective = Objective(ACTOR_LOSSES[actor_loss], sampler, how)
-        return lambda: learner.update(batch, CURRICULUM_DONE, objective)
+        updater = Updater([learner], objective)
+        return lambda: updater.update([batch], CURRICULUM_DONE)
     sampler = make_sampler(SAMPLERS[case], study.sampling, "min")
     for network in (learner.actor, learner.critic):
         network.prepare()

@@ -1,7 +1,8 @@
 """The two critics, their values and the gradients of these in the chunks."""
 
+import copy
 from collections.abc import Callable
-from typing import cast
+from typing import Self, cast
 
 import torch
 from torch import Tensor, nn
@@ -58,6 +59,14 @@ class CriticEnsemble(nn.Module):
             Critic(observation_size, action_size, **shape)  # type: ignore[arg-type]
             for _ in range(CRITICS)
         )
+
+    def with_weights(self, vector: Tensor) -> Self:
+        """As of every perceptron; first the first critic's, then the second's."""
+        other = copy.copy(self)
+        pairs = zip(self.critics, vector.chunk(CRITICS), strict=True)
+        critics = nn.ModuleList(cast(Critic, critic).with_weights(part) for critic, part in pairs)
+        other._modules = {"critics": critics}
+        return other
 
     def forward(self, observations: Tensor, actions: Tensor) -> Tensor:
         """Values of shape (2, ...) from observations (..., O) and chunks (..., H*A)."""

@@ -1,7 +1,9 @@
 """Perceptrons as modules, and the average-velocity network."""
 
+import copy
 import math
 from itertools import pairwise
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -70,6 +72,20 @@ class MultilayerPerceptron(nn.Module):
         For acting with a finished policy; a later change of the weights would not be seen.
         """
         self.prepared = fused.prepare(self.linear)
+
+    def with_weights(self, vector: Tensor) -> Self:
+        """This network as a function of its weights: a copy that computes with those of `vector`.
+
+        They are in the order of `parameters()`, and in any precision; for `torch.func`, and its
+        `vmap` over the weights of several such networks.
+        """
+        sizes = [parameter.numel() for parameter in self.parameters()]
+        parts = zip(vector.split(sizes), self.parameters(), strict=True)
+        numbers = iter([part.view_as(parameter) for part, parameter in parts])
+        other = copy.copy(self)
+        other.linear = [(next(numbers), next(numbers)) for _ in self.linear]
+        other.gains = [(next(numbers), next(numbers)) for _ in self.gains]
+        return other
 
     def outputs(self, x: Tensor, layers: perceptron.Pairs | None = None) -> Tensor:
         """Outputs (..., out) of inputs (..., in), through other `layers` than its own if given.

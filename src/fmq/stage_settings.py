@@ -34,6 +34,9 @@ class TrainingSettings(Section):
     tf32: bool = Field(
         description="products of float32 with 10 bits of mantissa on a GPU, as JAX does by default"
     )
+    capture: bool = Field(
+        description="an update as one CUDA graph, launched at once; without a GPU without effect"
+    )
     target_rate: float = Field(gt=0, le=1, description="tau of the target critics' moving average")
     log_every: int = Field(ge=1, description="gradient steps between rows of metrics.csv")
 

@@ -13,7 +13,7 @@ from fmq.settings import Study
 from fmq.tasks import TaskSettings
 from fmq.training.actor_losses import ACTOR_LOSSES
 from fmq.training.learner import Learner
-from fmq.training.update import Objective
+from fmq.training.objective import Objective
 
 OBS, ACTION, HORIZON, BATCH = 4, 2, 3, 16
 TASK = TaskSettings(chunk_length=HORIZON, discount=0.9)

@@ -8,6 +8,7 @@ from fmq.errors import UserError
 from fmq.settings import Study
 from fmq.training.compiling import compiled
 from fmq.training.learner import Learner
+from fmq.training.updater import Updater
 
 LOSSES = ["diagonal", "flow_map", "fmq"]
 CPU = torch.device("cpu")
@@ -19,15 +20,15 @@ def compiling(study: Study = STUDY) -> Study:
 
 
 def weights_after(learner: Learner, loss: str, updates: int) -> torch.Tensor:
-    aim = objective(loss, learner)
+    updater = Updater([learner], objective(loss, learner))
     for step in range(updates):
-        learner.update(random_batch(step), STEP + step, aim)
-    return learner.optimizer.weights.clone()
+        updater.update([random_batch(step)], STEP + step)
+    return learner.vectors.weights.clone()
 
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_compiled_update_is_the_eager_one(loss: str) -> None:
-    start = make_learner().optimizer.weights.clone()
+    start = make_learner().vectors.weights.clone()
     eager = weights_after(make_learner(), loss, 2)
     found = weights_after(make_learner(compiling()), loss, 2)
     torch.testing.assert_close(found, eager, rtol=1e-5, atol=1e-5)
@@ -36,7 +37,7 @@ def test_a_compiled_update_is_the_eager_one(loss: str) -> None:
 
 def test_a_thousand_compiled_updates_end_where_eager_ones_do() -> None:
     """Rounding differs, and grows with the updates as docs/performance.md says."""
-    start = make_learner().optimizer.weights.clone()
+    start = make_learner().vectors.weights.clone()
     eager = weights_after(make_learner(), "flow_map", 1000)
     found = weights_after(make_learner(compiling()), "flow_map", 1000)
     apart, way = (found - eager).norm(), (eager - start).norm()

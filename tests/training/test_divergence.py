@@ -11,19 +11,19 @@ from fmq.data.sequences import Batch
 from fmq.training import divergence
 from fmq.training.divergence import ANYTHING, Divergence, ValueRange
 from fmq.training.learner import Learner
+from fmq.training.updater import Updater
 
 
-def looking_later() -> Learner:
-    """As a learner on a GPU."""
-    learner = make_learner()
-    learner.looks_later = True
-    return learner
+def make_updater(learner: Learner, loss: str, later: bool = True) -> Updater:
+    """With `later`, as on a GPU."""
+    updater = Updater([learner], objective(loss, learner))
+    updater.looks_later = later
+    return updater
 
 
 def changeable(learner: Learner) -> Tensor:
-    optimizer = learner.optimizer
-    parts = [optimizer.weights, optimizer.average, optimizer.square, learner.target_weights]
-    return torch.cat([*parts, optimizer.steps.view(1)])
+    weights, target, _, moments = learner.vectors
+    return torch.cat([weights, target, moments.average, moments.square, moments.steps.view(1)])
 
 
 def spoiled(seed: int) -> Batch:
@@ -33,49 +33,48 @@ def spoiled(seed: int) -> Batch:
 
 @pytest.mark.parametrize("loss", ["flow_map", "fmq"])
 def test_looking_later_changes_no_number(loss: str) -> None:
-    first, second = make_learner(), looking_later()
-    for learner in (first, second):
+    first, second = make_learner(), make_learner()
+    for learner, later in ((first, False), (second, True)):
+        updater = make_updater(learner, loss, later)
         for step in range(5):
-            learner.update(random_batch(step), STEP + step, objective(loss, learner))
+            updater.update([random_batch(step)], STEP + step)
     assert torch.equal(changeable(first), changeable(second))
 
 
 def test_what_went_wrong_is_told_by_the_next_update_and_nothing_was_changed() -> None:
-    learner = looking_later()
-    aim = objective("fmq", learner)
-    learner.update(random_batch(0), STEP, aim)
+    learner = make_learner()
+    updater = make_updater(learner, "fmq")
+    updater.update([random_batch(0)], STEP)
     before = changeable(learner).clone()
-    learner.update(spoiled(1), STEP + 1, aim)
+    updater.update([spoiled(1)], STEP + 1)
     assert torch.equal(changeable(learner), before)
     with pytest.raises(Divergence, match=r"critic loss is (inf|nan)") as told:
-        learner.update(random_batch(2), STEP + 2, aim)
+        updater.update([random_batch(2)], STEP + 2)
     assert told.value.step == STEP + 1
     assert told.value.batch.rewards.isinf().all()
     assert torch.equal(changeable(learner), before)
-    learner.update(random_batch(2), STEP + 2, aim)  # it is told once
+    updater.update([random_batch(2)], STEP + 2)  # it is told once
     assert not torch.equal(changeable(learner), before)
 
 
-def test_a_checkpoint_and_metrics_wait_for_the_last_update() -> None:
-    learner = looking_later()
-    aim = objective("diagonal", learner)
-    learner.update(spoiled(0), STEP, aim)
+def test_who_settles_and_who_measures_waits_for_the_last_update() -> None:
+    updater = make_updater(make_learner(), "diagonal")
+    updater.update([spoiled(0)], STEP)
     with pytest.raises(Divergence, match="critic loss"):
-        learner.state()
+        updater.settle()
     with pytest.raises(Divergence, match="critic loss"):
-        learner.update(spoiled(0), STEP, aim, measure=True)
+        updater.update([spoiled(0)], STEP, measure=True)
 
 
 @pytest.mark.parametrize("later", [False, True])
 def test_an_impossible_value_is_wrong(later: bool) -> None:
     learner = make_learner()
-    learner.looks_later = later
     learner.possible_values = ValueRange(-1.0, 0.0)
     with torch.no_grad():
         learner.critic.critics[0].layers[-1].bias.fill_(1e4)
     before = changeable(learner).clone()
     with pytest.raises(Divergence, match=r"Q is 1\d+.*, far outside of what the rewards allow, -1"):
-        learner.update(random_batch(), STEP, objective("diagonal", learner), measure=True)
+        make_updater(learner, "diagonal", later).update([random_batch()], STEP, measure=True)
     assert torch.equal(changeable(learner), before)
 
 
@@ -84,6 +83,4 @@ def test_an_impossible_value_is_wrong(later: bool) -> None:
 @pytest.mark.parametrize("possible", [ANYTHING, ValueRange(-100.0, 0.0), ValueRange(-1.0, 0.0)])
 def test_the_flag_and_the_words_agree(quantity: float, value: float, possible: ValueRange) -> None:
     found = divergence.signs(torch.tensor([[value, 0.0]]), {"loss": torch.tensor(quantity)})
-    assert bool(divergence.wrong(found, possible)) == (
-        divergence.fault(found, possible) is not None
-    )
+    assert bool(divergence.wrong(found, possible)) == (divergence.faults(found, possible) != [None])

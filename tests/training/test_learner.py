@@ -19,15 +19,17 @@ from torch import Tensor, nn
 
 from fmq.policy import Sampler, make_sampler
 from fmq.training.actor_losses import ACTOR_LOSSES
-from fmq.training.adam import Adam, flatten
+from fmq.training.adam import adam_step, no_moments
 from fmq.training.checkpoint import load_checkpoint, save_checkpoint
 from fmq.training.learner import Learner
-from fmq.training.update import Objective
+from fmq.training.objective import Objective
+from fmq.training.updater import Updater
+from fmq.training.vectors import flatten
 
 
 def train(learner: Learner, loss: str = "flow_map", updates: int = 5) -> list[dict[str, float]]:
-    aim = objective(loss, learner)
-    return [learner.update(random_batch(k), STEP + k, aim, measure=True) for k in range(updates)]
+    updater = Updater([learner], objective(loss, learner))
+    return [updater.update([random_batch(k)], STEP + k, measure=True)[0] for k in range(updates)]
 
 
 def weights(module: nn.Module) -> Tensor:
@@ -136,7 +138,9 @@ def test_a_chunk_that_ends_the_task_is_worth_its_reward() -> None:
     learner = make_learner()
     batch = random_batch()
     aim = objective("fmq", learner)
-    target = learner.bellman_target(batch, learner.draw(BATCH, aim).candidates, aim)
+    target = learner.bellman_target(
+        learner.networks(), batch, learner.draw(BATCH, aim).candidates, aim
+    )
     ended = batch.masks == 0
     assert torch.equal(target[ended], batch.rewards[ended])
     assert (target[~ended] != batch.rewards[~ended]).all()
@@ -148,7 +152,7 @@ def test_the_bellman_target_asks_the_target_critics_about_the_sampled_chunk() ->
     for how, expected in (("min", torch.amin), ("mean", torch.mean)):
         aim = Objective(ACTOR_LOSSES["fmq"], Sampler(1, lambda *arguments: chunk), how)
         values = expected(learner.target(batch.next_observations, chunk), 0)
-        target = learner.bellman_target(batch, chunk.unsqueeze(1), aim)
+        target = learner.bellman_target(learner.networks(), batch, chunk.unsqueeze(1), aim)
         torch.testing.assert_close(target, batch.rewards + 0.9**3 * batch.masks * values)
 
 
@@ -163,7 +167,8 @@ def test_observations_are_normalised_before_the_networks() -> None:
         seen.append(obs)
         return batch.actions
 
-    learner.update(batch, STEP, Objective(ACTOR_LOSSES["diagonal"], Sampler(1, choose), "min"))
+    aim = Objective(ACTOR_LOSSES["diagonal"], Sampler(1, choose), "min")
+    Updater([learner], aim).update([batch], STEP)
     torch.testing.assert_close(seen[0], (batch.next_observations - 2) / 3)
 
 
@@ -173,8 +178,8 @@ def test_losses_fall_on_a_fixed_batch(loss: str) -> None:
     training = STUDY.training.model_copy(update={"learning_rate": 0.01})
     learner = make_learner(STUDY.model_copy(update={"training": training}))
     batch = random_batch()._replace(actions=torch.full((BATCH, HORIZON * ACTION), 0.5))
-    aim = objective(loss, learner)
-    rows = [learner.update(batch, STEP, aim, measure=True) for _ in range(300)]
+    updater = Updater([learner], objective(loss, learner))
+    rows = [updater.update([batch], STEP, measure=True)[0] for _ in range(300)]
     for name in ("actor_loss", "critic_loss"):
         values = torch.tensor([row[name] for row in rows])
         assert values[-30:].mean() < values[:10].mean() / 2
@@ -203,9 +208,9 @@ def test_adam_is_torchs() -> None:
     generator = torch.Generator().manual_seed(0)
     start, *gradients = torch.randn(6, 7, generator=generator)
     ours, theirs = start.clone(), nn.Parameter(start.clone())
-    optimizer, expected = Adam(ours, 0.1), torch.optim.Adam([theirs], lr=0.1)
+    moments, expected = no_moments(ours), torch.optim.Adam([theirs], lr=0.1)
     for gradient in gradients:
-        optimizer.step(gradient)
+        adam_step(ours, gradient, moments, 0.1)
         theirs.grad = gradient.clone()
         expected.step()
     torch.testing.assert_close(ours, theirs.detach())

@@ -18,10 +18,11 @@ from fmq.paths import dataset_folder, evaluation_file, run_folder, seed_folder
 from fmq.policy import Policy, sampler_of
 from fmq.runs import Run, make_run
 from fmq.settings import Study, find_dataset
+from fmq.training.objective import Objective
 from fmq.training.offline import train_offline
 from fmq.training.online import finetune
 from fmq.training.own_losses import find_actor_loss, try_once
-from fmq.training.update import Objective
+from fmq.training.updater import Updater
 
 DATASET = "pointmaze-medium-navigate-v0"
 TASK = "pointmaze-medium-navigate-singletask-task4-v0"
@@ -127,12 +128,12 @@ def test_the_attempt_changes_nothing(tmp_path: Path) -> None:
     study = with_own(STUDY, tmp_path)
     run, learner = run_of(study), make_learner(study)
     sampler = sampler_of(study, run.sampler, run.critic_target)
-    noise, weights = learner.generator.get_state(), learner.optimizer.weights.clone()
+    noise, weights = learner.generator.get_state(), learner.vectors.weights.clone()
     everywhere = torch.get_rng_state()
     assert run.code is not None
     try_once(run.code, learner, random_batch(), Objective(find_actor_loss(run), sampler, "mean"))
     assert torch.equal(learner.generator.get_state(), noise)
-    assert torch.equal(learner.optimizer.weights, weights)
+    assert torch.equal(learner.vectors.weights, weights)
     assert torch.equal(torch.get_rng_state(), everywhere)
 
 
@@ -146,7 +147,7 @@ def test_what_torch_cannot_compile_is_one_line(tmp_path: Path) -> None:
     sampler = sampler_of(study, run.sampler, run.critic_target)
     objective = Objective(find_actor_loss(run), sampler, run.critic_target)
     with pytest.raises(UserError, match=r"cannot compile this update .*set training.compile to f"):
-        learner.update(random_batch(), 1, objective)
+        Updater([learner], objective).update([random_batch()], 1)
 
 
 @pytest.fixture(scope="module")

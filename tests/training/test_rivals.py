@@ -21,7 +21,8 @@ from fmq.policy import make_sampler
 from fmq.runs import make_run
 from fmq.training.actor_losses import ACTOR_LOSSES, ActorInputs, ActorLoss
 from fmq.training.learner import Learner
-from fmq.training.update import Objective
+from fmq.training.objective import Objective
+from fmq.training.updater import Updater
 
 NAME = "pointmaze-medium-navigate-singletask-task2-v0"
 FQL = ACTOR_LOSSES["fql"]
@@ -90,8 +91,9 @@ def train(alpha: float) -> dict[str, float]:
         make_sampler("one_step", study.sampling, "mean"),
         "mean",
     )
+    updater = Updater([learner], aim)
     for _ in range(400):
-        metrics = learner.update(random_batch(), STEP, aim, measure=True)
+        (metrics,) = updater.update([random_batch()], STEP, measure=True)
     return metrics
 
 

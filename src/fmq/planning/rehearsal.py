@@ -40,6 +40,7 @@ class Rehearsal(Workbench):
         self.learner = Learner(
             run.study, run.task.settings, self.normalizer, sizes.action, init_seed=0, noise_seed=0
         )
+        self.updater = None
         self._use(run.sampler)
         self.batches, self.clock = self._generator("batches"), Clock()
 

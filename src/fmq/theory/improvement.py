@@ -12,7 +12,8 @@ from fmq.flow import Velocity, interpolate
 from fmq.guidance import CriticFunction, fmq_loss, fmq_target, value_and_gradient
 from fmq.networks import VelocityNetwork
 from fmq.settings import Study
-from fmq.training.adam import Adam, flatten
+from fmq.training.adam import adam_step, no_moments
+from fmq.training.vectors import flatten
 
 MEASURED = (0, 1, 2, 5, 10, 20, 50, 100, 200, 400)  # updates behind the policy
 
@@ -115,7 +116,8 @@ def measure(
     yardstick = make_yardstick(offline, critic, *draw(states), eta=eta, beta=beta)
     actor = copy.deepcopy(offline).requires_grad_(True)
     parameters = list(actor.parameters())
-    optimizer = Adam(flatten(parameters), study.training.learning_rate)
+    weights = flatten(parameters)
+    moments = no_moments(weights)
     rows = []
     for update in range(MEASURED[-1] + 1):
         if update in MEASURED:
@@ -124,5 +126,6 @@ def measure(
         data = (batch.observations, batch.actions, batch.valid, noise, r)
         loss, _ = fmq_loss(actor, offline, critic, *data, eta=eta, beta=beta)
         gradients = torch.autograd.grad(loss, parameters)
-        optimizer.step(torch.cat([one.flatten() for one in gradients]))
+        vector = torch.cat([one.flatten() for one in gradients])
+        adam_step(weights, vector, moments, study.training.learning_rate)
     return rows

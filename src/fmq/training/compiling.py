@@ -19,8 +19,7 @@ def compiled(
 ) -> Callable[Parameters, Result]:
     """`function`, compiled at its first call as one graph, its own use of autograd included.
 
-    On a GPU the graph is captured as a CUDA graph. What was compiled is kept in torch's cache,
-    where the next process with the same shapes finds it.
+    What was compiled is kept in torch's cache, where the next process with these shapes finds it.
 
     Raises:
         UserError: there is no C++ compiler, which a CPU needs; or, at its first call, it is none
@@ -33,8 +32,8 @@ def compiled(
             "environment variable CXX, or set training.compile to false"
         )
     torch._dynamo.config.trace_autograd_ops = True
-    option = "cpp_wrapper" if device.type == "cpu" else "triton.cudagraphs"
-    graph = torch.compile(function, fullgraph=True, options={option: True})
+    on_cpu = device.type == "cpu"
+    graph = torch.compile(function, fullgraph=True, options={"cpp_wrapper": on_cpu})
 
     def call(*arguments: Parameters.args, **named: Parameters.kwargs) -> Result:
         try:

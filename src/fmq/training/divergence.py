@@ -15,13 +15,14 @@ class Divergence(Exception):
     """Training went wrong; the text says which quantity and what it was.
 
     Attributes:
+        learner: number of the one whose training it is, of those that are updated together.
         step: gradient step.
         batch: what the step was to learn from.
     """
 
-    def __init__(self, text: str, step: int, batch: Batch) -> None:
+    def __init__(self, text: str, learner: int, step: int, batch: Batch) -> None:
         super().__init__(text)
-        self.step, self.batch = step, batch
+        self.learner, self.step, self.batch = learner, step, batch
 
 
 class ValueRange(NamedTuple):
@@ -48,7 +49,8 @@ class Signs(NamedTuple):
 
     Attributes:
         names: of the quantities.
-        numbers: these, then the smallest and the largest Q; shape (len(names) + 2,).
+        numbers: these, then the smallest and the largest Q; shape (len(names) + 2,), or with a
+            first axis of learners.
     """
 
     names: tuple[str, ...]
@@ -56,23 +58,29 @@ class Signs(NamedTuple):
 
 
 def signs(values: Tensor, quantities: dict[str, Tensor]) -> Signs:
-    """Of critic values of any shape and of scalars."""
-    q = values.aminmax()
-    return Signs(tuple(quantities), torch.stack([*quantities.values(), q.min, q.max]))
+    """Of critic values (2, batch) and of scalars, or of several learners', along a first axis."""
+    q = values.flatten(-2).aminmax(dim=-1)
+    return Signs(tuple(quantities), torch.stack([*quantities.values(), q.min, q.max], -1))
 
 
 def wrong(found: Signs, possible: ValueRange) -> Tensor:
-    """1.0 if an update went wrong, else 0.0; shape (), without waiting for a device."""
+    """1.0 if any learner's update went wrong, else 0.0; shape (), without waiting for a device."""
     low, high = possible.bounds()
-    q = found.numbers[-2:]
+    q = found.numbers[..., -2:]
     good = found.numbers.isfinite().all() & (q >= low).all() & (q <= high).all()
     return 1.0 - good.to(found.numbers.dtype)
 
 
-def fault(found: Signs, possible: ValueRange) -> str | None:
-    """What went wrong, in words: the first quantity that is not finite, or a Q far off."""
-    *numbers, smallest, largest = found.numbers.tolist()  # waits for a device
-    for name, number in zip(found.names, numbers, strict=True):
+def faults(found: Signs, possible: ValueRange) -> list[str | None]:
+    """What went wrong, in words, for each learner."""
+    rows = found.numbers.reshape(-1, len(found.names) + 2).tolist()  # waits for a device
+    return [_fault(found.names, row, possible) for row in rows]
+
+
+def _fault(names: tuple[str, ...], row: list[float], possible: ValueRange) -> str | None:
+    """The first quantity that is not finite, or a Q far off."""
+    *numbers, smallest, largest = row
+    for name, number in zip(names, numbers, strict=True):
         if not math.isfinite(number):
             return f"{name.replace('_', ' ')} is {number}"
     low, high = possible.bounds()

@@ -1,30 +1,49 @@
-"""The learner: policy, critics and optimiser, and one joint update of them."""
+"""The learner: policy, critics, and the losses that they are trained with."""
 
 import copy
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from fmq.critic import aggregate, bellman_target, critic_loss, update_target
+from fmq.critic import aggregate, bellman_target, critic_loss
 from fmq.data.normalization import Normalizer
 from fmq.data.sequences import Batch
-from fmq.flow import curriculum_progress
+from fmq.ensemble import CriticEnsemble
+from fmq.networks import VelocityNetwork
 from fmq.policy import make_networks
 from fmq.settings import Study
 from fmq.tasks import TaskSettings
-from fmq.training import divergence
 from fmq.training.actor_losses import ActorInputs
-from fmq.training.adam import Adam, flatten
-from fmq.training.compiling import compiled
-from fmq.training.divergence import ANYTHING, Divergence, ValueRange
-from fmq.training.update import Draws, Gradients, Objective, Unsettled
+from fmq.training.adam import no_moments
+from fmq.training.divergence import ANYTHING, ValueRange
+from fmq.training.objective import Draws, Gradients, Objective
+from fmq.training.vectors import Vectors, flatten, point
 
 Module = TypeVar("Module", bound=nn.Module)
 
 
+class Networks(NamedTuple):
+    """What the losses look at.
+
+    Attributes:
+        target: the moving average of the critics.
+        offline_actor: the policy that the trust region is around.
+        pickers: policy and critics that pick the critic target's next chunks.
+    """
+
+    actor: VelocityNetwork
+    critic: CriticEnsemble
+    target: CriticEnsemble
+    offline_actor: VelocityNetwork
+    pickers: tuple[VelocityNetwork, CriticEnsemble]
+
+
 class Learner:
-    """All that training changes; `state` and `load_state` carry it through a checkpoint."""
+    """What is trained; `state` and `load_state` carry it through a checkpoint.
+
+    `fmq.training.updater` makes the updates.
+    """
 
     def __init__(
         self,
@@ -60,75 +79,50 @@ class Learner:
         self.offline_actor = frozen_copy(self.actor)
         self.parameters = [*self.actor.parameters(), *self.critic.parameters()]
         weights = flatten(self.parameters)
-        self.target_weights = flatten(self.target.parameters())
-        self.critic_weights = weights[-len(self.target_weights) :]
-        self.optimizer = Adam(weights, study.training.learning_rate)
+        self.vectors = Vectors(
+            weights,
+            target=flatten(self.target.parameters()),
+            offline=flatten(self.offline_actor.parameters()),
+            moments=no_moments(weights),
+        )
         self.pickers = (self.actor, self.critic)  # of the critic target's next chunks
-        self.rounded_weights: Tensor | None = None
+        self.rounded: Tensor | None = None
         if study.training.selection == "bfloat16":
-            actor, critic = frozen_copy(self.actor), frozen_copy(self.critic)
-            self.pickers = (actor.bfloat16(), critic.bfloat16())
-            self.rounded_weights = flatten([*actor.parameters(), *critic.parameters()])
+            self.rounded = weights.bfloat16()
+            self.pickers = self._policy_with(self.rounded)
         self.generator = torch.Generator(device).manual_seed(noise_seed)
-        # To look at an update is to wait for the device. A GPU's is looked at before the next one.
-        self.looks_later = device.type != "cpu"
-        self.unsettled: Unsettled | None = None
-        self.compute = self.gradients
-        if study.training.compile:
-            self.compute = compiled(self.gradients, device)
 
-    def update(
-        self, batch: Batch, step: int, objective: Objective, measure: bool = False
-    ) -> dict[str, float]:
-        """One joint gradient step on the actor's and the critic's loss.
+    def live_in(self, vectors: Vectors) -> None:
+        """Take other vectors, with the same numbers, for its own."""
+        self.vectors = vectors
+        point(self.parameters, vectors.weights)
+        point(self.target.parameters(), vectors.target)
+        point(self.offline_actor.parameters(), vectors.offline)
 
-        Args:
-            batch: chunks with raw observations.
-            step: gradient step, counted from the start of offline training.
-            measure: also compute and return metrics.
+    def networks(self) -> Networks:
+        """Its own."""
+        return Networks(self.actor, self.critic, self.target, self.offline_actor, self.pickers)
 
-        Raises:
-            Divergence: a loss or the gradient is not finite, or a Q is impossible. Nothing was
-                changed. On a GPU this is said at the latest by the next call, or by `state`.
-        """
-        self.settle()
-        offline = self.study.offline
-        progress = curriculum_progress(step, offline.warmup_steps, offline.anneal_end)
-        self.refresh_pickers()
-        draws = self.draw(len(batch.actions), objective)
-        found = self.compute(batch, draws, draws.noise.new_full((), progress), objective)
-        self.unsettled = Unsettled(step, batch, divergence.signs(found.values, found.quantities))
-        if self.looks_later:
-            self._step(found.vector, divergence.wrong(self.unsettled.signs, self.possible_values))
-        else:
-            self.settle()
-            self._step(found.vector)
-        if not measure:
-            return {}
-        self.settle()
-        q = found.values
-        metrics = found.quantities | {"q_mean": q.mean(), "q_min": q.min(), "q_max": q.max()}
-        return {name: float(value) for name, value in metrics.items()}
+    def networks_with(self, vectors: Vectors) -> Networks:
+        """The same as functions of other weights, of one learner."""
+        actor, critic = self._policy_with(vectors.weights)
+        rounded = vectors.weights.detach().bfloat16()
+        return Networks(
+            actor,
+            critic,
+            self.target.with_weights(vectors.target),
+            self.offline_actor.with_weights(vectors.offline),
+            (actor, critic) if self.rounded is None else self._policy_with(rounded),
+        )
 
-    def _step(self, gradient: Tensor, skip: Tensor | None = None) -> None:
-        """Move the weights and the target's; not at all where `skip` is 1.0 and not 0.0."""
-        rate = self.study.training.target_rate
-        self.optimizer.step(gradient, skip)
-        target_rate = rate if skip is None else rate * (1 - skip)
-        update_target(self.target_weights, self.critic_weights, target_rate)
-
-    def settle(self) -> None:
-        """Raise `Divergence` if the last update went wrong; on a GPU, wait for it first."""
-        if self.unsettled is None:
-            return
-        last, self.unsettled = self.unsettled, None
-        if fault := divergence.fault(last.signs, self.possible_values):
-            raise Divergence(fault, last.step, last.batch)
+    def _policy_with(self, weights: Tensor) -> tuple[VelocityNetwork, CriticEnsemble]:
+        mine, critics = weights.split([len(self.vectors.offline), len(self.vectors.target)])
+        return self.actor.with_weights(mine), self.critic.with_weights(critics)
 
     def refresh_pickers(self) -> None:
         """Bring what picks the next chunks up to date, where it is a rounded copy."""
-        if self.rounded_weights is not None:
-            self.rounded_weights.copy_(self.optimizer.weights)
+        if self.rounded is not None:
+            self.rounded.copy_(self.vectors.weights)
 
     def draw(self, batch: int, objective: Objective) -> Draws:
         """Random numbers of an update on `batch` chunks, in two calls of the generator."""
@@ -143,25 +137,40 @@ class Learner:
         )
 
     def gradients(
-        self, batch: Batch, draws: Draws, progress: Tensor, objective: Objective
+        self, objective: Objective, batch: Batch, draws: Draws, progress: Tensor
     ) -> Gradients:
         """Losses on a batch with raw observations, and their gradient; changes nothing.
 
         Args:
             progress: of the interval curriculum, shape ().
         """
+        loss, values, quantities = self.losses(objective, self.networks(), batch, draws, progress)
+        parts = torch.autograd.grad(loss, self.parameters)
+        vector = torch.cat([part.flatten() for part in parts])
+        norm = {"gradient_norm": torch.linalg.vector_norm(vector)}
+        return Gradients(vector, values, quantities | norm)
+
+    def losses(
+        self,
+        objective: Objective,
+        networks: Networks,
+        batch: Batch,
+        draws: Draws,
+        progress: Tensor,
+    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """The loss of policy and critics, the critics' values (2, batch), and single losses."""
         batch = batch._replace(
             observations=self.normalizer(batch.observations),
             next_observations=self.normalizer(batch.next_observations),
         )
-        target = self.bellman_target(batch, draws.candidates, objective)
-        values = self.critic(batch.observations, batch.actions)
+        target = self.bellman_target(networks, batch, draws.candidates, objective)
+        values = networks.critic(batch.observations, batch.actions)
         value_loss = critic_loss(values, target, batch.whole)
         actor_loss, metrics = objective.actor_loss.loss(
             ActorInputs(
-                self.actor,
-                self.offline_actor,
-                self.critic,
+                networks.actor,
+                networks.offline_actor,
+                networks.critic,
                 batch,
                 draws.noise,
                 draws.times,
@@ -170,27 +179,24 @@ class Learner:
                 self.task,
             )
         )
-        gradients = torch.autograd.grad(value_loss + actor_loss, self.parameters)
-        vector = torch.cat([one.flatten() for one in gradients])
         quantities = metrics | {
             "critic_loss": value_loss.detach(),
             "actor_loss": actor_loss.detach(),
-            "gradient_norm": torch.linalg.vector_norm(vector),
         }
-        return Gradients(vector, values.detach(), quantities)
+        return value_loss + actor_loss, values.detach(), quantities
 
     @torch.no_grad()
-    def bellman_target(self, batch: Batch, candidates: Tensor, objective: Objective) -> Tensor:
+    def bellman_target(
+        self, networks: Networks, batch: Batch, candidates: Tensor, objective: Objective
+    ) -> Tensor:
         """Critic target of a batch of normalised chunks, shape (batch,).
-
-        The next chunks are picked in the precision that the settings give.
 
         Args:
             candidates: noise, shape (batch, noises, H*A).
         """
         observations = batch.next_observations
-        actions = objective.sampler.choose(*self.pickers, observations, candidates)
-        values = aggregate(self.target(observations, actions), objective.critic_target)
+        actions = objective.sampler.choose(*networks.pickers, observations, candidates)
+        values = aggregate(networks.target(observations, actions), objective.critic_target)
         return bellman_target(
             batch.rewards, batch.masks, values, self.task.discount, self.backup_length
         )
@@ -205,19 +211,19 @@ class Learner:
         difference = self.actor(*arguments) - self.offline_actor(*arguments)
         return float(difference.square().sum(-1).mean())
 
+    @torch.no_grad()
     def anchor(self) -> None:
         """Freeze the present policy as the offline policy of the trust region."""
-        self.offline_actor = frozen_copy(self.actor)
+        self.vectors.offline.copy_(self.vectors.weights[: len(self.vectors.offline)])
 
     def state(self) -> dict[str, Any]:
-        """Tensors and numbers that a checkpoint needs; `Divergence` as by `update`."""
-        self.settle()
+        """Tensors and numbers that a checkpoint needs."""
         return {
             "actor": self.actor.state_dict(),
             "offline_actor": self.offline_actor.state_dict(),
             "critic": self.critic.state_dict(),
             "target": self.target.state_dict(),
-            "optimizer": self.optimizer.state(),
+            "optimizer": self.vectors.moments._asdict(),
             "action_size": self.action_size,
             "normalizer": dict(self.normalizer._asdict()),
         }
@@ -228,7 +234,8 @@ class Learner:
         self.offline_actor.load_state_dict(state["offline_actor"])
         self.critic.load_state_dict(state["critic"])
         self.target.load_state_dict(state["target"])
-        self.optimizer.load_state(state["optimizer"])
+        for name, mine in self.vectors.moments._asdict().items():
+            mine.copy_(state["optimizer"][name])
 
 
 def frozen_copy(module: Module) -> Module:

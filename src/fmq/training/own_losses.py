@@ -12,7 +12,7 @@ from fmq.own_methods import Code, defined, drawing_nothing, told_in_one_line
 from fmq.runs import Run
 from fmq.training.actor_losses import ACTOR_LOSSES, ActorInputs, ActorLoss
 from fmq.training.learner import Learner
-from fmq.training.update import Objective
+from fmq.training.objective import Objective
 
 _COLUMNS = {
     *("step", "gradient_step", "critic_loss", "actor_loss", "gradient_norm"),
@@ -59,7 +59,7 @@ def try_once(code: Code, learner: Learner, batch: Batch, objective: Objective) -
     observations = learner.normalizer(batch.next_observations)
     with drawing_nothing(code), told_in_one_line(code):
         learner.gradients(
-            batch, draws, draws.noise.new_ones(()), objective._replace(actor_loss=checked)
+            objective._replace(actor_loss=checked), batch, draws, draws.noise.new_ones(())
         )
         with torch.inference_mode():  # as it acts
             chunks = objective.sampler.choose(*learner.pickers, observations, draws.candidates)

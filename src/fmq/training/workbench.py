@@ -30,10 +30,11 @@ from fmq.training.clock import Clock
 from fmq.training.device import claim_device
 from fmq.training.divergence import Divergence, possible_values
 from fmq.training.learner import Learner
+from fmq.training.objective import Objective
 from fmq.training.own_losses import find_actor_loss, try_once
 from fmq.training.scratch import Scratch
 from fmq.training.trackers import make_tracker
-from fmq.training.update import Objective
+from fmq.training.updater import Updater
 
 PACKAGES = ("fmq", "torch", "numpy", "gymnasium", "mujoco", "ogbench", "robosuite")
 
@@ -60,6 +61,7 @@ class Workbench:
             possible_values=possible_values(self.buffer.rewards, run.task.settings.discount),
             backup_length=run.backup_length,
         )
+        self.updater: Updater | None = None
         if run.parent is not None:
             self._start_from(run.parent)
         self.sampler = sampler_of(run.study, run.sampler, run.critic_target)
@@ -144,7 +146,9 @@ class Workbench:
         with self.clock.measure("sampling"):
             batch = self.buffer.sample(self.run.study.training.batch_size, self.batches)
         with self.clock.measure("update"), self._keeping_what_diverged():
-            return self.learner.update(batch, step, objective, measure)
+            if self.updater is None:
+                self.updater = Updater([self.learner], objective)
+            return self.updater.update([batch], step, measure)[0]
 
     @contextlib.contextmanager
     def _keeping_what_diverged(self) -> Iterator[None]:
@@ -194,7 +198,9 @@ class Workbench:
     def learner_state(self) -> dict[str, Any]:
         """Of the learner; raises as `update` does."""
         with self._keeping_what_diverged():
-            return self.learner.state()
+            if self.updater is not None:
+                self.updater.settle()
+        return self.learner.state()
 
     def state(self) -> dict[str, Any]:
         """All that changes from step to step, for `Scratch.keep`."""

@@ -1,13 +1,11 @@
-"""What goes into an update, and what comes out of it."""
+"""What a stage or a method minimises, and the numbers that go into it and come out."""
 
 from typing import NamedTuple
 
 from torch import Tensor
 
-from fmq.data.sequences import Batch
 from fmq.policy import Sampler
 from fmq.training.actor_losses import ActorLoss
-from fmq.training.divergence import Signs
 
 
 class Objective(NamedTuple):
@@ -39,22 +37,14 @@ class Draws(NamedTuple):
 
 
 class Gradients(NamedTuple):
-    """What an update computes before anything is changed.
+    """What an update computes before anything is changed; of several learners, along a first axis.
 
     Attributes:
-        vector: the gradient of all weights, as one vector.
+        vector: the gradient of all weights, as one vector, shape (weights,).
         values: of the critics at the batch's chunks, shape (2, batch).
-        quantities: losses and norms, for the metrics.
+        quantities: losses and norms, for the metrics, shape () each.
     """
 
     vector: Tensor
     values: Tensor
     quantities: dict[str, Tensor]
-
-
-class Unsettled(NamedTuple):
-    """An update that was not yet looked at: its gradient step, its batch, and what tells."""
-
-    step: int
-    batch: Batch
-    signs: Signs

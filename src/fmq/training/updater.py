@@ -1,0 +1,132 @@
+"""The joint update of policy and critics, of one seed or of several at once."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple, TypeVar
+
+from torch import Tensor
+
+from fmq.critic import update_target
+from fmq.data.sequences import Batch
+from fmq.flow import curriculum_progress
+from fmq.training import divergence
+from fmq.training.adam import adam_step
+from fmq.training.capturing import captured
+from fmq.training.compiling import compiled
+from fmq.training.divergence import Divergence, Signs
+from fmq.training.learner import Learner
+from fmq.training.objective import Draws, Gradients, Objective
+from fmq.training.stacking import joint_gradients, stack, together
+
+Function = TypeVar("Function", bound=Callable[..., object])
+
+
+class Unsettled(NamedTuple):
+    """An update that was not yet looked at: its gradient step, its batches, and what tells."""
+
+    step: int
+    batches: Sequence[Batch]
+    signs: Signs
+
+
+class Updater:
+    """Updates learners that differ in their seed alone, all with the same kernels.
+
+    The numbers of several become rows of matrices, of which each learner's are views.
+    """
+
+    def __init__(self, learners: Sequence[Learner], objective: Objective) -> None:
+        """Of learners with whatever they start from; `objective` is that of all updates."""
+        first = learners[0]
+        self.learners, self.objective, self.study = learners, objective, first.study
+        self.vectors = first.vectors if len(learners) == 1 else together(learners)
+        device = self.vectors.weights.device
+        # To look at an update is to wait for the device. A GPU's is looked at before the next one.
+        self.looks_later = device.type != "cpu"
+        self.unsettled: Unsettled | None = None
+        finish = partial(compiled, device=device) if self.study.training.compile else _as_it_is
+        if len(learners) == 1:
+            self.gradients = finish(partial(first.gradients, objective))
+        else:
+            self.gradients = joint_gradients(first, self.vectors, objective, finish)
+        self.advance = self._advance
+        if self.study.training.capture and device.type == "cuda":
+            self.advance = captured(self._advance, [one.generator for one in learners])
+
+    def update(
+        self, batches: Sequence[Batch], step: int, measure: bool = False
+    ) -> list[dict[str, float]]:
+        """One joint gradient step on every actor's and critic's loss.
+
+        Args:
+            batches: chunks with raw observations, for each learner.
+            step: gradient step, counted from the start of offline training.
+            measure: also compute and return metrics, for each learner.
+
+        Raises:
+            Divergence: a loss or the gradient is not finite, or a Q is impossible. Nothing was
+                changed. On a GPU this is said at the latest by the next call, or by `settle`.
+        """
+        self.settle()
+        offline = self.study.offline
+        progress = curriculum_progress(step, offline.warmup_steps, offline.anneal_end)
+        together = batches[0] if len(batches) == 1 else stack(batches)
+        found, signs = self.advance(*together, together.rewards.new_full((), progress))
+        self.unsettled = Unsettled(step, batches, signs)
+        if not self.looks_later:
+            self.settle()
+            self._step(found.vector)
+        if not measure:
+            return [{} for _ in batches]
+        self.settle()
+        return _metrics(found)
+
+    def settle(self) -> None:
+        """Raise `Divergence` if the last update went wrong; on a GPU, wait for it first."""
+        if self.unsettled is None:
+            return
+        last, self.unsettled = self.unsettled, None
+        possible = self.learners[0].possible_values
+        for number, fault in enumerate(divergence.faults(last.signs, possible)):
+            if fault is not None:
+                raise Divergence(fault, number, last.step, last.batches[number])
+
+    def _advance(self, *inputs: Tensor) -> tuple[Gradients, Signs]:
+        """A whole update, of tensors alone; where one is looked at later, weights too."""
+        *parts, progress = inputs
+        batch = Batch(*parts)
+        self.learners[0].refresh_pickers()  # a stack rounds its own
+        found = self.gradients(batch, self._draw(batch), progress)
+        signs = divergence.signs(found.values, found.quantities)
+        if self.looks_later:
+            possible = self.learners[0].possible_values
+            self._step(found.vector, divergence.wrong(signs, possible))
+        return found, signs
+
+    def _draw(self, batch: Batch) -> Draws:
+        draws = [one.draw(batch.rewards.shape[-1], self.objective) for one in self.learners]
+        return draws[0] if len(draws) == 1 else stack(draws)
+
+    def _step(self, gradient: Tensor, skip: Tensor | None = None) -> None:
+        """Move the weights and the target's; not at all where `skip` is 1.0 and not 0.0."""
+        settings, vectors = self.study.training, self.vectors
+        adam_step(vectors.weights, gradient, vectors.moments, settings.learning_rate, skip)
+        rate = settings.target_rate if skip is None else settings.target_rate * (1 - skip)
+        critics = vectors.weights[..., -vectors.target.shape[-1] :]
+        update_target(vectors.target, critics, rate)
+
+
+def _as_it_is(function: Function) -> Function:
+    return function
+
+
+def _metrics(found: Gradients) -> list[dict[str, float]]:
+    q = found.values.flatten(-2)
+    columns = {
+        **found.quantities,
+        "q_mean": q.mean(-1),
+        "q_min": q.amin(-1),
+        "q_max": q.amax(-1),
+    }
+    rows = zip(*(column.reshape(-1).tolist() for column in columns.values()), strict=True)
+    return [dict(zip(columns, row, strict=True)) for row in rows]

@@ -1,0 +1,87 @@
+"""A recorded update is the update: on a CPU with a recorder that runs it again."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+import torch
+from helpers.learners import STEP, make_learner, objective, random_batch
+from torch import Tensor
+
+from fmq.training.capturing import WARM_UP, captured, cuda_graph
+from fmq.training.updater import Updater
+
+
+class Rerun:
+    """As a CUDA graph: recording changes nothing, and a replay overwrites the same results.
+
+    Tensors that the function is given, it finds by their place in memory, as a graph does.
+    """
+
+    def __init__(self, state: Sequence[Tensor]) -> None:
+        self.state, self.recorded, self.replayed = state, 0, 0
+
+    def __call__(
+        self, function: Callable[[], Any], generators: Sequence[torch.Generator]
+    ) -> tuple[Callable[[], None], Any]:
+        before = [tensor.clone() for tensor in self.state]
+        noise = [generator.get_state() for generator in generators]
+        results = function()
+        for tensor, old in zip(self.state, before, strict=True):
+            tensor.copy_(old)
+        for generator, old in zip(generators, noise, strict=True):
+            generator.set_state(old)
+        self.recorded += 1
+
+        def replay() -> None:
+            self.replayed += 1
+            for mine, new in zip(leaves(results), leaves(function()), strict=True):
+                mine.copy_(new)
+
+        return replay, results
+
+
+def leaves(results: Any) -> list[Tensor]:
+    found = torch.utils._pytree.tree_leaves(results)
+    return [leaf for leaf in found if isinstance(leaf, Tensor)]
+
+
+@pytest.mark.parametrize("loss", ["flow_map", "fmq"])
+@pytest.mark.parametrize("count", [1, 2])
+def test_recorded_updates_are_the_eager_ones(loss: str, count: int) -> None:
+    rows, vectors = [], []
+    for recording in (False, True):
+        learners = [make_learner(init=number, noise=number) for number in range(count)]
+        updater = Updater(learners, objective(loss, learners[0]))
+        updater.looks_later = True  # as on a GPU: the weights are moved within the graph
+        rerun = Rerun([*updater.vectors[:3], *updater.vectors.moments])
+        if recording:
+            noise = [learner.generator for learner in learners]
+            updater.advance = captured(updater._advance, noise, rerun)
+        metrics = [
+            updater.update(
+                [random_batch(10 * step + number) for number in range(count)],
+                STEP - 2000 + 500 * step,  # while the curriculum moves
+                measure=True,
+            )
+            for step in range(WARM_UP + 4)
+        ]
+        rows.append(metrics)
+        vectors.append(updater.vectors.weights)
+    assert (rerun.recorded, rerun.replayed) == (1, 4)
+    assert rows[0] == rows[1]
+    assert torch.equal(*vectors)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+def test_a_cuda_graph_goes_on_with_its_random_numbers() -> None:
+    device = torch.device("cuda")
+    eager, recorded = (torch.Generator(device).manual_seed(0) for _ in range(2))
+
+    def draw(generator: torch.Generator) -> Callable[[Tensor], Tensor]:
+        return lambda x: x + torch.randn(5, generator=generator, device=device)
+
+    graph = captured(draw(recorded), [recorded], cuda_graph)
+    for step in range(2 * WARM_UP):
+        x = torch.full((5,), float(step), device=device)
+        assert torch.equal(graph(x), draw(eager)(x))

@@ -1,0 +1,130 @@
+"""Several learners updated together are the learners updated one by one."""
+
+import math
+
+import pytest
+import torch
+from helpers.learners import STEP, STUDY, make_learner, objective, random_batch
+from torch import Tensor
+
+from fmq.settings import Study
+from fmq.training.divergence import Divergence
+from fmq.training.learner import Learner
+from fmq.training.updater import Updater
+
+LOSSES = ["diagonal", "flow_map", "fmq", "fql"]
+SEEDS = range(3)
+
+
+def with_training(**changes: object) -> Study:
+    return STUDY.model_copy(update={"training": STUDY.training.model_copy(update=changes)})
+
+
+def learners(study: Study = STUDY) -> list[Learner]:
+    return [make_learner(study, init=seed, noise=10 + seed) for seed in SEEDS]
+
+
+def train(several: list[Learner], loss: str, updates: int = 3) -> list[dict[str, float]]:
+    """The metrics of the last update."""
+    updater = Updater(several, objective(loss, several[0]))
+    for step in range(updates):
+        batches = [random_batch(100 * number + step) for number in range(len(several))]
+        rows = updater.update(batches, STEP + step, measure=True)
+    return rows
+
+
+def train_one_by_one(several: list[Learner], loss: str, updates: int = 3) -> list[dict[str, float]]:
+    rows = []
+    for number, learner in enumerate(several):
+        updater = Updater([learner], objective(loss, learner))
+        for step in range(updates):
+            batch = random_batch(100 * number + step)
+            (row,) = updater.update([batch], STEP + step, measure=True)
+        rows.append(row)
+    return rows
+
+
+def weights(learner: Learner) -> Tensor:
+    """Through its networks."""
+    networks = [learner.actor, learner.critic, learner.target]
+    return torch.cat([torch.nn.utils.parameters_to_vector(one.parameters()) for one in networks])
+
+
+EAGER = [(loss, STUDY) for loss in LOSSES]
+COMPILED = ("fmq", with_training(compile=True))  # takes 15 s: one loss stands for all
+
+
+@pytest.mark.parametrize(("loss", "study"), [*EAGER, COMPILED], ids=[*LOSSES, "fmq compiled"])
+def test_together_as_one_by_one(loss: str, study: Study) -> None:
+    alone, together = learners(), learners(study)
+    start = [weights(learner).detach().clone() for learner in alone]
+    expected, found = train_one_by_one(alone, loss), train(together, loss)
+    for before, one, other in zip(start, alone, together, strict=True):
+        torch.testing.assert_close(weights(other), weights(one), rtol=1e-5, atol=1e-5)
+        assert (weights(one) - before).abs().max() > 1e-3
+    for row, other_row in zip(expected, found, strict=True):
+        assert row.keys() == other_row.keys()
+        for name, value in row.items():
+            assert other_row[name] == pytest.approx(value, rel=1e-4, abs=1e-5), name
+
+
+def test_a_stack_s_learners_are_told_apart() -> None:
+    together = learners()
+    train(together, "flow_map")
+    assert (weights(together[0]) - weights(together[1])).abs().max() > 0.1
+
+
+def test_each_of_a_stack_keeps_and_takes_up_its_own_state() -> None:
+    """What one learner's state is loaded into, goes on as that learner would have."""
+    first = learners()
+    train(first, "fmq")
+    for learner in first:
+        learner.anchor()
+    second = learners()
+    aim = objective("fmq", second[0])
+    updater = Updater(second, aim)
+    for learner, other in zip(first, second, strict=True):
+        other.load_state(learner.state())
+        other.generator.set_state(learner.generator.get_state())
+    batches = [random_batch(50 + seed) for seed in SEEDS]
+    Updater(first, aim).update(batches, STEP)
+    updater.update(batches, STEP)
+    for learner, other in zip(first, second, strict=True):
+        assert torch.equal(weights(learner), weights(other))
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_one_that_went_wrong_is_named_and_none_is_changed(later: bool) -> None:
+    several = learners()
+    updater = Updater(several, objective("fmq", several[0]))
+    updater.looks_later = later
+    batches = [random_batch(seed) for seed in SEEDS]
+    updater.update(batches, STEP)
+    before = [weights(learner).clone() for learner in several]
+    spoiled = batches[1]._replace(rewards=torch.full_like(batches[1].rewards, math.inf))
+    with pytest.raises(Divergence, match="critic loss is") as told:
+        updater.update([batches[0], spoiled, batches[2]], STEP + 1, measure=True)
+    assert told.value.learner == 1
+    assert told.value.batch.rewards.isinf().all()
+    for learner, weight in zip(several, before, strict=True):
+        assert torch.equal(weights(learner), weight)
+
+
+def test_wide_networks_are_stacked_too() -> None:
+    """Alone they take oneDNN's products, which know no batches of weights."""
+    networks = STUDY.networks.model_copy(update={"hidden_width": 256})
+    study = STUDY.model_copy(update={"networks": networks})
+    alone, together = learners(study), learners(study)
+    train_one_by_one(alone, "flow_map", updates=1)
+    train(together, "flow_map", updates=1)
+    for one, other in zip(alone, together, strict=True):
+        torch.testing.assert_close(weights(other), weights(one), rtol=1e-4, atol=1e-4)
+
+
+def test_rounded_selection_is_that_of_each_learner() -> None:
+    study = with_training(selection="bfloat16")
+    alone, together = learners(study), learners(study)
+    train_one_by_one(alone, "flow_map", updates=1)
+    train(together, "flow_map", updates=1)
+    for one, other in zip(alone, together, strict=True):
+        torch.testing.assert_close(weights(other), weights(one), rtol=1e-4, atol=1e-4)
