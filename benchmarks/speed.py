@@ -9,6 +9,10 @@ The others act as an evaluation does, with weights that are prepared once:
 `one_step` is best-of-N from the one-step map at one observation, `euler` the same from ten Euler
 steps, `qgbs` the beam search 4/4/1. `sgemm` is a large product of matrices in float32, for scale.
 Figures are medians per call, of one thread. `benchmarks/compare.py` runs two such programs in turn.
+
+On a GPU every call is waited for; updates of several seeds are joint ones:
+
+    python benchmarks/speed.py --device cuda --cases offline,fmq --capture --compile --seeds 5
 """
 
 import argparse
@@ -46,36 +50,60 @@ def main() -> None:
     parser.add_argument("--plain", action="store_true", help="SiLU and raw times")
     parser.add_argument("--selection", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--compile", action="store_true", help="training.compile")
+    parser.add_argument("--capture", action="store_true", help="training.capture")
+    parser.add_argument("--tf32", action="store_true", help="training.tf32")
+    parser.add_argument("--seeds", type=int, default=1, help="of an update, as stack_seeds makes it")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--seconds", type=float, default=5, help="measuring time per case")
     parser.add_argument("--cases", default="sgemm,offline,fmq,one_step,euler,qgbs")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
+    torch.backends.cuda.matmul.fp32_precision = "tf32" if arguments.tf32 else "ieee"
     for case in arguments.cases.split(","):
-        print(json.dumps({"case": case, **measure(make_case(case, arguments), arguments.seconds)}))
+        call = waited_for(make_case(case, arguments), torch.device(arguments.device))
+        print(json.dumps({"case": case, **measure(call, arguments.seconds)}))
+
+
+def waited_for(call: Callable[[], object], device: torch.device) -> Callable[[], object]:
+    """The call, until a GPU is done with it."""
+    if device.type == "cpu":
+        return call
+
+    def wait() -> None:
+        call()
+        torch.cuda.synchronize(device)
+
+    return wait
 
 
 def make_case(case: str, sizes: argparse.Namespace) -> Callable[[], object]:
     """One call of a case, on made-up data."""
+    device = torch.device(sizes.device)
     if case == "sgemm":
-        matrix = torch.randn(2048, 2048)
+        matrix = torch.randn(2048, 2048, device=device)
+        if device.type != "cpu":
+            return lambda: matrix @ matrix
         return lambda: torch.ops.mkldnn._linear_pointwise(matrix, matrix, None, "none", [], "")
     study = make_study(sizes)
-    normalizer = Normalizer(torch.zeros(sizes.obs), torch.ones(sizes.obs))
+    normalizer = Normalizer(*(torch.full((sizes.obs,), x, device=device) for x in (0.0, 1.0)))
     task = TaskSettings(chunk_length=sizes.chunk)
-    learner = Learner(study, task, normalizer, sizes.act, init_seed=0, noise_seed=0)
-    batch = make_batch(sizes)
+    learner, *others = [
+        Learner(study, task, normalizer, sizes.act, init_seed=seed, noise_seed=seed)
+        for seed in range(sizes.seeds)
+    ]
+    batch = Batch(*(part.to(device) for part in make_batch(sizes)))
     if case in UPDATES:
         actor_loss, how = UPDATES[case]
         sampler = make_sampler("best_of_n", study.sampling, how)
         objective = Objective(ACTOR_LOSSES[actor_loss], sampler, how)
-        updater = Updater([learner], objective)
-        return lambda: updater.update([batch], CURRICULUM_DONE)
+        updater = Updater([learner, *others], objective)
+        return lambda: updater.update([batch] * sizes.seeds, CURRICULUM_DONE)
     sampler = make_sampler(SAMPLERS[case], study.sampling, "min")
     for network in (learner.actor, learner.critic):
         network.prepare()
     chunk = (sizes.chunk, sizes.act)
     policy = Policy(learner.actor, learner.critic, normalizer, sampler, learner.generator, chunk)
-    observations = batch.observations[: sizes.observations].numpy()
+    observations = batch.observations[: sizes.observations].cpu().numpy()
     return lambda: policy.act(observations)
 
 
@@ -89,6 +117,7 @@ def make_study(sizes: argparse.Namespace) -> Study:
             "batch_size": sizes.batch,
             "selection": sizes.selection,
             "compile": sizes.compile,
+            "capture": sizes.capture,
         },
         "sampling": {"samples": sizes.samples},
     }
