@@ -18,8 +18,10 @@ from fmq.cli_options import (
     PolicyFolder,
     Results,
     Seed,
+    Seeds,
     Settings,
     TaskName,
+    ascending,
     load,
 )
 from fmq.errors import Preempted, UserError
@@ -83,7 +85,7 @@ def dataset(
 @app.command()
 def pretrain(
     task: TaskName,
-    seed: Seed,
+    seed: Seeds,
     budget: Annotated[
         str, typer.Option(help="full, warmup (for a later distillation), fql, single or n-step.")
     ],
@@ -94,14 +96,15 @@ def pretrain(
     from fmq.runs import make_run
     from fmq.training.offline import train_offline
 
-    run = make_run(load(settings, results), task, seed, f"pretrain-{budget}")
-    train_offline(run, results)
+    study = load(settings, results)
+    runs = [make_run(study, task, one, f"pretrain-{budget}") for one in ascending(seed)]
+    train_offline(runs, results)
 
 
 @app.command()
 def distill(
     task: TaskName,
-    seed: Seed,
+    seed: Seeds,
     kind: Annotated[str, typer.Option(help="The study's distillation: esd, lsd or psd.")],
     settings: Settings = None,
     results: Results = RESULTS,
@@ -110,14 +113,15 @@ def distill(
     from fmq.runs import make_run
     from fmq.training.offline import train_offline
 
-    run = make_run(load(settings, results), task, seed, f"distill-{kind}")
-    train_offline(run, results)
+    study = load(settings, results)
+    runs = [make_run(study, task, one, f"distill-{kind}") for one in ascending(seed)]
+    train_offline(runs, results)
 
 
 @app.command()
 def finetune(
     task: TaskName,
-    seed: Seed,
+    seed: Seeds,
     method: Method,
     settings: Settings = None,
     results: Results = RESULTS,
@@ -126,8 +130,9 @@ def finetune(
     from fmq.runs import make_run
     from fmq.training.online import finetune as train_online
 
-    run = make_run(load(settings, results), task, seed, f"finetune-{method}")
-    train_online(run, results)
+    study = load(settings, results)
+    runs = [make_run(study, task, one, f"finetune-{method}") for one in ascending(seed)]
+    train_online(runs, results)
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """Arguments that many commands share, and the study that they name."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,10 @@ from fmq.errors import UserError
 
 TaskName = Annotated[str, typer.Argument(help="A task of the study.")]
 Seed = Annotated[int, typer.Option(help="A seed of the study.")]
+Seeds = Annotated[
+    list[int],
+    typer.Option("--seed", help="A seed of the study; again, for more of them in one process."),
+]
 Method = Annotated[str, typer.Option(help="A method of the study.")]
 Results = Annotated[Path, typer.Option(help="Folder that the study fills.")]
 Settings = Annotated[
@@ -21,6 +26,14 @@ Overlays = Annotated[
 PolicyFolder = Annotated[Path, typer.Option(help="New folder for the policy.")]
 RESULTS = Path("results")
 CONFIG = [Path("config.yaml")]
+
+
+def ascending(seeds: Sequence[int]) -> list[int]:
+    """The seeds in order, so that any order goes on with the same run; `UserError` for doubles."""
+    for seed in seeds:
+        if seeds.count(seed) > 1:
+            raise UserError(f"--seed {seed} is given more than once; name each seed once")
+    return sorted(seeds)
 
 
 def load(settings: Path | None, results: Path):  # type: ignore[no-untyped-def]

@@ -45,10 +45,13 @@ def evaluation_starts(run: Run, step: int) -> list[int]:
 
 
 class Evaluator:
-    """Simulators of a task, made at the first evaluation and kept for the next."""
+    """Simulators of a run's task, made at the first evaluation and kept for the next.
+
+    They serve the same run of other seeds as well.
+    """
 
     def __init__(self, run: Run, results: Path) -> None:
-        self.run = run
+        self.task, self.settings = run.task, run.study.evaluation
         self.data = paths.dataset_folder(results, run.task.dataset)
         self.simulators: Simulators | None = None
 
@@ -57,9 +60,8 @@ class Evaluator:
         if self.simulators is not None:
             self.simulators.close()
 
-    def episodes(self, act: Act, sampler: str, step: int) -> list[dict[str, Any]]:
-        """Evaluate a policy; one row per episode with the keys of `COLUMNS`."""
-        run = self.run
+    def episodes(self, run: Run, act: Act, sampler: str, step: int) -> list[dict[str, Any]]:
+        """Evaluate a policy of a run; one row per episode with the keys of `COLUMNS`."""
         if self.simulators is None:
             self.simulators = self._make_simulators()
         episodes = rollout(self.simulators, act, evaluation_starts(run, step))
@@ -80,7 +82,7 @@ class Evaluator:
         ]
 
     def _make_simulators(self) -> Simulators:
-        task, settings = self.run.task, self.run.study.evaluation
+        task, settings = self.task, self.settings
         if settings.workers > 1:
             return SimulatorProcesses(task, self.data, settings.simulators, settings.workers)
         return LocalSimulators(
@@ -183,7 +185,7 @@ def evaluate_checkpoint(run: Run, sampler: str, results: Path) -> None:
         closing(Evaluator(run, results)) as evaluator,
         progress(f"evaluate {run} {sampler}", total, "episodes") as beat,
     ):
-        rows = evaluator.episodes(policy.act, sampler, run.last_step)
+        rows = evaluator.episodes(run, policy.act, sampler, run.last_step)
         beat.remark(f"success {success_rate(rows):.0%}")
         beat.advance(len(rows))
     path = paths.evaluation_file(results, run.task.name, run.seed, run.name, sampler)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -260,6 +261,12 @@ def evaluation_settings(run: Run, sampler: str) -> dict[str, Any]:
 def settings_hash(settings: dict[str, Any]) -> str:
     """Short name of a group of settings: the same settings, the same 16 digits."""
     return hashlib.sha256(canonical(settings).encode()).hexdigest()[:16]
+
+
+def together_hash(runs: Sequence[Run]) -> str:
+    """Short name of the settings behind the runs of one process: of one, its own."""
+    first, *others = (run.settings() for run in runs)
+    return settings_hash({"together": [first, *others]} if others else first)
 
 
 def canonical(values: Any) -> str:

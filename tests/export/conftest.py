@@ -45,9 +45,9 @@ def results(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (name,) = study.dataset_names()
     generate_dataset(name, find_dataset(study, name), dataset_folder(folder, name), 1)
     for run in ("pretrain-warmup", "distill-esd", "pretrain-full"):
-        train_offline(make_run(study, TASK, 0, run), folder)
+        train_offline([make_run(study, TASK, 0, run)], folder)
     for run in ("finetune-fmq", "finetune-qc"):
-        finetune(make_run(study, TASK, 0, run), folder)
+        finetune([make_run(study, TASK, 0, run)], folder)
     for sampler in ("best_of_n", "qgbs"):
         evaluate_checkpoint(make_run(study, TASK, 0, "finetune-fmq"), sampler, folder)
     return folder

@@ -47,8 +47,8 @@ def recorded(study: Study, run: Run, tmp_path_factory: pytest.TempPathFactory) -
     (name,) = study.dataset_names()
     generate_dataset(name, find_dataset(study, name), dataset_folder(folder, name), 1)
     for offline in ("pretrain-warmup", "distill-esd"):
-        train_offline(make_run(study, TASK, 0, offline), folder)
-    finetune(run, folder)
+        train_offline([make_run(study, TASK, 0, offline)], folder)
+    finetune([run], folder)
     evaluate_checkpoint(run, run.sampler, folder)
     record_rollouts(study, TASK, 0, "fmq", folder)
     return folder

@@ -32,7 +32,7 @@ def measured(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     (name,) = study.dataset_names()
     generate_dataset(name, find_dataset(study, name), dataset_folder(results, name), 1)
     for run in RUNS:
-        train_offline(make_run(study, TASK, 0, run), results)
-    finetune(make_run(study, TASK, 0, "finetune-fmq"), results)
+        train_offline([make_run(study, TASK, 0, run)], results)
+    finetune([make_run(study, TASK, 0, "finetune-fmq")], results)
     measure_theory(study, TASK, 0, results)
     return results

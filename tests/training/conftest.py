@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,24 +28,24 @@ class Interruption(BaseException):
 
 
 class Disturbance:
-    """Runs of the smoke study on one task and seed, and what may happen to them."""
+    """Runs of the smoke study on one task, and what may happen to them."""
 
     dataset = DATASET
     interruption = Interruption
 
-    def run(self, study: Study, name: str) -> Run:
-        return make_run(study, TASK, 0, name)
+    def run(self, study: Study, name: str, seed: int = 0) -> Run:
+        return make_run(study, TASK, seed, name)
 
-    def train(self, study: Study, name: str, results: Path) -> None:
-        run = self.run(study, name)
-        (finetune if run.stage == "finetune" else train_offline)(run, results)
+    def train(self, study: Study, name: str, results: Path, seeds: Sequence[int] = (0,)) -> None:
+        runs = [self.run(study, name, seed) for seed in seeds]
+        (finetune if runs[0].stage == "finetune" else train_offline)(runs, results)
 
-    def folder(self, results: Path, name: str) -> Path:
-        return run_folder(results, TASK, 0, name)
+    def folder(self, results: Path, name: str, seed: int = 0) -> Path:
+        return run_folder(results, TASK, seed, name)
 
-    def outputs(self, results: Path, name: str) -> list[bytes]:
+    def outputs(self, results: Path, name: str, seed: int = 0) -> list[bytes]:
         files = ("checkpoint.pt", "evaluations.csv")
-        return [(self.folder(results, name) / file).read_bytes() for file in files]
+        return [(self.folder(results, name, seed) / file).read_bytes() for file in files]
 
     def at_call(
         self,
@@ -81,9 +81,11 @@ def disturbance() -> Disturbance:
 
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """The smoke study; progress is kept after every step, and episodes end on the way."""
+    """The smoke study with two seeds; progress is kept after every step, and episodes end on the way."""
     overlay = tmp_path_factory.mktemp("settings") / "overlay.yaml"
-    overlay.write_text("checkpoint_seconds: 1.0e-9\ntask_defaults: {episode_limit: 23}\n")
+    overlay.write_text(
+        "checkpoint_seconds: 1.0e-9\ntask_defaults: {episode_limit: 23}\nseeds: [0, 1]\n"
+    )
     return load_study(ROOT / "config.yaml", ROOT / "config" / "smoke.yaml", overlay)
 
 

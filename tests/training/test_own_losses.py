@@ -160,13 +160,13 @@ def results(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The method's run, and what comes before it."""
     results = tmp_path_factory.mktemp("results")
     generate_dataset(DATASET, find_dataset(study, DATASET), dataset_folder(results, DATASET), 1)
-    train_offline(make_run(study, TASK, 0, "pretrain-full"), results)
+    train_offline([make_run(study, TASK, 0, "pretrain-full")], results)
     finish(study, results)
     return results
 
 
 def finish(study: Study, results: Path) -> None:
-    finetune(run_of(study), results)
+    finetune([run_of(study)], results)
     evaluate_checkpoint(run_of(study), "mine", results)
 
 
@@ -197,7 +197,7 @@ def test_an_interrupted_run_goes_on_to_the_byte(
     with monkeypatch.context() as patch:
         disturbance.at_call(patch, 7, disturbance.die)
         with pytest.raises(disturbance.interruption):
-            finetune(run_of(study), tmp_path)
+            finetune([run_of(study)], tmp_path)
     finish(study, tmp_path)
     assert outputs(tmp_path) == outputs(results)
 
@@ -207,7 +207,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(
 ) -> None:
     study = with_own(smoke, tmp_path, RETURN, "return matching / 0, {}")
     with pytest.raises(UserError, match=r"finetune-mine .*actor loss is inf at gradient step"):
-        finetune(run_of(study), again(results, tmp_path))
+        finetune([run_of(study)], again(results, tmp_path))
 
 
 def test_it_is_exported_without_being_executed(study: Study, results: Path, tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ def test_a_second_writer_is_refused_with_the_owner_named(
 ) -> None:
     """With other settings too: both would write the same files."""
     other = smoke.model_copy(update={"fmq": smoke.fmq.model_copy(update={"eta": eta})})
-    with open_scratch(disturbance.run(other, NAME), results):
+    with open_scratch([disturbance.run(other, NAME)], results):
         told = refusal(disturbance, smoke, results)
     assert f"process {os.getpid()} on " in told
     assert "works on this run" in told
@@ -50,7 +50,7 @@ def test_a_second_writer_is_refused_with_the_owner_named(
 
 def test_the_lock_of_a_dead_process_is_taken_over(disturbance, smoke: Study, results: Path) -> None:
     run = disturbance.run(smoke, NAME)
-    with open_scratch(run, results) as scratch:
+    with open_scratch([run], results) as scratch:
         folder = scratch.folder.parent
     script = (
         "import sys, os; from filelock import FileLock; "
@@ -58,7 +58,7 @@ def test_the_lock_of_a_dead_process_is_taken_over(disturbance, smoke: Study, res
     )
     subprocess.run([sys.executable, "-c", script], check=False)
     (folder / "owner.json").write_text(json.dumps({"host": "gone", "pid": 1}))
-    with open_scratch(run, results):
+    with open_scratch([run], results):
         assert json.loads((folder / "owner.json").read_text())["pid"] == os.getpid()
 
 
@@ -66,7 +66,7 @@ def test_what_killed_writers_left_is_swept_away(disturbance, smoke: Study, resul
     left = disturbance.folder(results, NAME) / f".checkpoint-{'0' * 32}.pt"
     left.parent.mkdir(parents=True)
     left.touch()
-    with open_scratch(disturbance.run(smoke, NAME), results):
+    with open_scratch([disturbance.run(smoke, NAME)], results):
         assert not left.exists()
 
 
@@ -225,7 +225,7 @@ def test_a_full_disk_keeps_the_last_progress_and_the_run_goes_on_when_there_is_r
         assert "progress cannot be kept: No space left" in refusal(disturbance, smoke, results)
     (progress,) = small_disk.rglob("progress.pt")
     digest = settings_hash(disturbance.run(smoke, NAME).settings())
-    assert load_checkpoint(progress, digest, torch.device("cpu"))["step"] > 0
+    assert load_checkpoint(progress, digest, torch.device("cpu"))["runs"][0]["step"] > 0
     assert [file.name for file in small_disk.rglob(".*")] == []
     (small_disk / "filler").unlink()
     disturbance.train(smoke, NAME, results)

@@ -133,7 +133,7 @@ def test_sigterm_does_not_wait_for_an_evaluation(
     assert disturbance.outputs(results, "finetune-fmq") == same
 
 
-@pytest.mark.parametrize("place", ["claim_device", "load_transitions"])
+@pytest.mark.parametrize("place", ["session.claim_device", "shared.load_transitions"])
 def test_sigterm_does_not_wait_for_a_device_or_the_data(
     disturbance, smoke: Study, results: Path, place: str
 ) -> None:
@@ -142,7 +142,7 @@ def test_sigterm_does_not_wait_for_a_device_or_the_data(
         pytest.fail("the run went on")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(f"fmq.training.workbench.{place}", stopped)
+        patch.setattr(f"fmq.training.{place}", stopped)
         with pytest.raises(Preempted):
             disturbance.train(smoke, "finetune-fmq", results)
 
@@ -157,7 +157,7 @@ def test_sigterm_while_a_checkpoint_is_read_is_no_damage_to_it(
 
 
 @pytest.mark.parametrize(
-    "place", ["fmq.training.workbench.load_transitions", "fmq.evaluation.Evaluator.episodes"]
+    "place", ["fmq.training.shared.load_transitions", "fmq.evaluation.Evaluator.episodes"]
 )
 def test_sigterm_is_told_from_what_an_import_makes_of_it(
     disturbance, smoke: Study, results: Path, place: str
@@ -183,7 +183,7 @@ def test_an_error_without_a_signal_stays_what_it_is(
         raise ImportError("initialization failed")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("fmq.training.workbench.load_transitions", broken)
+        patch.setattr("fmq.training.shared.load_transitions", broken)
         with pytest.raises(ImportError):
             disturbance.train(smoke, "finetune-fmq", results)
 

@@ -50,9 +50,9 @@ def results(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run_all(study: Study, results: Path) -> None:
     for name in ("pretrain-full", "pretrain-warmup", "distill-esd"):
-        train_offline(make_run(study, TASK, 0, name), results)
+        train_offline([make_run(study, TASK, 0, name)], results)
     for method in study.methods:
-        finetune(make_run(study, TASK, 0, f"finetune-{method}"), results)
+        finetune([make_run(study, TASK, 0, f"finetune-{method}")], results)
     evaluate_checkpoint(make_run(study, TASK, 0, "finetune-fmq"), "qgbs", results)
 
 
@@ -71,7 +71,7 @@ def test_two_runs_are_identical_to_the_byte(study: Study, results: Path, tmp_pat
 def test_seeds_differ(study: Study, results: Path, tmp_path: Path) -> None:
     (tmp_path / "datasets").symlink_to(results / "datasets")
     other = study.model_copy(update={"seeds": [0, 1]})
-    train_offline(make_run(other, TASK, 1, "pretrain-warmup"), tmp_path)
+    train_offline([make_run(other, TASK, 1, "pretrain-warmup")], tmp_path)
     first = run_folder(results, TASK, 0, "pretrain-warmup") / "checkpoint.pt"
     second = run_folder(tmp_path, TASK, 1, "pretrain-warmup") / "checkpoint.pt"
     assert first.read_bytes() != second.read_bytes()
@@ -146,5 +146,5 @@ def test_a_checkpoint_of_other_settings_is_refused(study: Study, results: Path) 
 def test_a_missing_checkpoint_is_named(study: Study, results: Path, tmp_path: Path) -> None:
     (tmp_path / "datasets").symlink_to(results / "datasets")
     with pytest.raises(UserError, match=r"pretrain-warmup/checkpoint\.pt: no such checkpoint"):
-        train_offline(make_run(study, TASK, 0, "distill-esd"), tmp_path)
+        train_offline([make_run(study, TASK, 0, "distill-esd")], tmp_path)
     assert not (tmp_path / "runs").exists()

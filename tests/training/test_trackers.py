@@ -169,7 +169,7 @@ def test_a_missing_package_is_refused_before_training(
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("importlib.util.find_spec", lambda _: None)
-        disturbance.at_call(patch, 1, lambda: pytest.fail("training began"), "_load_data")
+        patch.setattr("fmq.training.session.claim_device", lambda _: pytest.fail("it waited"))
         with pytest.raises(UserError, match=f"^tracker: {name} is not.*pip install {name}"):
             disturbance.train(tracked(smoke, name), NAME, results)
 

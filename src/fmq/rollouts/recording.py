@@ -102,7 +102,7 @@ def _repeat(run: Run, numbers: list[int], counted: list[dict[str, str]], results
     ]
     evaluator.simulators = LocalSimulators(recorders)
     with progress(f"rollouts {run}", len(starts), "episodes") as beat:
-        rows = evaluator.episodes(policy.act, run.sampler, run.last_step)
+        rows = evaluator.episodes(run, policy.act, run.sampler, run.last_step)
         beat.advance(len(rows))
     plans = {start: plan for recorder in recorders for start, plan in recorder.plans.items()}
     shown = [

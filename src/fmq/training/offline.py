@@ -1,37 +1,46 @@
 """Offline training: `pretrain` on the diagonal, `distill` into a flow map."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from fmq.progress import progress
 from fmq.runs import Run
+from fmq.training import lockstep
 from fmq.training.session import resumed
 from fmq.training.workbench import Workbench
 
 
-def train_offline(run: Run, results: Path) -> None:
+def train_offline(runs: Sequence[Run], results: Path) -> None:
     """Run `pretrain-BUDGET` or `distill-KIND` to its last gradient step, from where it stopped.
 
     Steps count from the start of pre-training, so that distillation goes on where the warm-up
     stopped. The last checkpoint is left to `fmq evaluate`.
+
+    Args:
+        runs: the same run of one seed, or of several in ascending order, in lockstep.
     """
-    with resumed(run, results) as (bench, _):
-        _train(bench)
+    with resumed(runs, results) as (benches, _):
+        _train(benches)
 
 
-def _train(bench: Workbench) -> None:
-    run, settings = bench.run, bench.run.study.offline
-    objective = bench.objective()
+def _train(benches: Sequence[Workbench]) -> None:
+    first = benches[0]  # all are at the same step
+    run, settings, scratch = first.run, first.run.study.offline, first.scratch
+    objective = first.objective()
     log_every = run.study.training.log_every
-    bench.scratch.at_once = False
-    with progress(str(run), run.last_step - bench.step, "updates") as heartbeat:
-        for step in range(bench.step + 1, run.last_step + 1):
-            if bench.evaluates_after(step - 1, settings.evaluate_every):
-                heartbeat.remark(f"success {bench.evaluate(step - 1):.0%} at {step - 1}")
+    scratch.at_once = False
+    title = lockstep.title([bench.run for bench in benches])
+    with progress(title, run.last_step - first.step, "updates") as heartbeat:
+        for step in range(first.step + 1, run.last_step + 1):
+            if first.evaluates_after(step - 1, settings.evaluate_every):
+                heartbeat.remark(lockstep.evaluate_together(benches, step - 1))
             measure = step % log_every == 0 or step == run.last_step
-            measured = bench.update(step, objective, measure)
+            updated = lockstep.update_together(benches, step, objective, measure)
             heartbeat.advance()
             if measure:
-                bench.record({"step": step, **measured, **bench.clock.row("sampling", "update")})
-            bench.step = step
-            pause = bench.pauses_after(step, settings.evaluate_every)
-            bench.scratch.keep(bench.state, now=pause)
+                rows = [{"step": step, **measured} for measured in updated]
+                lockstep.record_together(benches, rows, "sampling", "update")
+            for bench in benches:
+                bench.step = step
+            pause = first.pauses_after(step, settings.evaluate_every)
+            scratch.keep(lambda: lockstep.state_together(benches), now=pause)

@@ -1,56 +1,74 @@
 """Online fine-tuning: act in the simulator, learn from everything seen so far."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from fmq.progress import progress
 from fmq.runs import Run
+from fmq.training import lockstep
 from fmq.training.collector import Collector
-from fmq.training.session import resumed
+from fmq.training.session import State, resumed
 from fmq.training.workbench import Workbench
 
 
-def finetune(run: Run, results: Path) -> None:
+def finetune(runs: Sequence[Run], results: Path) -> None:
     """Run `finetune-METHOD` for its budget of environment steps, from where it stopped.
 
     A method without interaction makes the same updates at the same steps on the offline data
     alone. The last checkpoint is left to `fmq evaluate`.
+
+    Args:
+        runs: the same run of one seed, or of several in ascending order, in lockstep.
     """
-    with resumed(run, results) as (bench, kept):
+    run = runs[0]
+    with resumed(runs, results) as (benches, kept):
         if kept is None:
-            bench.learner.anchor()
-        collector = None
-        if run.study.method(run.kind).interacts:
-            collector = Collector(bench, bench.scratch.folder / "transitions.bin")
-            collector.restore(kept["collector"] if kept else None)
-        _train(bench, collector)
+            for bench in benches:
+                bench.learner.anchor()
+        interacts = run.study.method(run.kind).interacts
+        _train(benches, _collectors(benches, kept) if interacts else [])
 
 
-def _train(bench: Workbench, collector: Collector | None) -> None:
-    run, settings = bench.run, bench.run.study.online
-    objective = bench.objective()
-    bench.scratch.at_once = False
+def _collectors(benches: Sequence[Workbench], kept: Sequence[State] | None) -> list[Collector]:
+    """One for each bench, as it was left."""
+    collectors = []
+    for number, bench in enumerate(benches):
+        name = "transitions.bin" if len(benches) == 1 else f"transitions-seed{bench.run.seed}.bin"
+        collector = Collector(bench, bench.scratch.folder / name)
+        collector.restore(kept[number]["collector"] if kept else None)
+        collectors.append(collector)
+    return collectors
+
+
+def _train(benches: Sequence[Workbench], collectors: Sequence[Collector]) -> None:
+    first = benches[0]  # all are at the same step
+    run, settings, scratch = first.run, first.run.study.online, first.scratch
+    objective = first.objective()
+    scratch.at_once = False
 
     def state() -> dict[str, Any]:
-        return bench.state() | {"collector": collector.state() if collector else None}
+        return lockstep.state_together(benches, [collector.state() for collector in collectors])
 
-    with progress(str(run), settings.steps - bench.step, "steps") as heartbeat:
-        for step in range(bench.step + 1, settings.steps + 1):
-            if bench.evaluates_after(step - 1, settings.evaluate_every):
-                heartbeat.remark(f"success {bench.evaluate(step - 1):.0%} at {step - 1}")
-            if collector is not None:
+    title = lockstep.title([bench.run for bench in benches])
+    with progress(title, settings.steps - first.step, "steps") as heartbeat:
+        for step in range(first.step + 1, settings.steps + 1):
+            if first.evaluates_after(step - 1, settings.evaluate_every):
+                heartbeat.remark(lockstep.evaluate_together(benches, step - 1))
+            for collector in collectors:
                 collector.step()
             if step > settings.start_training and step % settings.update_every == 0:
                 gradient_step = _gradient_step(run, step)
                 measure = gradient_step % run.study.training.log_every == 0
-                measured = bench.update(gradient_step, objective, measure)
+                updated = lockstep.update_together(benches, gradient_step, objective, measure)
                 if measure:
-                    row = {"step": step, "gradient_step": gradient_step, **measured}
-                    bench.record(row | _online_metrics(bench, collector))
+                    at = {"step": step, "gradient_step": gradient_step}
+                    _record(benches, collectors, [at | measured for measured in updated])
             heartbeat.advance()
-            bench.step = step
-            pause = bench.pauses_after(step, settings.evaluate_every)
-            bench.scratch.keep(state, now=pause)
+            for bench in benches:
+                bench.step = step
+            pause = first.pauses_after(step, settings.evaluate_every)
+            scratch.keep(state, now=pause)
 
 
 def _gradient_step(run: Run, step: int) -> int:
@@ -63,9 +81,13 @@ def _gradient_step(run: Run, step: int) -> int:
     )
 
 
-def _online_metrics(bench: Workbench, collector: Collector | None) -> dict[str, float]:
-    row = {"drift": bench.drift()}
-    if collector is None:
-        return row | bench.clock.row("sampling", "update")
-    row |= {"episodes": collector.episodes - 1, "last_success": collector.last_success}
-    return row | bench.clock.row("environment", "policy", "sampling", "update")
+def _record(
+    benches: Sequence[Workbench], collectors: Sequence[Collector], rows: list[dict[str, float]]
+) -> None:
+    """Keep the rows of an update, with what only online runs have."""
+    for bench, row in zip(benches, rows, strict=True):
+        row["drift"] = bench.drift()
+    for collector, row in zip(collectors, rows, strict=False):  # none, if all data is offline
+        row |= {"episodes": collector.episodes - 1, "last_success": collector.last_success}
+    acting = ("environment", "policy") if collectors else ()
+    lockstep.record_together(benches, rows, *acting, "sampling", "update")

@@ -4,13 +4,16 @@ Snakemake deletes the outputs of a job that fails. What an interrupted run needs
 had never stopped, is therefore kept in ``results/scratch/TASK/seedN/RUN/HASH/``: the settings' hash
 keeps runs of different settings apart, which share outputs and so the lock. The folder of the hash
 is deleted when the run is done.
+
+Seeds that are trained in one process have their progress in one file, so that a kill leaves all at
+the same step: in the first one's folder, under the hash of all their settings.
 """
 
 import shutil
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +23,12 @@ from fmq import paths
 from fmq.errors import Preempted, UserError
 from fmq.files import sweep
 from fmq.locks import own
-from fmq.runs import Run, settings_hash
+from fmq.runs import Run, together_hash
 from fmq.training.checkpoint import load_checkpoint, save_checkpoint
 
 
 class Scratch:
-    """The scratch folder of a run, owned by this process.
+    """The scratch folder of a run, or of several seeds of it, owned by this process.
 
     Attributes:
         at_once: whether SIGTERM ends the process where it is: at the beginning, and in evaluations,
@@ -36,7 +39,7 @@ class Scratch:
         """Use `open_scratch`, which also takes the lock.
 
         Args:
-            settings: hash of what shapes the run.
+            settings: hash of what shapes the run, or all of them.
             interval: seconds between two times that progress is kept.
         """
         self.folder, self.settings, self.interval = folder, settings, interval
@@ -112,20 +115,26 @@ class Scratch:
 
 
 @contextmanager
-def open_scratch(run: Run, results: Path) -> Iterator[Scratch]:
-    """Own a run's scratch folder inside the block; progress is deleted if it ends without error.
+def open_scratch(runs: Sequence[Run], results: Path) -> Iterator[Scratch]:
+    """Own the scratch folders of runs inside the block; progress is deleted if it ends well.
 
-    SIGTERM, by which clusters announce that a job has to make room, stops the run.
+    SIGTERM, by which clusters announce that a job has to make room, stops the runs.
+
+    Args:
+        runs: the same run of one seed, or of several in ascending order.
 
     Raises:
-        UserError: another process works on this run.
+        UserError: another process works on one of these runs.
     """
-    digest = settings_hash(run.settings())
-    folder = paths.scratch_folder(results, run.task.name, run.seed, run.name)
-    with own(folder, "run"):
-        scratch = Scratch(folder / digest, digest, run.study.checkpoint_seconds)
-        for place in (scratch.folder, paths.run_folder(results, run.task.name, run.seed, run.name)):
-            sweep(place)
+    places = [(results, run.task.name, run.seed, run.name) for run in runs]
+    folders = [paths.scratch_folder(*place) for place in places]
+    with ExitStack() as owned:
+        for folder in folders:
+            owned.enter_context(own(folder, "run"))
+        digest = together_hash(runs)
+        scratch = Scratch(folders[0] / digest, digest, runs[0].study.checkpoint_seconds)
+        for swept in (scratch.folder, *(paths.run_folder(*place) for place in places)):
+            sweep(swept)
         before = signal.signal(signal.SIGTERM, scratch.request_stop)
         try:
             scratch.folder.mkdir(exist_ok=True)

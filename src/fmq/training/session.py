@@ -1,46 +1,85 @@
-"""A run from open to close: taken up where it was left, and what it leaves behind."""
+"""Runs from open to close: taken up where they were left, and what they leave behind."""
 
 import platform
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from fmq.evaluation import write_evaluation
 from fmq.files import atomic_path, write_json, write_rows
 from fmq.own_methods import METHOD
 from fmq.runs import Run, settings_hash
 from fmq.training.checkpoint import refuse_misfit, save_checkpoint
-from fmq.training.scratch import open_scratch
+from fmq.training.device import claim_device
+from fmq.training.scratch import Scratch, open_scratch
+from fmq.training.shared import share
+from fmq.training.trackers import Tracker, make_tracker
 from fmq.training.workbench import Workbench
+
+State = dict[str, Any]
 
 
 @contextmanager
-def resumed(run: Run, results: Path) -> Iterator[tuple[Workbench, dict[str, Any] | None]]:
-    """A run's workbench as it was left, and the progress it comes from; None at a beginning.
+def resumed(
+    runs: Sequence[Run], results: Path
+) -> Iterator[tuple[list[Workbench], list[State] | None]]:
+    """The workbenches of runs as they were left, and the progress of each; None at a beginning.
 
     When the block ends without an error, the outputs are written and the progress is deleted.
 
+    Args:
+        runs: the same run of one seed, or of several in ascending order.
+
     Raises:
-        UserError: another process works on the run, or its data or parent do not fit.
+        UserError: another process works on one of the runs, or its data or parent do not fit.
         Preempted: SIGTERM came.
     """
-    with open_scratch(run, results) as scratch:
-        bench = Workbench(run, results, scratch)
-        kept = scratch.load(bench.device)
-        if kept is not None:
-            with refuse_misfit(scratch.progress, scratch.remedy):
-                bench.restore(kept)
-        with closing(bench.evaluator):
-            yield bench, kept
-        write_outputs(bench)
+    with open_scratch(runs, results) as scratch:
+        trackers = [make_tracker(run, results) for run in runs]  # before anything is waited for
+        claim = claim_device(runs[0].study)  # held until the end
+        benches = _set_up(runs, trackers, results, scratch, claim.device)
+        kept = _kept(scratch, benches)
+        with closing(benches[0].evaluator):
+            yield benches, kept
+        for bench in benches:
+            write_outputs(bench, [run.seed for run in runs])
 
 
-def write_outputs(bench: Workbench) -> None:
-    """Write everything the run leaves behind, the checkpoint last.
+def _set_up(
+    runs: Sequence[Run],
+    trackers: Sequence[Tracker | None],
+    results: Path,
+    scratch: Scratch,
+    device: torch.device,
+) -> list[Workbench]:
+    """The transitions that were loaded for all go when this returns: each has copied them."""
+    shared = share(runs[0], results, scratch, device, len(runs))
+    return [Workbench(run, shared, tracker) for run, tracker in zip(runs, trackers, strict=True)]
+
+
+def _kept(scratch: Scratch, benches: Sequence[Workbench]) -> list[State] | None:
+    """Bring the benches to the progress that was kept, and return it."""
+    kept = scratch.load(benches[0].device)
+    if kept is None:
+        return None
+    with refuse_misfit(scratch.progress, scratch.remedy):
+        states: list[State] = kept["runs"]
+        for bench, state in zip(benches, states, strict=True):
+            bench.restore(state)
+    return states
+
+
+def write_outputs(bench: Workbench, seeds: Sequence[int]) -> None:
+    """Write everything a run leaves behind, the checkpoint last.
 
     What an earlier run of other settings left goes first: never a mixture of both.
+
+    Args:
+        seeds: that were trained in this process.
     """
     learned = bench.learner_state()
     for name in ("checkpoint.pt", "evaluations.csv"):
@@ -48,7 +87,7 @@ def write_outputs(bench: Workbench) -> None:
     settings = bench.run.settings()
     digest = settings_hash(settings)
     write_json(bench.folder / "settings.json", {"hash": digest, "settings": settings})
-    write_json(bench.folder / "provenance.json", _provenance(bench))
+    write_json(bench.folder / "provenance.json", _provenance(bench, seeds))
     if bench.run.code is not None:
         with atomic_path(bench.folder / METHOD) as temporary:
             temporary.write_text(bench.run.code.text)
@@ -59,7 +98,7 @@ def write_outputs(bench: Workbench) -> None:
     save_checkpoint(bench.folder / "checkpoint.pt", digest, learned)
 
 
-def _provenance(bench: Workbench) -> dict[str, Any]:
+def _provenance(bench: Workbench, seeds: Sequence[int]) -> dict[str, Any]:
     code = bench.run.code
     return {
         **bench.code[-1],
@@ -68,6 +107,7 @@ def _provenance(bench: Workbench) -> dict[str, Any]:
         "python": platform.python_version(),
         "host": socket.gethostname(),
         "device": str(bench.device),
-        "dataset": bench.digests(),
+        "dataset": bench.digests,
+        **({"together": list(seeds)} if len(seeds) > 1 else {}),  # whose seconds these are
         **{f"{name}_seconds": round(value, 1) for name, value in bench.seconds_so_far().items()},
     }

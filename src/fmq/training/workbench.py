@@ -3,54 +3,49 @@
 import contextlib
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from fmq import paths
-from fmq.data.manifest import check_dataset
-from fmq.data.normalization import fit_normalizer
 from fmq.data.sequences import SequenceBuffer
-from fmq.data.transitions import load_transitions
 from fmq.datasets import training_file
 from fmq.errors import UserError
-from fmq.evaluation import (
-    Evaluator,
-    checkpoint_file,
-    learned_from,
-    load_learner,
-    success_rate,
-)
+from fmq.evaluation import checkpoint_file, learned_from, load_learner, success_rate
 from fmq.policy import Policy, sampler_of
 from fmq.provenance import code_commit, package_versions
 from fmq.runs import Run
 from fmq.training.checkpoint import refuse_misfit, save_checkpoint
-from fmq.training.clock import Clock
-from fmq.training.device import claim_device
 from fmq.training.divergence import Divergence, possible_values
 from fmq.training.learner import Learner
 from fmq.training.objective import Objective
 from fmq.training.own_losses import find_actor_loss, try_once
-from fmq.training.scratch import Scratch
-from fmq.training.trackers import make_tracker
+from fmq.training.shared import Shared
+from fmq.training.trackers import Tracker
 from fmq.training.updater import Updater
 
 PACKAGES = ("fmq", "torch", "numpy", "gymnasium", "mujoco", "ogbench", "robosuite")
 
 
 class Workbench:
-    """Data, learner and evaluator of one run, and the rows that it will write."""
+    """Data, learner and random streams of one run, and the rows that it will write."""
 
-    def __init__(self, run: Run, results: Path, scratch: Scratch) -> None:
-        self.run, self.results, self.scratch = run, results, scratch
-        self.tracker = make_tracker(run, results)
+    def __init__(self, run: Run, shared: Shared, tracker: Tracker | None) -> None:
+        self.run, self.tracker = run, tracker
+        self.results, self.scratch, self.device = shared.results, shared.scratch, shared.device
+        self.data, self.digests = shared.data, shared.digests
+        self.normalizer, self.evaluator = shared.normalizer, shared.evaluator
+        self.clock = shared.clock
         self.first = run.parent.last_step if run.stage == "distill" and run.parent else 0
         self.step = self.first
-        self.folder = paths.run_folder(results, run.task.name, run.seed, run.name)
-        self.claim = claim_device(run.study)
-        self.device = self.claim.device
-        self._load_data()
+        self.folder = paths.run_folder(self.results, run.task.name, run.seed, run.name)
+        self.buffer = SequenceBuffer(
+            **shared.transitions,
+            capacity=run.study.online.capacity if run.stage == "finetune" else 0,
+            horizon=run.backup_length,
+            discount=run.task.settings.discount,
+            actions_per_chunk=run.task.settings.chunk_length,
+        )
         self.learner = Learner(
             run.study,
             run.task.settings,
@@ -65,39 +60,12 @@ class Workbench:
         if run.parent is not None:
             self._start_from(run.parent)
         self.sampler = sampler_of(run.study, run.sampler, run.critic_target)
-        self.evaluator = Evaluator(run, results)
         self.batches = self._generator("batches")
         self.measuring = self._generator("measurement")
-        self.clock = Clock()
         self.metrics: list[dict[str, float]] = []
         self.evaluations: list[dict[str, Any]] = []
         self.seconds = {"wall": -time.time(), "cpu": 0.0}  # of the processes so far
         self.code = [{"commit": code_commit(), "packages": package_versions(PACKAGES)}]
-
-    def _load_data(self) -> None:
-        task, study = self.run.task, self.run.study
-        self.data = paths.dataset_folder(self.results, task.dataset)
-        self.manifest = check_dataset(self.data, task.dataset)
-        data = load_transitions(self.data, task)
-        length = self.run.backup_length
-        if len(data.actions) < length:
-            raise UserError(
-                f"{self.data}: {len(data.actions)} transitions are fewer than a chunk of "
-                f"{length}; make more data, or set a shorter chunk_length"
-            )
-        tensors = {
-            name: torch.as_tensor(array, device=self.device) for name, array in vars(data).items()
-        }
-        self.normalizer = fit_normalizer(
-            tensors["observations"], study.networks.normalize_observations
-        )
-        self.buffer = SequenceBuffer(
-            **tensors,
-            capacity=study.online.capacity if self.run.stage == "finetune" else 0,
-            horizon=length,
-            discount=task.settings.discount,
-            actions_per_chunk=task.settings.chunk_length,
-        )
 
     def _start_from(self, parent: Run) -> None:
         """Take over the end of another run, of this data."""
@@ -106,7 +74,7 @@ class Workbench:
         with refuse_misfit(path):
             self.learner.load_state(state)
         found = learned_from(parent, self.results)
-        if self._training_digest(found) != self._training_digest(self.digests()):
+        if self._training_digest(found) != self._training_digest(self.digests):
             raise UserError(f"{path}: learned from other data than {self.data}; run it again")
 
     def _training_digest(self, digests: dict[str, str]) -> str | None:
@@ -172,7 +140,7 @@ class Workbench:
         """Evaluate the policy in training, keep the episodes, return the success rate."""
         act = self.policy("evaluation noise", step).act
         with self.scratch.nothing_to_lose(), self.clock.stopped():
-            rows = self.evaluator.episodes(act, self.run.sampler, step)
+            rows = self.evaluator.episodes(self.run, act, self.run.sampler, step)
         self.evaluations += rows
         self._track()
         return success_rate(rows)
@@ -212,7 +180,7 @@ class Workbench:
             },
             "metrics": self.metrics,
             "evaluations": self.evaluations,
-            "dataset": self.digests(),
+            "dataset": self.digests,
             "device": self.device.type,
             "code": self.code,
             "seconds": self.seconds_so_far(),
@@ -237,7 +205,7 @@ class Workbench:
                 f"whose random numbers are others; set device, or delete {self.scratch.folder} to "
                 "begin anew"
             )
-        if self._training_digest(state["dataset"]) != self._training_digest(self.digests()):
+        if self._training_digest(state["dataset"]) != self._training_digest(self.digests):
             raise UserError(
                 f"{self.data}: not the files that {self.run} began with; put those back, or delete "
                 f"{self.scratch.folder} to begin anew"
@@ -259,7 +227,3 @@ class Workbench:
             "batches": self.batches,
             "measurement": self.measuring,
         }
-
-    def digests(self) -> dict[str, str]:
-        """The sha256 of each file of the data set."""
-        return {name: entry["sha256"] for name, entry in self.manifest["files"].items()}

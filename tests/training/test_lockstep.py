@@ -1,0 +1,284 @@
+"""Several seeds in one process: each as if it were alone, and interrupted as one."""
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from fmq.cli import app
+from fmq.errors import Preempted, UserError
+from fmq.evaluation import Evaluator
+from fmq.paths import scratch_folder, settings_file
+from fmq.runs import together_hash
+from fmq.settings import Study
+from fmq.status.logs import read_log
+from fmq.training import session
+from fmq.training.checkpoint import save_checkpoint
+from fmq.training.scratch import open_scratch
+from fmq.training.workbench import Workbench
+
+SEEDS = (0, 1)
+STAGES = ("pretrain-warmup", "distill-esd", "finetune-fmq", "finetune-mvp-no-new-data")
+NAME = "finetune-fmq"
+
+
+def in_folder(results: Path, data: Path, disturbance, made: Path | None = None) -> Path:
+    """A results folder with the data of another, and with the offline runs that were `made`."""
+    results.mkdir()
+    (results / "datasets").symlink_to(data / "datasets")
+    for seed in SEEDS if made else ():
+        for name in STAGES[:2]:
+            folder = disturbance.folder(results, name, seed)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            folder.symlink_to(disturbance.folder(made, name, seed))
+    return results
+
+
+@pytest.fixture(scope="module")
+def together(
+    smoke: Study, disturbance, undisturbed: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Every run of both seeds, in one process each."""
+    results = in_folder(tmp_path_factory.mktemp("together") / "results", undisturbed, disturbance)
+    for name in STAGES:
+        disturbance.train(smoke, name, results, SEEDS)
+    return results
+
+
+@pytest.fixture
+def begun(undisturbed: Path, together: Path, disturbance, tmp_path: Path) -> Path:
+    """A results folder with the data and the runs of both seeds that others start from."""
+    return in_folder(tmp_path / "begun", undisturbed, disturbance, together)
+
+
+def clear(disturbance, results: Path, name: str) -> None:
+    for seed in SEEDS:
+        if (folder := disturbance.folder(results, name, seed)).is_symlink():
+            folder.unlink()
+
+
+def outputs(disturbance, results: Path, name: str) -> list[list[bytes]]:
+    return [disturbance.outputs(results, name, seed) for seed in SEEDS]
+
+
+def refusal(disturbance, study: Study, results: Path, seeds: Sequence[int] = SEEDS) -> str:
+    """The line with which runs are refused."""
+    with pytest.raises(UserError) as error:
+        disturbance.train(study, NAME, results, seeds)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def assert_as_alone(found: list[bytes], alone: list[bytes]) -> None:
+    """While updates are made one after the other, the numbers are the same, and so the bytes."""
+    assert found == alone
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_each_seed_is_as_if_it_were_alone(
+    disturbance, smoke: Study, undisturbed: Path, together: Path, begun: Path, name: str
+) -> None:
+    clear(disturbance, begun, name)
+    disturbance.train(smoke, name, begun, [1])
+    for seed, alone in ((0, undisturbed), (1, begun)):
+        assert_as_alone(
+            disturbance.outputs(together, name, seed), disturbance.outputs(alone, name, seed)
+        )
+    assert not list((together / "scratch").rglob("*.pt"))
+
+
+@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize("calls", [1, 8])
+def test_a_kill_between_two_seeds_or_two_steps_changes_no_byte(
+    disturbance, smoke: Study, together: Path, begun: Path, name: str, calls: int
+) -> None:
+    clear(disturbance, begun, name)
+    for killed in (calls, calls + 3):
+        with pytest.MonkeyPatch.context() as patch:
+            disturbance.at_call(patch, killed, disturbance.die)
+            with pytest.raises(disturbance.interruption):
+                disturbance.train(smoke, name, begun, SEEDS)
+    disturbance.train(smoke, name, begun, SEEDS)
+    assert outputs(disturbance, begun, name) == outputs(disturbance, together, name)
+    assert not list((begun / "scratch").rglob("*.pt"))
+
+
+@pytest.mark.parametrize("calls", [1, 2])
+def test_a_kill_between_the_evaluations_of_two_seeds_changes_no_byte(
+    disturbance, smoke: Study, together: Path, begun: Path, calls: int
+) -> None:
+    seldom = smoke.model_copy(update={"checkpoint_seconds": 1e6})
+    with pytest.MonkeyPatch.context() as patch:
+        disturbance.at_call(patch, calls, disturbance.die, "evaluate")
+        with pytest.raises(disturbance.interruption):
+            disturbance.train(seldom, NAME, begun, SEEDS)
+    disturbance.train(seldom, NAME, begun, SEEDS)
+    assert outputs(disturbance, begun, NAME) == outputs(disturbance, together, NAME)
+
+
+def test_sigterm_keeps_the_progress_of_all_in_one_file(
+    disturbance, smoke: Study, together: Path, begun: Path
+) -> None:
+    seldom = smoke.model_copy(update={"checkpoint_seconds": 1e6})
+    with pytest.MonkeyPatch.context() as patch:
+        disturbance.at_call(patch, 5, disturbance.ask_to_stop)
+        with pytest.raises(Preempted):
+            disturbance.train(seldom, NAME, begun, SEEDS)
+    (progress,) = (begun / "scratch").rglob("progress.pt")
+    runs = [disturbance.run(smoke, NAME, seed) for seed in SEEDS]
+    first = scratch_folder(begun, smoke.tasks[1], 0, NAME)
+    assert progress.parent == first / together_hash(runs)
+    kept = torch.load(progress, weights_only=True)["content"]["runs"]
+    assert kept[0]["step"] == kept[1]["step"] > 0
+    names = [file.name for file in sorted(progress.parent.iterdir())]
+    assert names == ["progress.pt", "transitions-seed0.bin", "transitions-seed1.bin"]
+    disturbance.train(seldom, NAME, begun, SEEDS)
+    assert outputs(disturbance, begun, NAME) == outputs(disturbance, together, NAME)
+
+
+def test_a_kill_between_the_outputs_of_two_seeds_costs_no_update(
+    disturbance, smoke: Study, together: Path, begun: Path
+) -> None:
+    written = []
+
+    def interrupted(path: Path, *arguments: Any) -> None:
+        written.append(path)
+        if len(written) == 2:
+            raise disturbance.interruption
+        save_checkpoint(path, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "save_checkpoint", interrupted)
+        with pytest.raises(disturbance.interruption):
+            disturbance.train(smoke, NAME, begun, SEEDS)
+    with pytest.MonkeyPatch.context() as patch:
+        disturbance.at_call(patch, 1, lambda: pytest.fail("work was done again"))
+        disturbance.train(smoke, NAME, begun, SEEDS)
+    assert outputs(disturbance, begun, NAME) == outputs(disturbance, together, NAME)
+
+
+def test_progress_of_one_seed_and_of_several_are_kept_apart(
+    disturbance, smoke: Study, together: Path, begun: Path
+) -> None:
+    for seeds in ([0], SEEDS):
+        with pytest.MonkeyPatch.context() as patch:
+            disturbance.at_call(patch, 5, disturbance.die)
+            with pytest.raises(disturbance.interruption):
+                disturbance.train(smoke, NAME, begun, seeds)
+    assert len(list((begun / "scratch").rglob("progress.pt"))) == 2
+    disturbance.train(smoke, NAME, begun, SEEDS)
+    assert outputs(disturbance, begun, NAME) == outputs(disturbance, together, NAME)
+
+
+@pytest.mark.parametrize("seeds", [[1], SEEDS])
+def test_every_seed_has_one_owner(
+    disturbance, smoke: Study, begun: Path, seeds: Sequence[int]
+) -> None:
+    with open_scratch([disturbance.run(smoke, NAME, 1)], begun):
+        told = refusal(disturbance, smoke, begun, seeds)
+    assert re.search(rf"seed1/{NAME}: process \d+ on .* works on this run", told)
+    with open_scratch([disturbance.run(smoke, NAME, seed) for seed in SEEDS], begun):
+        told = refusal(disturbance, smoke, begun, seeds)
+    assert f"seed{seeds[0]}/{NAME}: process " in told
+
+
+def test_divergence_names_the_seed_and_stops_all(disturbance, smoke: Study, begun: Path) -> None:
+    update = Workbench.update
+
+    def spoiled(self: Workbench, *arguments: Any) -> dict[str, float]:
+        if self.run.seed == 1:
+            self.buffer.rewards[:] = float("inf")
+        return update(self, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Workbench, "update", spoiled)
+        told = refusal(disturbance, smoke, begun)
+    assert re.search(rf"^{NAME} \S+ seed 1: critic loss is (inf|nan) at gradient step", told)
+    (progress,) = (begun / "scratch").rglob("progress.pt")
+    batch = torch.load(progress.parent / "diverged.pt", weights_only=True)["content"]
+    assert batch["rewards"].isinf().all()
+    for seed in SEEDS:
+        assert not disturbance.folder(begun, NAME, seed).exists()
+
+
+def test_a_process_takes_one_place_on_a_device_and_makes_simulators_once(
+    disturbance, smoke: Study, together: Path, begun: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    claim, make = session.claim_device, Evaluator._make_simulators
+    monkeypatch.setattr(session, "claim_device", lambda *a: calls.append("claim") or claim(*a))
+    monkeypatch.setattr(
+        Evaluator, "_make_simulators", lambda *a: calls.append("simulators") or make(*a)
+    )
+    disturbance.train(smoke, NAME, begun, SEEDS)
+    assert calls == ["claim", "simulators"]
+
+
+def test_a_row_of_metrics_tells_each_seeds_numbers_and_the_time_of_all(
+    disturbance, together: Path
+) -> None:
+    folders = [disturbance.folder(together, NAME, seed) for seed in SEEDS]
+    one, other = (pd.read_csv(folder / "metrics.csv") for folder in folders)
+    times = [name for name in one.columns if name.endswith(("_share", "_rate"))]
+    assert len(times) == 8
+    assert one[["step", *times]].equals(other[["step", *times]])
+    assert not one.critic_loss.equals(other.critic_loss)
+    assert not one.drift.equals(other.drift)
+    assert (one[[name for name in times if name.endswith("_share")]].sum(axis=1) <= 1).all()
+    for folder in folders:
+        assert json.loads((folder / "provenance.json").read_text())["together"] == [0, 1]
+
+
+def test_a_run_alone_is_with_none(disturbance, undisturbed: Path) -> None:
+    told = (disturbance.folder(undisturbed, NAME) / "provenance.json").read_text()
+    assert "together" not in json.loads(told)
+
+
+def test_one_line_of_progress_tells_the_seeds_and_their_mean_success(
+    disturbance, smoke: Study, begun: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Workbench, "evaluate", lambda self, _: [0.0, 0.5][self.run.seed])
+        disturbance.train(smoke, NAME, begun, SEEDS)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{NAME} {smoke.tasks[1]} seeds 0, 1: ")
+    (tmp_path / "log.txt").write_text(line)
+    log = read_log(tmp_path / "log.txt")
+    assert log is not None
+    assert log.heartbeat is not None
+    assert log.heartbeat.done == log.heartbeat.total == smoke.online.steps
+    assert log.heartbeat.success == 0.25
+
+
+def command(smoke: Study, results: Path, *seeds: int) -> Any:
+    settings_file(results).write_text(smoke.model_dump_json())
+    options = [word for seed in seeds for word in ("--seed", str(seed))]
+    words = ["pretrain", smoke.tasks[1], "--budget", "warmup", "--results", str(results)]
+    return CliRunner().invoke(app, [*words, *options])
+
+
+def test_the_seeds_of_a_command_may_come_in_any_order(
+    disturbance, smoke: Study, together: Path, begun: Path
+) -> None:
+    name = "pretrain-warmup"
+    clear(disturbance, begun, name)
+    with pytest.MonkeyPatch.context() as patch:
+        disturbance.at_call(patch, 5, disturbance.die)
+        with pytest.raises(disturbance.interruption):
+            command(smoke, begun, 0, 1)
+    assert command(smoke, begun, 1, 0).exit_code == 0
+    assert outputs(disturbance, begun, name) == outputs(disturbance, together, name)
+    assert not list((begun / "scratch").rglob("*.pt"))
+
+
+def test_a_command_takes_each_seed_once_and_at_least_one(smoke: Study, begun: Path) -> None:
+    told = command(smoke, begun, 0, 1, 0).exception
+    assert isinstance(told, UserError)
+    assert str(told) == "--seed 0 is given more than once; name each seed once"
+    assert "Missing option '--seed'" in command(smoke, begun).output
