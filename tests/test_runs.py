@@ -8,7 +8,7 @@ import yaml
 
 from fmq.configuration import study_from_dict
 from fmq.errors import UserError
-from fmq.runs import evaluation_settings, make_run, settings_hash
+from fmq.runs import evaluation_settings, make_run, settings_hash, together_hash
 from fmq.settings import Study
 
 TASKS = [f"pointmaze-medium-navigate-singletask-task{number}-v0" for number in (2, 4)]
@@ -166,3 +166,10 @@ def test_seeds_differ_by_task_seed_purpose_and_part() -> None:
 def test_a_run_outside_the_study_is_refused(task: str, name: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         make_run(study(), task, 0, name)
+
+
+def test_the_hash_of_one_run_is_its_own_and_that_of_several_is_of_all() -> None:
+    one, other = (make_run(study(), TASKS[0], seed, "finetune-fmq") for seed in (0, 1))
+    assert together_hash([one]) == settings_hash(one.settings())
+    hashes = {together_hash(runs) for runs in ([one], [other], [one, other], [one, other, one])}
+    assert len(hashes) == 4

@@ -81,7 +81,7 @@ def disturbance() -> Disturbance:
 
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """The smoke study with two seeds; progress is kept after every step, and episodes end on the way."""
+    """The smoke study with two seeds; progress is kept at every step, episodes end on the way."""
     overlay = tmp_path_factory.mktemp("settings") / "overlay.yaml"
     overlay.write_text(
         "checkpoint_seconds: 1.0e-9\ntask_defaults: {episode_limit: 23}\nseeds: [0, 1]\n"

@@ -3,6 +3,7 @@
 import importlib
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -32,8 +33,12 @@ class Session:
         with self.file.open("a") as file:
             file.write(json.dumps(row) + "\\n")
 
-def init(*, dir, **options):
-    return Session(dir)
+ACTIVE = []
+
+def init(*, dir, reinit=None, **options):
+    if reinit == "create_new" or not ACTIVE:
+        ACTIVE.append(Session(dir))
+    return ACTIVE[-1]
 '''
 
 
@@ -140,27 +145,45 @@ def test_a_folder_that_cannot_be_written_is_no_reason_to_stop(
     assert disturbance.outputs(results, NAME) == disturbance.outputs(undisturbed, NAME)
 
 
-def test_wandb_is_told_the_rows(
-    disturbance,
-    smoke: Study,
-    undisturbed: Path,
-    results: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture
+def _wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     (tmp_path / "wandb.py").write_text(WANDB)
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "wandb", raising=False)
     importlib.invalidate_caches()
-    disturbance.train(tracked(smoke, "wandb"), NAME, results)
+    yield
     monkeypatch.delitem(sys.modules, "wandb")
-    assert disturbance.outputs(results, NAME) == disturbance.outputs(undisturbed, NAME)
-    (file,) = (results / "trackers").rglob("told.jsonl")
+
+
+def told_to_wandb(file: Path) -> dict[str, list[tuple[int, float]]]:
+    """As `events`."""
     found: dict[str, list[tuple[int, float]]] = {}
     for row in map(json.loads, file.read_text().splitlines()):
         for name in row.keys() - {"step"}:
             found.setdefault(name, []).append((row["step"], row[name]))
-    assert_same(found, expected(disturbance.folder(results, NAME)))
+    return found
+
+
+@pytest.mark.usefixtures("_wandb")
+def test_wandb_is_told_the_rows(
+    disturbance, smoke: Study, undisturbed: Path, results: Path
+) -> None:
+    disturbance.train(tracked(smoke, "wandb"), NAME, results)
+    assert disturbance.outputs(results, NAME) == disturbance.outputs(undisturbed, NAME)
+    (file,) = (results / "trackers").rglob("told.jsonl")
+    assert_same(told_to_wandb(file), expected(disturbance.folder(results, NAME)))
+
+
+@pytest.mark.usefixtures("_wandb")
+def test_wandb_is_told_the_rows_of_each_seed_apart(
+    disturbance, smoke: Study, results: Path
+) -> None:
+    """Its own default is one run per process."""
+    name = "pretrain-full"
+    disturbance.train(tracked(smoke, "wandb"), name, results, [0, 1])
+    files = sorted((results / "trackers").rglob("told.jsonl"))
+    for seed, file in zip((0, 1), files, strict=True):
+        assert_same(told_to_wandb(file), expected(disturbance.folder(results, name, seed)))
 
 
 @pytest.mark.parametrize("name", ["tensorboard", "wandb"])

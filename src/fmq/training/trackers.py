@@ -119,6 +119,7 @@ def _open_wandb(folder: Path, run: Run, digest: str) -> Tell:
         name=str(run),
         id=f"{run.name}-{run.task.name}-{run.seed}-{digest}".replace("@", "-"),
         resume="allow",
+        reinit="create_new",  # beside those of the process's other seeds
         config=run.settings(),
         dir=str(folder),
         settings=wandb.Settings(console="off", silent=True),  # the log is the run's own
