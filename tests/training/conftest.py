@@ -52,7 +52,7 @@ class Disturbance:
         patch: pytest.MonkeyPatch,
         calls: int,
         deed: Callable[[], object],
-        method: str = "update",
+        method: str = "sample",
     ) -> None:
         """Do `deed` behind the call number `calls` of a method of the workbench."""
         original, count = getattr(Workbench, method), 0

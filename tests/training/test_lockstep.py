@@ -1,5 +1,6 @@
 """Several seeds in one process: each as if it were alone, and interrupted as one."""
 
+import io
 import json
 import re
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ import torch
 from typer.testing import CliRunner
 
 from fmq.cli import app
+from fmq.data.sequences import Batch
 from fmq.errors import Preempted, UserError
 from fmq.evaluation import Evaluator
 from fmq.paths import scratch_folder, settings_file
@@ -76,8 +78,16 @@ def refusal(disturbance, study: Study, results: Path, seeds: Sequence[int] = SEE
 
 
 def assert_as_alone(found: list[bytes], alone: list[bytes]) -> None:
-    """While updates are made one after the other, the numbers are the same, and so the bytes."""
-    assert found == alone
+    """Joint updates round differently: the same numbers, but not the same bytes."""
+    (learned, episodes), (expected, expected_episodes) = found, alone
+    numbers, others = (leaves(torch.load(io.BytesIO(one))) for one in (learned, expected))
+    torch.testing.assert_close(numbers, others, rtol=1e-3, atol=1e-4)
+    assert episodes.count(b"\n") == expected_episodes.count(b"\n")
+
+
+def leaves(checkpoint: dict[str, Any]) -> list[Any]:
+    """Of its tensors and numbers; two runs of other seeds are told apart by their settings."""
+    return torch.utils._pytree.tree_leaves(checkpoint["content"])
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -189,15 +199,15 @@ def test_every_seed_has_one_owner(
 
 
 def test_divergence_names_the_seed_and_stops_all(disturbance, smoke: Study, begun: Path) -> None:
-    update = Workbench.update
+    sample = Workbench.sample
 
-    def spoiled(self: Workbench, *arguments: Any) -> dict[str, float]:
+    def spoiled(self: Workbench) -> Batch:
         if self.run.seed == 1:
             self.buffer.rewards[:] = float("inf")
-        return update(self, *arguments)
+        return sample(self)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Workbench, "update", spoiled)
+        patch.setattr(Workbench, "sample", spoiled)
         told = refusal(disturbance, smoke, begun)
     assert re.search(rf"^{NAME} \S+ seed 1: critic loss is (inf|nan) at gradient step", told)
     (progress,) = (begun / "scratch").rglob("progress.pt")

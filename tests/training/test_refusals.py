@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,8 +21,8 @@ from fmq.paths import dataset_folder, settings_file
 from fmq.runs import settings_hash
 from fmq.settings import Study, find_dataset
 from fmq.training.checkpoint import load_checkpoint, save_checkpoint
+from fmq.training.lockstep import Lockstep
 from fmq.training.scratch import open_scratch
-from fmq.training.workbench import Workbench
 
 NAME = "finetune-fmq"
 
@@ -133,15 +132,15 @@ def test_a_finished_run_leaves_nothing_of_an_earlier_one(
 def test_divergence_is_named_and_the_last_good_progress_stays(
     disturbance, smoke: Study, results: Path
 ) -> None:
-    update = Workbench.update
+    update = Lockstep.update
 
-    def spoiled(self: Workbench, step: int, *arguments: Any) -> dict[str, float]:
+    def spoiled(self: Lockstep, step: int, measure: bool) -> list[dict[str, float]]:
         if step >= smoke.offline.steps + 3:
-            self.buffer.rewards[:] = float("inf")
-        return update(self, step, *arguments)
+            self.first.buffer.rewards[:] = float("inf")
+        return update(self, step, measure)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Workbench, "update", spoiled)
+        patch.setattr(Lockstep, "update", spoiled)
         told = refusal(disturbance, smoke, results)
     assert re.search(r"critic loss is (inf|nan) at gradient step 43", told)
     (progress,) = (results / "scratch").rglob("progress.pt")
@@ -154,16 +153,17 @@ def test_values_beyond_what_rewards_allow_stop_the_run(
     disturbance, smoke: Study, results: Path
 ) -> None:
     """At the next update, not only where metrics are written."""
-    update, seen = Workbench.update, []
+    update, seen = Lockstep.update, []
 
-    def inflated(self: Workbench, step: int, *arguments: Any) -> dict[str, float]:
+    def inflated(self: Lockstep, step: int, measure: bool) -> list[dict[str, float]]:
         if len(seen) == 4:
-            self.learner.critic_weights *= 1e3
+            vectors = self.updater.vectors
+            vectors.weights[-len(vectors.target) :] *= 1e3
         seen.append(step)
-        return update(self, step, *arguments)
+        return update(self, step, measure)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Workbench, "update", inflated)
+        patch.setattr(Lockstep, "update", inflated)
         told = refusal(disturbance, smoke, results)
     assert "far outside of what the rewards allow, -100 to 0" in told
     assert f"at gradient step {seen[-1]}" in told

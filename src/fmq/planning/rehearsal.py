@@ -22,6 +22,7 @@ from fmq.training.checkpoint import save_checkpoint
 from fmq.training.clock import Clock
 from fmq.training.collector import Collector
 from fmq.training.learner import Learner
+from fmq.training.lockstep import Lockstep
 from fmq.training.workbench import Workbench
 
 TRANSITIONS = 20_000
@@ -40,7 +41,6 @@ class Rehearsal(Workbench):
         self.learner = Learner(
             run.study, run.task.settings, self.normalizer, sizes.action, init_seed=0, noise_seed=0
         )
-        self.updater = None
         self._use(run.sampler)
         self.batches, self.clock = self._generator("batches"), Clock()
 
@@ -71,10 +71,9 @@ class Rehearsal(Workbench):
         """
         if not self.run.trained:
             return {}
-        objective = self.objective()
-        step = self.run.study.offline.steps
+        lockstep, step = Lockstep([self]), self.run.study.offline.steps
         calls: dict[str, Callable[[], object]] = {
-            "update": lambda: self.update(step, objective, False)
+            "update": lambda: lockstep.update(step, measure=False)
         }
         if not _interacts(self.run):
             return seconds_per_call(calls, budget, self.device)

@@ -20,11 +20,11 @@ class Clock:
         self.seconds: defaultdict[str, float] = defaultdict(float)
 
     @contextmanager
-    def measure(self, name: str) -> Iterator[None]:
-        """Time the block as one more `name`."""
+    def measure(self, name: str, count: int = 1) -> Iterator[None]:
+        """Time the block as `count` more of `name`."""
         start = time.perf_counter()
         yield
-        self.counts[name] += 1
+        self.counts[name] += count
         self.seconds[name] += time.perf_counter() - start
 
     @contextmanager

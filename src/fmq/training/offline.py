@@ -5,7 +5,7 @@ from pathlib import Path
 
 from fmq.progress import progress
 from fmq.runs import Run
-from fmq.training import lockstep
+from fmq.training.lockstep import Lockstep
 from fmq.training.session import resumed
 from fmq.training.workbench import Workbench
 
@@ -24,23 +24,21 @@ def train_offline(runs: Sequence[Run], results: Path) -> None:
 
 
 def _train(benches: Sequence[Workbench]) -> None:
-    first = benches[0]  # all are at the same step
+    lockstep = Lockstep(benches)
+    first = lockstep.first
     run, settings, scratch = first.run, first.run.study.offline, first.scratch
-    objective = first.objective()
     log_every = run.study.training.log_every
     scratch.at_once = False
-    title = lockstep.title([bench.run for bench in benches])
-    with progress(title, run.last_step - first.step, "updates") as heartbeat:
+    with progress(lockstep.title, run.last_step - first.step, "updates") as heartbeat:
         for step in range(first.step + 1, run.last_step + 1):
             if first.evaluates_after(step - 1, settings.evaluate_every):
-                heartbeat.remark(lockstep.evaluate_together(benches, step - 1))
+                heartbeat.remark(lockstep.evaluate(step - 1))
             measure = step % log_every == 0 or step == run.last_step
-            updated = lockstep.update_together(benches, step, objective, measure)
+            updated = lockstep.update(step, measure)
             heartbeat.advance()
             if measure:
                 rows = [{"step": step, **measured} for measured in updated]
-                lockstep.record_together(benches, rows, "sampling", "update")
-            for bench in benches:
-                bench.step = step
+                lockstep.record(rows, "sampling", "update")
+            lockstep.done(step)
             pause = first.pauses_after(step, settings.evaluate_every)
-            scratch.keep(lambda: lockstep.state_together(benches), now=pause)
+            scratch.keep(lockstep.state, now=pause)

@@ -6,8 +6,8 @@ from typing import Any
 
 from fmq.progress import progress
 from fmq.runs import Run
-from fmq.training import lockstep
 from fmq.training.collector import Collector
+from fmq.training.lockstep import Lockstep
 from fmq.training.session import State, resumed
 from fmq.training.workbench import Workbench
 
@@ -42,31 +42,29 @@ def _collectors(benches: Sequence[Workbench], kept: Sequence[State] | None) -> l
 
 
 def _train(benches: Sequence[Workbench], collectors: Sequence[Collector]) -> None:
-    first = benches[0]  # all are at the same step
+    lockstep = Lockstep(benches)
+    first = lockstep.first
     run, settings, scratch = first.run, first.run.study.online, first.scratch
-    objective = first.objective()
     scratch.at_once = False
 
     def state() -> dict[str, Any]:
-        return lockstep.state_together(benches, [collector.state() for collector in collectors])
+        return lockstep.state([collector.state() for collector in collectors])
 
-    title = lockstep.title([bench.run for bench in benches])
-    with progress(title, settings.steps - first.step, "steps") as heartbeat:
+    with progress(lockstep.title, settings.steps - first.step, "steps") as heartbeat:
         for step in range(first.step + 1, settings.steps + 1):
             if first.evaluates_after(step - 1, settings.evaluate_every):
-                heartbeat.remark(lockstep.evaluate_together(benches, step - 1))
+                heartbeat.remark(lockstep.evaluate(step - 1))
             for collector in collectors:
                 collector.step()
             if step > settings.start_training and step % settings.update_every == 0:
                 gradient_step = _gradient_step(run, step)
                 measure = gradient_step % run.study.training.log_every == 0
-                updated = lockstep.update_together(benches, gradient_step, objective, measure)
+                updated = lockstep.update(gradient_step, measure)
                 if measure:
                     at = {"step": step, "gradient_step": gradient_step}
-                    _record(benches, collectors, [at | measured for measured in updated])
+                    _record(lockstep, collectors, [at | measured for measured in updated])
             heartbeat.advance()
-            for bench in benches:
-                bench.step = step
+            lockstep.done(step)
             pause = first.pauses_after(step, settings.evaluate_every)
             scratch.keep(state, now=pause)
 
@@ -82,12 +80,12 @@ def _gradient_step(run: Run, step: int) -> int:
 
 
 def _record(
-    benches: Sequence[Workbench], collectors: Sequence[Collector], rows: list[dict[str, float]]
+    lockstep: Lockstep, collectors: Sequence[Collector], rows: list[dict[str, float]]
 ) -> None:
     """Keep the rows of an update, with what only online runs have."""
-    for bench, row in zip(benches, rows, strict=True):
+    for bench, row in zip(lockstep.benches, rows, strict=True):
         row["drift"] = bench.drift()
     for collector, row in zip(collectors, rows, strict=False):  # none, if all data is offline
         row |= {"episodes": collector.episodes - 1, "last_success": collector.last_success}
     acting = ("environment", "policy") if collectors else ()
-    lockstep.record_together(benches, rows, *acting, "sampling", "update")
+    lockstep.record(rows, *acting, "sampling", "update")

@@ -81,7 +81,7 @@ def write_outputs(bench: Workbench, seeds: Sequence[int]) -> None:
     Args:
         seeds: that were trained in this process.
     """
-    learned = bench.learner_state()
+    learned = bench.learner.state()
     for name in ("checkpoint.pt", "evaluations.csv"):
         (bench.folder / name).unlink(missing_ok=True)
     settings = bench.run.settings()

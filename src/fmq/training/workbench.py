@@ -1,28 +1,25 @@
 """What every training stage sets up and leaves behind."""
 
-import contextlib
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import torch
 
 from fmq import paths
-from fmq.data.sequences import SequenceBuffer
+from fmq.data.sequences import Batch, SequenceBuffer
 from fmq.datasets import training_file
 from fmq.errors import UserError
 from fmq.evaluation import checkpoint_file, learned_from, load_learner, success_rate
 from fmq.policy import Policy, sampler_of
 from fmq.provenance import code_commit, package_versions
 from fmq.runs import Run
-from fmq.training.checkpoint import refuse_misfit, save_checkpoint
-from fmq.training.divergence import Divergence, possible_values
+from fmq.training.checkpoint import refuse_misfit
+from fmq.training.divergence import possible_values
 from fmq.training.learner import Learner
 from fmq.training.objective import Objective
 from fmq.training.own_losses import find_actor_loss, try_once
 from fmq.training.shared import Shared
 from fmq.training.trackers import Tracker
-from fmq.training.updater import Updater
 
 PACKAGES = ("fmq", "torch", "numpy", "gymnasium", "mujoco", "ogbench", "robosuite")
 
@@ -56,7 +53,6 @@ class Workbench:
             possible_values=possible_values(self.buffer.rewards, run.task.settings.discount),
             backup_length=run.backup_length,
         )
-        self.updater: Updater | None = None
         if run.parent is not None:
             self._start_from(run.parent)
         self.sampler = sampler_of(run.study, run.sampler, run.critic_target)
@@ -105,31 +101,10 @@ class Workbench:
             (self.run.task.settings.chunk_length, self.buffer.actions.shape[-1]),
         )
 
-    def update(self, step: int, objective: Objective, measure: bool) -> dict[str, float]:
-        """Sample a batch and make one update; with `measure`, its metrics.
-
-        Raises:
-            UserError: training diverged. The batch is kept beside the last good progress.
-        """
+    def sample(self) -> Batch:
+        """A batch of the run's own stream."""
         with self.clock.measure("sampling"):
-            batch = self.buffer.sample(self.run.study.training.batch_size, self.batches)
-        with self.clock.measure("update"), self._keeping_what_diverged():
-            if self.updater is None:
-                self.updater = Updater([self.learner], objective)
-            return self.updater.update([batch], step, measure)[0]
-
-    @contextlib.contextmanager
-    def _keeping_what_diverged(self) -> Iterator[None]:
-        try:
-            yield
-        except Divergence as error:
-            kept = self.scratch.folder / "diverged.pt"
-            with contextlib.suppress(OSError):  # what went wrong matters more
-                save_checkpoint(kept, self.scratch.settings, error.batch._asdict())
-            raise UserError(
-                f"{self.run}: {error} at gradient step {error.step}; its batch is in {kept}; "
-                "lower learning_rate or target_rate"
-            ) from None
+            return self.buffer.sample(self.run.study.training.batch_size, self.batches)
 
     def drift(self) -> float:
         """Drift of the policy from the offline policy on a batch of its own."""
@@ -163,18 +138,11 @@ class Workbench:
         """Whether what follows `step` is no update: an evaluation, or the end."""
         return step == self.run.last_step or self.evaluates_after(step, every)
 
-    def learner_state(self) -> dict[str, Any]:
-        """Of the learner; raises as `update` does."""
-        with self._keeping_what_diverged():
-            if self.updater is not None:
-                self.updater.settle()
-        return self.learner.state()
-
     def state(self) -> dict[str, Any]:
         """All that changes from step to step, for `Scratch.keep`."""
         return {
             "step": self.step,
-            "learner": self.learner_state(),
+            "learner": self.learner.state(),
             "generators": {
                 name: generator.get_state().cpu() for name, generator in self._generators().items()
             },
