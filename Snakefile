@@ -2,6 +2,7 @@
 
 from snakemake.utils import min_version
 
+from fmq import training_jobs
 from fmq import workflow as study_workflow
 from fmq.errors import UserError
 

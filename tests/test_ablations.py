@@ -9,8 +9,9 @@ from fmq.configuration import load_study, study_from_dict
 from fmq.errors import UserError
 from fmq.runs import evaluation_settings, make_run
 from fmq.settings import Study
+from fmq.training_jobs import parent_checkpoints
 from fmq.variants import ablation_rows, inference_rows, sampler_label
-from fmq.workflow import offline_checkpoint, run_hash, run_pattern, sampler_pattern
+from fmq.workflow import run_hash, run_pattern, sampler_pattern
 
 TASK = "pointmaze-medium-navigate-singletask-task2-v0"
 
@@ -37,7 +38,9 @@ def test_a_distillation_is_the_same_run_by_whatever_name_it_is_reached(study: St
     variant = make_run(study, TASK, 0, "finetune-fmq@lsd")
     assert variant.parent is not None
     assert variant.parent.settings() == make_run(study, TASK, 0, "distill-lsd").settings()
-    assert "distill-lsd" in offline_checkpoint(study, TASK, "0", "fmq@lsd")
+    wildcards = {"task": TASK, "seed": "0", "method": "fmq@lsd"}
+    (checkpoint,) = parent_checkpoints(study, "finetune-{method}", wildcards)
+    assert checkpoint == f"results/runs/{TASK}/seed0/distill-lsd/checkpoint.pt"
 
 
 def test_ablations_shape_no_run_of_the_study(study: Study) -> None:

@@ -46,6 +46,13 @@ class Run:
         return self.stage != "finetune" or self.study.method(self.kind).trained
 
     @property
+    def stack(self) -> "list[Run]":
+        """The runs that one process trains together: those of all seeds, or this one alone."""
+        if not (self.trained and self.study.training.stack_seeds):
+            return [self]
+        return [replace(self, seed=seed) for seed in self.study.seeds]
+
+    @property
     def rule(self) -> str:
         """Snakemake's rule that makes it."""
         return self.stage if self.trained else "import_run"

@@ -37,6 +37,10 @@ class TrainingSettings(Section):
     capture: bool = Field(
         description="an update as one CUDA graph, launched at once; without a GPU without effect"
     )
+    stack_seeds: bool = Field(
+        description="all seeds of a task are trained in one process, in joint updates: for GPUs, "
+        "where one seed leaves most of the device idle"
+    )
     target_rate: float = Field(gt=0, le=1, description="tau of the target critics' moving average")
     log_every: int = Field(ge=1, description="gradient steps between rows of metrics.csv")
 

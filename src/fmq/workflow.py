@@ -195,13 +195,6 @@ def dataset_inputs(study: Study, dataset: str) -> list[str]:
     return [str(settings.file)] if isinstance(settings, FileData) else []
 
 
-def offline_checkpoint(study: Study, task: str, seed: str, method: str) -> str:
-    """The checkpoint that a method starts from online."""
-    parent = make_run(study, task, int(seed), f"finetune-{method}").parent
-    assert parent is not None
-    return str(paths.run_folder(RESULTS, task, int(seed), parent.name) / "checkpoint.pt")
-
-
 def imported_file(study: Study, task: str, seed: str, method: str) -> str:
     """The file that a run of an imported method is made of."""
     return str(study.imported[method].file(task, int(seed)))
@@ -222,19 +215,20 @@ def gpus(study: Study) -> int:
     return 0 if study.device == "cpu" else 1
 
 
-def memory_mb(study: Study, task: str) -> int:
+def memory_mb(study: Study, task: str, seeds: int = 1) -> int:
     """Memory of a training or evaluation job, in MB, as measured by `benchmarks/memory.py`.
 
     A process takes 0.7 GB with torch and its networks; a simulator of OGBench's manipulation
     suite, which carries meshes, 0.18; and, for a moment, the data and its copy in the buffer 1.3 kB
     per row. A robosuite simulator takes 0.13, seen while generating data. A process of an
-    evaluation's simulators takes up to 0.45 beside them.
+    evaluation's simulators takes up to 0.45 beside them. All but the process itself is there for
+    each of the seeds that are trained together.
     """
     dataset = study.task(task).dataset
     rows = max(expected_rows(dataset, study.datasets[dataset]), study.online.capacity)
     simulators = study.evaluation.simulators + 1
     workers = study.evaluation.workers if study.evaluation.workers > 1 else 0
-    return 1000 + 200 * simulators + 450 * workers + 1500 * rows // 1_000_000
+    return 1000 + seeds * (200 * simulators + 450 * workers + 1500 * rows // 1_000_000)
 
 
 def dataset_hash(study: Study, dataset: str) -> str:

@@ -135,6 +135,26 @@ def test_shared_runs_are_counted_once(smoke: Study) -> None:
     assert len({job.name for job in jobs}) == len(jobs)
 
 
+def test_a_stack_is_one_job_with_the_work_of_all_seeds(smoke: Study) -> None:
+    several = changed(smoke, {"seeds": [3, 1]})
+    stacked = changed(several, {"training": {"stack_seeds": True}})
+    rules = ("pretrain", "distill", "finetune")
+    one, both = study_jobs(several), study_jobs(stacked)
+    counts, halved = (Counter(job.rule for job in jobs) for jobs in (one, both))
+    assert halved == counts | {rule: counts[rule] // 2 for rule in rules}
+    apart, together = vars(total(one, *rules)), vars(total(both, *rules))
+    # Evaluations share their four simulators in all stacks but the warm-ups: six of each task.
+    assert together.pop("simulators") == apart.pop("simulators") - 2 * 6 * 4
+    assert together == apart
+    jobs = {job.name: job for job in both}
+    runs = f"results/runs/{smoke.tasks[0]}/seed3"
+    assert jobs[f"{runs}/finetune-fmq"].seeds == 2
+    assert jobs[f"{runs}/finetune-fmq"].needs[1] == f"{runs}/distill-esd"
+    evaluation = f"{runs.replace('seed3', 'seed1')}/evaluate-finetune-fmq-qgbs.csv"
+    assert jobs[evaluation].needs == (f"{runs}/finetune-fmq",)
+    assert jobs[evaluation].work == work_of(smoke, "evaluate-finetune-fmq-qgbs.csv")
+
+
 def test_every_job_stands_behind_those_it_needs(paper: Study) -> None:
     seen: set[str] = set()
     for job in study_jobs(paper):
@@ -178,15 +198,16 @@ IMPORTED = """
 methods: [fmq, authors]
 imported: {authors: {label: Theirs, files: "{task}-{seed}.pkl"}}
 """
+STACKED = IMPORTED + "training: {stack_seeds: true}\n"
 
 
-@pytest.mark.parametrize("overlay", ["config/smoke.yaml", "config/paper.yaml", IMPORTED])
+@pytest.mark.parametrize("overlay", ["config/smoke.yaml", "config/paper.yaml", IMPORTED, STACKED])
 def test_snakemake_counts_the_same_jobs(
     root: Path, tmp_path: Path, overlay: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     file = root / overlay
-    if overlay == IMPORTED:
+    if overlay in (IMPORTED, STACKED):
         file = tmp_path / "overlay.yaml"
         file.write_text(overlay)
     study = load_study(root / "config.yaml", file)

@@ -93,6 +93,24 @@ def test_a_run_leaves_a_checkpoint_and_episodes(smoke: Study, rates: Rates) -> N
     assert run_bytes(jobs["evaluate-finetune-fmq-qgbs.csv"], rates) == 4 * EPISODE_BYTES
 
 
+def test_seeds_that_are_trained_together_take_their_time_one_after_the_other(
+    smoke: Study, rates: Rates
+) -> None:
+    study = smoke.model_copy(update={"seeds": [0, 1]})
+    training = smoke.training.model_copy(update={"stack_seeds": True})
+    apart = {job.name.split("/")[-1]: job for job in study_jobs(study)}
+    stacked = study.model_copy(update={"training": training})
+    together = {job.name.split("/")[-1]: job for job in study_jobs(stacked)}
+    for name in ("pretrain-warmup", "distill-esd", "finetune-fmq"):
+        one, both = (job_seconds(jobs[name], rates, 2) for jobs in (apart, together))
+        shared = 0.0 if "warmup" in name else 4 * 0.5  # an evaluation's simulators
+        assert both == pytest.approx(2 * one - (SNAKEMAKE_SECONDS + 3.0 + 1.0) - shared)
+        assert run_bytes(together[name], rates) == 2 * run_bytes(apart[name], rates)
+    jobs = study_jobs(stacked)
+    assert "one after the other" in as_text(lay_out(stacked, jobs, rates, cores=2))
+    assert "one after the other" not in as_text(lay_out(study, study_jobs(study), rates, cores=2))
+
+
 def test_a_plan_lies_between_its_bounds(smoke: Study, rates: Rates) -> None:
     plan = lay_out(smoke, study_jobs(smoke), rates, cores=2)
     assert plan.chain <= plan.wall

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from fmq.configuration import load_study
+from fmq.training_jobs import memory_mb as training_mb
 from fmq.workflow import memory_mb
 
 ROOT = Path(__file__).parents[2]
@@ -73,6 +74,31 @@ def test_no_gpu_is_asked_for_on_the_cpu() -> None:
     output = dry_run("--cores", "8", "--config", "device=cpu")
     assert "rule pretrain:" in output
     assert "gpu=1" not in output
+
+
+def test_a_stack_is_one_job_for_all_seeds(tmp_path: Path) -> None:
+    """Of the paper's study on a cluster: twelve tasks of five seeds."""
+    overlay = tmp_path / "stacked.yaml"
+    overlay.write_text("training: {stack_seeds: true}")
+    study = load_study(ROOT / "config.yaml", ROOT / "config" / "paper.yaml", overlay)
+    files = ("--configfile", "config/paper.yaml", str(overlay))
+    output = dry_run("--profile", "slurm", "--printshellcmds", *files)
+    found = job_stats(output)
+    jobs = {"pretrain": 2 * 12, "distill": 12, "finetune": 3 * 12, "evaluate": 8 * 60}
+    assert {rule: found[rule] for rule in jobs} == jobs
+    seeds = " ".join(f"--seed {seed}" for seed in study.seeds)
+    commands = re.findall(r"fmq (?:pretrain|distill|finetune) .*", output)
+    assert len(commands) == 24 + 12 + 36
+    task = study.tasks[0]
+    folder = f"results/runs/{task}/seed0/finetune-fmq"
+    assert f"fmq finetune {task} {seeds} --method fmq 2> {folder}/log.txt" in commands
+    blocks = re.split(r"\n(?=\[)", output)
+    job = next(block for block in blocks if f"{seeds} --method fmq" in block and task in block)
+    assert f"mem_mb={training_mb(study, task)}," in job
+    assert "gpu=1" in job
+    assert job.count("checkpoint.pt") >= 2 * 5
+    evaluations = re.findall(r"fmq evaluate .*", output)
+    assert all(command.count("--seed") == 1 for command in evaluations)
 
 
 def test_every_rule_that_the_profile_names_exists() -> None:

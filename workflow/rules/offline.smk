@@ -2,13 +2,9 @@ rule pretrain:
     input:
         lambda wildcards: study_workflow.dataset_manifest(study, wildcards.task),
     output:
-        "results/runs/{task}/seed{seed}/pretrain-{budget}/checkpoint.pt",
-        "results/runs/{task}/seed{seed}/pretrain-{budget}/evaluations.csv",
-        "results/runs/{task}/seed{seed}/pretrain-{budget}/metrics.csv",
-        "results/runs/{task}/seed{seed}/pretrain-{budget}/settings.json",
-        "results/runs/{task}/seed{seed}/pretrain-{budget}/provenance.json",
+        training_jobs.outputs(study, "pretrain-{budget}"),
     log:
-        "results/runs/{task}/seed{seed}/pretrain-{budget}/log.txt",
+        training_jobs.log(study, "pretrain-{budget}"),
     priority: 2
     conda:
         "../envs/fmq.yaml"
@@ -16,28 +12,29 @@ rule pretrain:
     resources:
         gpu=study_workflow.gpus(study),
         mem_mb=lambda wildcards, attempt: (
-            attempt * study_workflow.memory_mb(study, wildcards.task)
+            attempt * training_jobs.memory_mb(study, wildcards.task)
         ),
     params:
-        settings=lambda wildcards: study_workflow.run_hash(
-            study, wildcards.task, wildcards.seed, f"pretrain-{wildcards.budget}"
+        seeds=lambda wildcards: training_jobs.seed_options(
+            study, "pretrain-{budget}", wildcards
+        ),
+        settings=lambda wildcards: training_jobs.run_hashes(
+            study, "pretrain-{budget}", wildcards
         ),
     shell:
-        "fmq pretrain {wildcards.task} --seed {wildcards.seed} --budget {wildcards.budget} 2> {log}"
+        "fmq pretrain {wildcards.task} {params.seeds} --budget {wildcards.budget} 2> {log}"
 
 
 rule distill:
     input:
         lambda wildcards: study_workflow.dataset_manifest(study, wildcards.task),
-        "results/runs/{task}/seed{seed}/pretrain-warmup/checkpoint.pt",
+        lambda wildcards: training_jobs.parent_checkpoints(
+            study, "distill-{kind}", wildcards
+        ),
     output:
-        "results/runs/{task}/seed{seed}/distill-{kind}/checkpoint.pt",
-        "results/runs/{task}/seed{seed}/distill-{kind}/evaluations.csv",
-        "results/runs/{task}/seed{seed}/distill-{kind}/metrics.csv",
-        "results/runs/{task}/seed{seed}/distill-{kind}/settings.json",
-        "results/runs/{task}/seed{seed}/distill-{kind}/provenance.json",
+        training_jobs.outputs(study, "distill-{kind}"),
     log:
-        "results/runs/{task}/seed{seed}/distill-{kind}/log.txt",
+        training_jobs.log(study, "distill-{kind}"),
     priority: 2
     conda:
         "../envs/fmq.yaml"
@@ -45,11 +42,14 @@ rule distill:
     resources:
         gpu=study_workflow.gpus(study),
         mem_mb=lambda wildcards, attempt: (
-            attempt * study_workflow.memory_mb(study, wildcards.task)
+            attempt * training_jobs.memory_mb(study, wildcards.task)
         ),
     params:
-        settings=lambda wildcards: study_workflow.run_hash(
-            study, wildcards.task, wildcards.seed, f"distill-{wildcards.kind}"
+        seeds=lambda wildcards: training_jobs.seed_options(
+            study, "distill-{kind}", wildcards
+        ),
+        settings=lambda wildcards: training_jobs.run_hashes(
+            study, "distill-{kind}", wildcards
         ),
     shell:
-        "fmq distill {wildcards.task} --seed {wildcards.seed} --kind {wildcards.kind} 2> {log}"
+        "fmq distill {wildcards.task} {params.seeds} --kind {wildcards.kind} 2> {log}"

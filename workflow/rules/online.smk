@@ -1,15 +1,13 @@
 rule finetune:
     input:
         lambda wildcards: study_workflow.dataset_manifest(study, wildcards.task),
-        lambda wildcards: study_workflow.offline_checkpoint(study, **wildcards),
+        lambda wildcards: training_jobs.parent_checkpoints(
+            study, "finetune-{method}", wildcards
+        ),
     output:
-        "results/runs/{task}/seed{seed}/finetune-{method}/checkpoint.pt",
-        "results/runs/{task}/seed{seed}/finetune-{method}/evaluations.csv",
-        "results/runs/{task}/seed{seed}/finetune-{method}/metrics.csv",
-        "results/runs/{task}/seed{seed}/finetune-{method}/settings.json",
-        "results/runs/{task}/seed{seed}/finetune-{method}/provenance.json",
+        training_jobs.outputs(study, "finetune-{method}"),
     log:
-        "results/runs/{task}/seed{seed}/finetune-{method}/log.txt",
+        training_jobs.log(study, "finetune-{method}"),
     wildcard_constraints:
         method=study_workflow.trained_pattern(study),
     priority: 1
@@ -19,11 +17,14 @@ rule finetune:
     resources:
         gpu=study_workflow.gpus(study),
         mem_mb=lambda wildcards, attempt: (
-            attempt * study_workflow.memory_mb(study, wildcards.task)
+            attempt * training_jobs.memory_mb(study, wildcards.task)
         ),
     params:
-        settings=lambda wildcards: study_workflow.run_hash(
-            study, wildcards.task, wildcards.seed, f"finetune-{wildcards.method}"
+        seeds=lambda wildcards: training_jobs.seed_options(
+            study, "finetune-{method}", wildcards
+        ),
+        settings=lambda wildcards: training_jobs.run_hashes(
+            study, "finetune-{method}", wildcards
         ),
     shell:
-        "fmq finetune {wildcards.task} --seed {wildcards.seed} --method {wildcards.method} 2> {log}"
+        "fmq finetune {wildcards.task} {params.seeds} --method {wildcards.method} 2> {log}"

@@ -55,8 +55,9 @@ class Job:
         cores: that it claims; fewer where there are fewer.
         priority: of those that could start, the highest start first.
         task: whose simulator it uses; for a data set, the first task that needs it.
-        run: that it trains or evaluates.
+        run: that it trains or evaluates; of a stack, the first seed's.
         sampler: that it acts with.
+        seeds: that it trains together; the work is that of all.
     """
 
     name: str
@@ -68,6 +69,7 @@ class Job:
     run: Run | None = None
     sampler: str = ""
     work: Work = Work()
+    seeds: int = 1
 
 
 def study_jobs(study: Study) -> list[Job]:
@@ -78,7 +80,7 @@ def study_jobs(study: Study) -> list[Job]:
             for name, samplers in scored_runs(study).items():
                 run = make_run(study, task, seed, name)
                 for job in (*_training_jobs(run), *(_evaluation_job(run, s) for s in samplers)):
-                    jobs[job.name] = job  # runs share their offline runs
+                    jobs[job.name] = job  # runs share their offline runs, and seeds their stack
     ordered = sorted(jobs.values(), key=lambda job: RULES.index(job.rule))
     return [*ordered, *_analysis_jobs(tuple(jobs))]
 
@@ -98,7 +100,8 @@ def _dataset_jobs(study: Study) -> Iterator[Job]:
 
 
 def _training_jobs(run: Run) -> Iterator[Job]:
-    """The run's job, after those of the runs that it starts from."""
+    """The run's job, which may be that of other seeds too, after those that it starts from."""
+    run, seeds = run.stack[0], len(run.stack)
     if run.parent is not None:
         yield from _training_jobs(run.parent)
     before = [paths.dataset_folder(RESULTS, run.task.dataset)]
@@ -113,7 +116,8 @@ def _training_jobs(run: Run) -> Iterator[Job]:
         task=run.task.name,
         run=run,
         sampler=run.sampler,
-        work=_work(run),
+        work=_together(_work(run), run, seeds),
+        seeds=seeds,
     )
 
 
@@ -122,7 +126,7 @@ def _evaluation_job(run: Run, sampler: str) -> Job:
     return Job(
         str(output),
         "evaluate",
-        (str(_folder(run)),),
+        (str(_folder(run.stack[0])),),
         cores=job_threads(run.study),
         task=run.task.name,
         run=run,
@@ -147,6 +151,13 @@ def _work(run: Run) -> Work:
     if not run.trained:
         return Work(simulators=1, resets=1)  # whose sizes its networks have to have
     return _online_work(run) if run.stage == "finetune" else _offline_work(run)
+
+
+def _together(work: Work, run: Run, seeds: int) -> Work:
+    """`work` for each of the seeds of a stack, whose evaluations share their simulators."""
+    shared = run.study.evaluation.simulators if work.episodes else 0
+    counts = {name: seeds * count for name, count in vars(work).items()}
+    return Work(**counts | {"simulators": counts["simulators"] - (seeds - 1) * shared})
 
 
 def _offline_work(run: Run) -> Work:

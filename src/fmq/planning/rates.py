@@ -98,6 +98,6 @@ def dataset_bytes(study: Study, job: Job, rates: Rates) -> int | None:
 
 
 def run_bytes(job: Job, rates: Rates) -> int:
-    """Bytes that a training or evaluation job leaves: its episodes, and its checkpoint if any."""
-    episodes = job.work.episodes * EPISODE_BYTES
-    return episodes + (rates.tasks[job.task].checkpoint_bytes if job.rule != "evaluate" else 0)
+    """Bytes that a training or evaluation job leaves: its episodes, and its checkpoints if any."""
+    checkpoints = job.seeds if job.rule != "evaluate" else 0
+    return job.work.episodes * EPISODE_BYTES + checkpoints * rates.tasks[job.task].checkpoint_bytes

@@ -133,6 +133,10 @@ def _assumptions(plan: Plan) -> str:
         "bytes of a row, uncompressed, without the validation file. Buffers stay in memory.",
         "scores, statistics, tables and figures: as in the default study.",
     ]
+    if study.training.stack_seeds:
+        lines.append(
+            "Seeds that are trained together: as one after the other; on a GPU an upper bound."
+        )
     if rates.device == "cpu":
         lines.append("Speeds are of CPU time: what others do on this machine is not counted.")
         if study.threads == 1 and rates.share < BUSY:

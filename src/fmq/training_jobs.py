@@ -1,0 +1,57 @@
+"""What the rules of training ask: what a job reads and leaves, of one seed or of a stack of them.
+
+With `training.stack_seeds` one job trains all seeds of a task. Its files are those of as many jobs
+of one seed; its log alone is one, in the first seed's folder. A run's name comes with its wildcard,
+``pretrain-{budget}``; the wildcard ``{seed}`` is none of a stack's. Imports nothing heavier than
+the settings, as `fmq.workflow`.
+"""
+
+from collections.abc import Mapping
+
+from fmq import paths, workflow
+from fmq.runs import Run, make_run, settings_hash
+from fmq.settings import Study
+
+RUN_FILES = ("checkpoint.pt", "evaluations.csv", "metrics.csv", "settings.json", "provenance.json")
+
+
+def outputs(study: Study, run: str) -> list[str]:
+    """Patterns of all that a job leaves."""
+    return [f"{folder}/{name}" for folder in _folders(study, run) for name in RUN_FILES]
+
+
+def log(study: Study, run: str) -> str:
+    """Pattern of a job's log."""
+    return f"{_folders(study, run)[0]}/log.txt"
+
+
+def _folders(study: Study, run: str) -> list[str]:
+    seeds = [str(seed) for seed in study.seeds] if study.training.stack_seeds else ["{seed}"]
+    return [f"{workflow.RESULTS}/runs/{{task}}/seed{seed}/{run}" for seed in seeds]
+
+
+def parent_checkpoints(study: Study, run: str, wildcards: Mapping[str, str]) -> list[str]:
+    """The checkpoints that a job starts from, one for each of its seeds."""
+    parents = [one.parent for one in _runs(study, run, wildcards)]
+    places = [(one.task.name, one.seed, one.name) for one in parents if one is not None]
+    return [str(paths.run_folder(workflow.RESULTS, *place) / "checkpoint.pt") for place in places]
+
+
+def seed_options(study: Study, run: str, wildcards: Mapping[str, str]) -> str:
+    """``--seed 0 --seed 1``."""
+    return " ".join(f"--seed {one.seed}" for one in _runs(study, run, wildcards))
+
+
+def run_hashes(study: Study, run: str, wildcards: Mapping[str, str]) -> str:
+    """Changes when a job has to be repeated, whichever of its seeds is the reason."""
+    return " ".join(settings_hash(one.settings()) for one in _runs(study, run, wildcards))
+
+
+def _runs(study: Study, run: str, wildcards: Mapping[str, str]) -> list[Run]:
+    seed = int(wildcards.get("seed", study.seeds[0]))
+    return make_run(study, wildcards["task"], seed, run.format(**wildcards)).stack
+
+
+def memory_mb(study: Study, task: str) -> int:
+    """Memory of a training job, in MB."""
+    return workflow.memory_mb(study, task, len(study.seeds) if study.training.stack_seeds else 1)

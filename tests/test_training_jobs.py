@@ -1,0 +1,92 @@
+"""What a training job reads and leaves: of one seed, and of a stack of seeds."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fmq import training_jobs, workflow
+from fmq.configuration import load_study, study_from_dict
+from fmq.runs import make_run
+from fmq.section import overlaid
+from fmq.settings import Study
+
+TASK = "pointmaze-medium-navigate-singletask-task4-v0"
+RUN = "finetune-{method}"
+STACK = {"task": TASK, "method": "fmq"}
+FILES = {"checkpoint.pt", "evaluations.csv", "metrics.csv", "settings.json", "provenance.json"}
+
+
+def changed(study: Study, changes: dict[str, Any]) -> Study:
+    return study_from_dict(overlaid(study.model_dump(), changes), "test")
+
+
+@pytest.fixture
+def single(root: Path) -> Study:
+    study = load_study(root / "config.yaml", root / "config/smoke.yaml")
+    return changed(study, {"seeds": [3, 1]})
+
+
+@pytest.fixture
+def stacked(single: Study) -> Study:
+    return changed(single, {"training": {"stack_seeds": True}})
+
+
+def test_a_job_of_one_seed_keeps_the_wildcard(single: Study) -> None:
+    folder = "results/runs/{task}/seed{seed}/finetune-{method}"
+    outputs = training_jobs.outputs(single, RUN)
+    assert {output.rpartition("/")[0] for output in outputs} == {folder}
+    assert {output.rpartition("/")[2] for output in outputs} == FILES
+    assert training_jobs.log(single, RUN) == f"{folder}/log.txt"
+
+
+def test_a_stack_leaves_the_files_of_every_seed_and_one_log(single: Study, stacked: Study) -> None:
+    folder = "results/runs/{{task}}/seed{}/finetune-{{method}}"
+    outputs = training_jobs.outputs(stacked, RUN)
+    assert len(outputs) == len(set(outputs)) == 2 * len(FILES)
+    assert {output.rpartition("/")[0] for output in outputs} == {folder.format(n) for n in (3, 1)}
+    # The first of the study's, which need not be the smallest.
+    assert training_jobs.log(stacked, RUN) == folder.format(3) + "/log.txt"
+    jobs = [training_jobs.outputs(single, RUN)[0].replace("{seed}", str(n)) for n in (3, 1)]
+    assert set(jobs) < set(outputs)
+
+
+def test_a_stack_starts_from_the_checkpoints_of_its_own_seeds(
+    single: Study, stacked: Study
+) -> None:
+    checkpoint = f"results/runs/{TASK}/seed{{}}/distill-esd/checkpoint.pt"
+    both = training_jobs.parent_checkpoints(stacked, RUN, STACK)
+    assert both == [checkpoint.format(3), checkpoint.format(1)]
+    one = training_jobs.parent_checkpoints(single, RUN, STACK | {"seed": "1"})
+    assert one == [checkpoint.format(1)]
+
+
+def test_seeds_are_options_of_the_command(single: Study, stacked: Study) -> None:
+    assert training_jobs.seed_options(stacked, RUN, STACK) == "--seed 3 --seed 1"
+    assert training_jobs.seed_options(single, RUN, STACK | {"seed": "1"}) == "--seed 1"
+
+
+def test_a_job_is_repeated_for_whichever_of_its_seeds(single: Study, stacked: Study) -> None:
+    hashes = training_jobs.run_hashes(stacked, RUN, STACK).split()
+    each = [workflow.run_hash(stacked, TASK, seed, "finetune-fmq") for seed in ("3", "1")]
+    assert hashes == each
+    more = changed(stacked, {"seeds": [3, 1, 0]})
+    assert training_jobs.run_hashes(more, RUN, STACK).split()[:2] == each
+    # Joint updates round differently, so that single runs are others.
+    one = training_jobs.run_hashes(single, RUN, STACK | {"seed": "1"})
+    assert one == workflow.run_hash(single, TASK, "1", "finetune-fmq") != each[1]
+
+
+def test_memory_adds_up_over_the_seeds_but_for_the_process(single: Study, stacked: Study) -> None:
+    one, both = (training_jobs.memory_mb(study, TASK) for study in (single, stacked))
+    # Five simulators and a buffer of 200,000 rows.
+    assert (one, both) == (1000 + 1000 + 300, 1000 + 2 * (1000 + 300))
+    assert workflow.memory_mb(stacked, TASK) == one  # of an evaluation
+
+
+def test_a_run_of_somebody_elses_is_of_no_stack(stacked: Study) -> None:
+    imported = {"authors": {"label": "Theirs", "files": "{task}-{seed}.pkl"}}
+    study = changed(stacked, {"methods": ["fmq", "authors"], "imported": imported, "samplers": []})
+    names = ("finetune-fmq", "finetune-authors")
+    stacks = [make_run(study, TASK, 1, name).stack for name in names]
+    assert [[run.seed for run in stack] for stack in stacks] == [[3, 1], [1]]
