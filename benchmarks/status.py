@@ -1,6 +1,6 @@
 """How long `fmq status` takes on a study of many runs, the whole process.
 
-    python benchmarks/status.py --runs 1000 --times 5
+    python benchmarks/status.py --runs 1000 --times 5 [--stacked]
 
 Makes up a results folder of the paper's study with as many seeds as it takes for so many training
 runs, each with its evaluations: a third of the runs is done, a third stopped half-way and a third
@@ -29,9 +29,11 @@ ROOT = Path(__file__).parents[1]
 ROW = "task,run,sampler,0,online,{step},{episode},1,-100.0,200\n"
 
 
-def sized_study(runs: int) -> Study:
-    """The paper's study with at least so many training runs."""
+def sized_study(runs: int, stacked: bool) -> Study:
+    """The paper's study with at least so many training runs; the seeds of a task in one process."""
     study = load_study(ROOT / "config.yaml", ROOT / "config/paper.yaml")
+    training = study.training.model_copy(update={"stack_seeds": stacked})
+    study = study.model_copy(update={"training": training})
     one = study.model_copy(update={"seeds": [0]})
     each = sum(part.trains for part in study_parts(one, Path("results")))
     return study.model_copy(update={"seeds": list(range(-(-runs // each)))})
@@ -52,9 +54,9 @@ def fill(part: Part, third: int) -> None:
             part.episodes.write_text("header\n" + "".join(rows))
     if third == 2:
         part.log.write_text("".join(beats) + "fmq: training diverged\n")
-    if part.trains and part.scratch is not None:
-        kept = part.scratch / settings_hash(part.settings())
-        kept.mkdir(parents=True)
+    if part.kept is not None and part.scratch is not None:
+        part.kept().mkdir(parents=True, exist_ok=True)
+        part.scratch.mkdir(parents=True, exist_ok=True)
         write_json(part.scratch / "owner.json", {"host": "elsewhere", "pid": 1})
         (part.scratch / "lock").touch()
 
@@ -73,8 +75,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--times", type=int, default=5)
+    parser.add_argument("--stacked", action="store_true", help="with training.stack_seeds")
     arguments = parser.parse_args()
-    study = sized_study(arguments.runs)
+    study = sized_study(arguments.runs, arguments.stacked)
     command = [str(Path(sys.executable).with_name("fmq")), "status", "--results"]
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder)

@@ -47,10 +47,10 @@ class Run:
 
     @property
     def stack(self) -> "list[Run]":
-        """The runs that one process trains together: those of all seeds, or this one alone."""
+        """The runs that one process trains together, in ascending order; or this one alone."""
         if not (self.trained and self.study.training.stack_seeds):
             return [self]
-        return [replace(self, seed=seed) for seed in self.study.seeds]
+        return [replace(self, seed=seed) for seed in sorted(self.study.seeds)]
 
     @property
     def rule(self) -> str:

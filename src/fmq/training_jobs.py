@@ -1,9 +1,9 @@
 """What the rules of training ask: what a job reads and leaves, of one seed or of a stack of them.
 
 With `training.stack_seeds` one job trains all seeds of a task. Its files are those of as many jobs
-of one seed; its log alone is one, in the first seed's folder. A run's name comes with its wildcard,
-``pretrain-{budget}``; the wildcard ``{seed}`` is none of a stack's. Imports nothing heavier than
-the settings, as `fmq.workflow`.
+of one seed; its log alone is one, in the smallest seed's folder. A run's name comes with its
+wildcard, ``pretrain-{budget}``; the wildcard ``{seed}`` is none of a stack's. Imports nothing
+heavier than the settings, as `fmq.workflow`.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,8 @@ def log(study: Study, run: str) -> str:
 
 
 def _folders(study: Study, run: str) -> list[str]:
-    seeds = [str(seed) for seed in study.seeds] if study.training.stack_seeds else ["{seed}"]
+    stacked = study.training.stack_seeds
+    seeds = [str(seed) for seed in sorted(study.seeds)] if stacked else ["{seed}"]
     return [f"{workflow.RESULTS}/runs/{{task}}/seed{seed}/{run}" for seed in seeds]
 
 

@@ -147,10 +147,10 @@ def test_a_stack_is_one_job_with_the_work_of_all_seeds(smoke: Study) -> None:
     assert together.pop("simulators") == apart.pop("simulators") - 2 * 6 * 4
     assert together == apart
     jobs = {job.name: job for job in both}
-    runs = f"results/runs/{smoke.tasks[0]}/seed3"
+    runs = f"results/runs/{smoke.tasks[0]}/seed1"
     assert jobs[f"{runs}/finetune-fmq"].seeds == 2
     assert jobs[f"{runs}/finetune-fmq"].needs[1] == f"{runs}/distill-esd"
-    evaluation = f"{runs.replace('seed3', 'seed1')}/evaluate-finetune-fmq-qgbs.csv"
+    evaluation = f"{runs.replace('seed1', 'seed3')}/evaluate-finetune-fmq-qgbs.csv"
     assert jobs[evaluation].needs == (f"{runs}/finetune-fmq",)
     assert jobs[evaluation].work == work_of(smoke, "evaluate-finetune-fmq-qgbs.csv")
 

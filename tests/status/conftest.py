@@ -66,7 +66,8 @@ class Folder:
         """The scratch folder of a run that keeps progress, and its last owner."""
         part = self.part(name)
         assert part.scratch is not None
-        (part.scratch / settings_hash(part.settings())).mkdir(parents=True, exist_ok=True)
+        assert part.kept is not None
+        part.kept().mkdir(parents=True, exist_ok=True)
         (part.scratch / "lock").touch()
         owner = {"host": host or socket.gethostname(), "pid": process}
         write_json(part.scratch / "owner.json", owner)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -299,6 +300,70 @@ def test_the_table_has_a_row_per_stage_and_a_column_per_seed(folder) -> None:
     assert row.split() == ["finetune-fmq", "done", "waiting"]
     row = next(line for line in lines if line.startswith("evaluate-finetune-fmq-qgbs"))
     assert row.split() == ["evaluate-finetune-fmq-qgbs", "done", "75%", "waiting"]
+
+
+@pytest.fixture
+def stacked(folder):
+    """The folder of a study whose seeds are trained together."""
+    training = folder.study.training.model_copy(update={"stack_seeds": True})
+    folder.study = folder.study.model_copy(update={"seeds": [7, 2], "training": training})
+    return folder
+
+
+def of_seeds(folder, name: str) -> dict:
+    """States of a part of the first task, by seed."""
+    states = [state for state in folder.states() if state.part.name == name]
+    return {state.part.seed: state for state in states if folder.study.tasks[0] in state.part.tasks}
+
+
+def test_all_seeds_of_a_stack_run_and_are_as_far_as_its_log_says(stacked) -> None:
+    scratch = stacked.begin("finetune-fmq")
+    log = stacked.log("finetune-fmq", BEAT)
+    assert (scratch.parent.name, log.parents[1].name) == ("seed2", "seed2")
+    with own(scratch, "run"), own(scratch.parents[1] / "seed7" / scratch.name, "run"):
+        states = of_seeds(stacked, "finetune-fmq")
+    assert set(states) == {2, 7}
+    for state in states.values():
+        assert (state.state, state.note, state.part.log) == ("running", "", log)
+        assert (state.step, state.last_step, state.success) == (40, 60, 0.25)
+
+
+def test_progress_of_a_stack_is_that_of_all_its_seeds(stacked) -> None:
+    first = stacked.begin("finetune-fmq")
+    stacked.log("finetune-fmq", BEAT)
+    other = first.parents[1] / "seed7" / first.name
+    other.mkdir(parents=True)
+    shutil.copy(first / "owner.json", other)
+    (other / "lock").touch()
+    notes = {seed: state.note for seed, state in of_seeds(stacked, "finetune-fmq").items()}
+    assert notes == {2: INTERRUPTED, 7: INTERRUPTED}
+    # Another set of seeds is another stack: it begins anew.
+    stacked.study = stacked.study.model_copy(update={"seeds": [2, 7, 8]})
+    notes = {seed: state.note for seed, state in of_seeds(stacked, "finetune-fmq").items()}
+    assert notes == {2: "", 7: "", 8: ""}
+
+
+def test_seeds_of_a_stack_fail_together(stacked) -> None:
+    stacked.begin("finetune-fmq")
+    stacked.log("finetune-fmq", BEAT, "fmq: loss is nan at gradient step 7")
+    states = of_seeds(stacked, "finetune-fmq").values()
+    assert {(state.state, state.note) for state in states} == {
+        ("failed", "loss is nan at gradient step 7")
+    }
+
+
+def test_the_log_of_a_stack_is_read_once(stacked, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = stacked.log("finetune-fmq", BEAT)
+    opened: Counter[str] = Counter()
+    original = io.open
+
+    def counted(path, *arguments, **options):
+        opened[str(path)] += 1
+        return original(path, *arguments, **options)
+
+    monkeypatch.setattr(io, "open", counted)
+    stacked.states()
+    assert opened[str(log)] == 1
 
 
 def test_durations() -> None:

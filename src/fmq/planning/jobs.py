@@ -55,7 +55,7 @@ class Job:
         cores: that it claims; fewer where there are fewer.
         priority: of those that could start, the highest start first.
         task: whose simulator it uses; for a data set, the first task that needs it.
-        run: that it trains or evaluates; of a stack, the first seed's.
+        run: that it trains or evaluates; of a stack, the smallest seed's.
         sampler: that it acts with.
         seeds: that it trains together; the work is that of all.
     """

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -63,11 +64,15 @@ class State:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the parts have in common: the system's lists, and when the study was last begun."""
+    """What the parts have in common: the system's lists, and when the study was last begun.
+
+    `log_of` reads a log, which may be that of several parts, once.
+    """
 
     processes: Processes
     begun: float
     episodes: int
+    log_of: Callable[[Path], Log | None]
 
 
 def examine(study: Study, results: Path) -> list[State]:
@@ -76,7 +81,7 @@ def examine(study: Study, results: Path) -> list[State]:
         begun = settings_file(results).stat().st_mtime
     except OSError:
         begun = 0.0
-    around = Surroundings(look_around(), begun, study.evaluation.episodes)
+    around = Surroundings(look_around(), begun, study.evaluation.episodes, cache(read_log))
     owner_of = cache(read_owner)  # evaluations ask for that of their run
     return [
         _examine(part, owner_of(part.scratch) if part.scratch else None, around)
@@ -90,10 +95,10 @@ def _examine(part: Part, owner: Owner | None, around: Surroundings) -> State:
         # Of a run's last checkpoint its own evaluation tells; what the run saw was before.
         success = None if part.trains else _last_success(part, around.episodes)
         return State(part, DONE, success=success)
-    log = read_log(part.log)
+    log = around.log_of(part.log)
     state = _from_log(part, log)
     stat = log.stat if log else None
-    kept = owner is not None and part.trains and _keeps_progress(part)
+    kept = owner is not None and part.kept is not None and part.kept().exists()
     ended = log is not None and (log.failure is not None or log.stopped)
     locked = part.trains and holds(owner, around.processes)
     if locked or (writes(stat, around.processes) and not ended):
@@ -127,12 +132,6 @@ def _at_rest(
     if kept or (present and not state.part.trains):
         return replace(state, note=STOPPED if log is not None and log.stopped else INTERRUPTED)
     return State(state.part, WAITING)
-
-
-def _keeps_progress(part: Part) -> bool:
-    """Whether a run has progress of the study's present settings."""
-    assert part.scratch is not None
-    return (part.scratch / settings_hash(part.settings())).exists()
 
 
 def _from_log(part: Part, log: Log | None) -> State:

@@ -6,14 +6,14 @@ but without the work in them: to count that, a simulator's packages may have to 
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from fmq import paths
 from fmq.errors import UserError
 from fmq.planning.jobs import RULES
-from fmq.runs import Run, dataset_settings, evaluation_settings, make_run
+from fmq.runs import Run, dataset_settings, evaluation_settings, make_run, together_hash
 from fmq.settings import Study
 from fmq.variants import ablation_rows
 from fmq.workflow import scored_runs
@@ -31,8 +31,9 @@ class Part:
         output: it is done when this is there, with the right record.
         record: JSON file with what it was made with.
         settings: gives what the study would make it with.
-        log: its standard error.
+        log: its standard error; of a stack, that of all its seeds.
         scratch: folder with the lock of the run that it trains or evaluates.
+        kept: gives the folder with the progress of a run, or of a stack of them.
         episodes: CSV file that ends with its last evaluation.
         run: that it trains or evaluates.
     """
@@ -46,6 +47,7 @@ class Part:
     settings: Callable[[], dict[str, Any]]
     log: Path
     scratch: Path | None = None
+    kept: Callable[[], Path] | None = None
     episodes: Path | None = None
     run: Run | None = None
 
@@ -135,12 +137,27 @@ def _task_parts(
     """Every run of a task, and its evaluations."""
     for name, samplers in runs.items():
         run = make_run(study, task, study.seeds[0], name)  # checks settings, so once for all seeds
-        for seed in study.seeds:
-            yield from _run_parts(replace(run, seed=seed), samplers, results)
+        alone = len(run.stack) == 1
+        stacks = [[replace(run, seed=seed)] for seed in study.seeds] if alone else [run.stack]
+        for stack in stacks:
+            kept = cache(partial(_progress_folder, stack, results))  # a hash of them all, made once
+            for one in stack:
+                yield from _run_parts(one, stack[0], kept, samplers, results)
 
 
-def _run_parts(run: Run, samplers: Iterable[str], results: Path) -> Iterator[Part]:
-    place = (results, run.task.name, run.seed, run.name)
+def _progress_folder(stack: Sequence[Run], results: Path) -> Path:
+    return paths.scratch_folder(*_place(stack[0], results)) / together_hash(stack)
+
+
+def _place(run: Run, results: Path) -> tuple[Path, str, int, str]:
+    return results, run.task.name, run.seed, run.name
+
+
+def _run_parts(
+    run: Run, first: Run, kept: Callable[[], Path], samplers: Iterable[str], results: Path
+) -> Iterator[Part]:
+    """A run and its evaluations; `first` of its stack has the log."""
+    place = _place(run, results)
     folder, scratch = paths.run_folder(*place), paths.scratch_folder(*place)
     yield Part(
         run.rule,
@@ -150,8 +167,9 @@ def _run_parts(run: Run, samplers: Iterable[str], results: Path) -> Iterator[Par
         output=folder / "checkpoint.pt",
         record=folder / "settings.json",
         settings=run.settings,
-        log=folder / "log.txt",
+        log=paths.run_folder(*_place(first, results)) / "log.txt",
         scratch=scratch,
+        kept=kept,
         episodes=folder / "evaluations.csv",
         run=run,
     )
