@@ -1,10 +1,11 @@
 """Peak memory of the training stages at the paper's sizes, on made-up data of official size.
 
-    python benchmarks/memory.py cube-triple-play-singletask-task3-v0 ...
+    python benchmarks/memory.py cube-triple-play-singletask-task3-v0 ... [--seeds 3]
 
 Prints one JSON line per task and stage: peak resident memory of the process in MB, and the raw size
-of the training file's arrays. `fmq.workflow.memory_mb` rests on these figures. The steps are few:
-memory does not depend on their number. Runs on the CPU; a GPU takes part of it off the host.
+of the training file's arrays. With several seeds a training stage is one process for all of them.
+`fmq.workflow.memory_mb` rests on these figures. The steps are few: memory does not depend on their
+number. Runs on the CPU; a GPU takes part of it off the host.
 """
 
 import argparse
@@ -78,10 +79,12 @@ def peak_mb(command: list[str], folder: Path) -> int:
     return usage.ru_maxrss // 1024
 
 
-def measure(task: str, folder: Path) -> None:
-    """Print the peak of every stage of one task."""
+def measure(task: str, folder: Path, count: int) -> None:
+    """Print the peak of every stage of one task, with so many seeds trained together."""
     paper = load_study(ROOT / "config.yaml", ROOT / "config/paper.yaml").model_dump(mode="json")
-    short = overlaid(paper, SHORT | {"task_settings": {task: {"episode_limit": 10}}})
+    changes = {"task_settings": {task: {"episode_limit": 10}}, "seeds": list(range(count))}
+    changes |= {"training": {**SHORT["training"], "stack_seeds": count > 1}}
+    short = overlaid(paper, SHORT | changes)
     settings = folder / "settings.json"
     settings.write_text(json.dumps(short))
     study = load_study(settings)
@@ -90,15 +93,19 @@ def measure(task: str, folder: Path) -> None:
     settings_file(results).write_text(settings.read_text())
     for stage, (command, *options) in STAGES.items():
         fmq = str(Path(sys.executable).with_name("fmq"))
-        line = [fmq, command, task, "--seed", "0", *options]
-        peak = peak_mb(line, folder)
-        print(json.dumps({"task": task, "stage": stage, "peak_mb": peak, "raw_mb": raw // 2**20}))
+        together = [0] if stage == "evaluate" else study.seeds
+        seeds = [word for seed in together for word in ("--seed", str(seed))]
+        peak = peak_mb([fmq, command, task, *seeds, *options], folder)
+        found = {"seeds": len(together), "peak_mb": peak, "raw_mb": raw // 2**20}
+        print(json.dumps({"task": task, "stage": stage, **found}))
         sys.stdout.flush()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tasks", nargs="+")
-    for name in parser.parse_args().tasks:
+    parser.add_argument("--seeds", type=int, default=1, help="trained together")
+    arguments = parser.parse_args()
+    for name in arguments.tasks:
         with tempfile.TemporaryDirectory() as temporary:
-            measure(name, Path(temporary))
+            measure(name, Path(temporary), arguments.seeds)
