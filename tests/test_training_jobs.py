@@ -77,10 +77,12 @@ def test_a_job_is_repeated_for_whichever_of_its_seeds(single: Study, stacked: St
     assert one == workflow.run_hash(single, TASK, "1", "finetune-fmq") != each[0]
 
 
-def test_memory_adds_up_over_the_seeds_but_for_the_process(single: Study, stacked: Study) -> None:
-    one, both = (training_jobs.memory_mb(study, TASK) for study in (single, stacked))
-    # Five simulators and a buffer of 200,000 rows.
-    assert (one, both) == (1000 + 1000 + 300, 1000 + 2 * (1000 + 300))
+def test_every_further_seed_takes_memory_of_its_own(single: Study, stacked: Study) -> None:
+    three = changed(stacked, {"seeds": [3, 1, 0]})
+    one, both, all_ = (training_jobs.memory_mb(study, TASK) for study in (single, stacked, three))
+    # Five simulators and 200,000 rows; a simulator, networks and a buffer more.
+    assert one == 1000 + 5 * 200 + 300
+    assert both - one == all_ - both == 500 + 80
     assert workflow.memory_mb(stacked, TASK) == one  # of an evaluation
 
 

@@ -221,14 +221,16 @@ def memory_mb(study: Study, task: str, seeds: int = 1) -> int:
     A process takes 0.7 GB with torch and its networks; a simulator of OGBench's manipulation
     suite, which carries meshes, 0.18; and, for a moment, the data and its copy in the buffer 1.3 kB
     per row. A robosuite simulator takes 0.13, seen while generating data. A process of an
-    evaluation's simulators takes up to 0.45 beside them. All but the process itself is there for
-    each of the seeds that are trained together.
+    evaluation's simulators takes up to 0.45 beside them. Each further seed that is trained in the
+    same process has a simulator to learn from, networks, 0.1, and its copy of the data in a buffer:
+    up to 0.4 kB per row, a humanoid's.
     """
     dataset = study.task(task).dataset
     rows = max(expected_rows(dataset, study.datasets[dataset]), study.online.capacity)
     simulators = study.evaluation.simulators + 1
     workers = study.evaluation.workers if study.evaluation.workers > 1 else 0
-    return 1000 + seeds * (200 * simulators + 450 * workers + 1500 * rows // 1_000_000)
+    further = (seeds - 1) * (500 + 400 * rows // 1_000_000)
+    return 1000 + 200 * simulators + 450 * workers + 1500 * rows // 1_000_000 + further
 
 
 def dataset_hash(study: Study, dataset: str) -> str:
