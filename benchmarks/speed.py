@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--compile", action="store_true", help="training.compile")
     parser.add_argument("--capture", action="store_true", help="training.capture")
     parser.add_argument("--tf32", action="store_true", help="training.tf32")
-    parser.add_argument("--seeds", type=int, default=1, help="of an update, as stack_seeds makes it")
+    parser.add_argument("--seeds", type=int, default=1, help="of a joint update")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--seconds", type=float, default=5, help="measuring time per case")
     parser.add_argument("--cases", default="sgemm,offline,fmq,one_step,euler,qgbs")

@@ -7,7 +7,9 @@ import torch
 from helpers.learners import STEP, STUDY, make_learner, objective, random_batch
 from torch import Tensor
 
+from fmq.errors import UserError
 from fmq.settings import Study
+from fmq.training.actor_losses import ACTOR_LOSSES, ActorInputs, ActorLoss
 from fmq.training.divergence import Divergence
 from fmq.training.learner import Learner
 from fmq.training.updater import Updater
@@ -128,3 +130,19 @@ def test_rounded_selection_is_that_of_each_learner() -> None:
     train(together, "flow_map", updates=1)
     for one, other in zip(alone, together, strict=True):
         torch.testing.assert_close(weights(other), weights(one), rtol=1e-4, atol=1e-4)
+
+
+def test_a_loss_that_looks_at_a_number_is_refused_in_one_line() -> None:
+    """Alone it may: which way it takes is then decided by one learner's numbers."""
+
+    def loss(inputs: ActorInputs) -> tuple[Tensor, dict[str, Tensor]]:
+        flow_matching, _ = ACTOR_LOSSES["diagonal"].loss(inputs)
+        return (flow_matching if inputs.batch.rewards.mean() > 0 else 2 * flow_matching), {}
+
+    aim = objective("diagonal", make_learner())._replace(actor_loss=ActorLoss(1, 1, loss))
+    Updater([make_learner()], aim).update([random_batch()], STEP)
+    with pytest.raises(
+        UserError, match=r"cannot be made for several seeds at once \(.*\); set"
+    ) as e:
+        Updater(learners(), aim).update([random_batch(seed) for seed in SEEDS], STEP)
+    assert "\n" not in str(e.value)

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from fmq.data.sequences import Batch
+from fmq.errors import UserError
+from fmq.messages import one_line
 from fmq.training.learner import Learner
 from fmq.training.objective import Draws, Gradients, Objective
 from fmq.training.vectors import Vectors, row, stacked
@@ -43,6 +45,9 @@ def joint_gradients(
         learner: one like all of them.
         vectors: of all of them, as `together` gives them.
         finish: makes of that graph what is called; e.g. compiles it.
+
+    Raises:
+        UserError: at the first call, if the loss asks for a number of one learner.
     """
     graph: Callable[..., Joint] | None = None
 
@@ -73,10 +78,23 @@ def joint_gradients(
         *matrices, _ = vectors
         inputs = (*matrices, progress, *batch, *draws)
         if graph is None:
-            from torch.fx.experimental.proxy_tensor import make_fx  # as slow as torch itself
-
-            graph = finish(make_fx(joint)(*inputs))
+            graph = finish(_recorded(joint, inputs))
         with torch.no_grad():
             return Gradients(*graph(*inputs))
 
     return gradients
+
+
+def _recorded(function: Callable[..., Joint], inputs: Sequence[Tensor]) -> Callable[..., Joint]:
+    """The operations of a function of tensors as a graph."""
+    from torch.fx.experimental.proxy_tensor import make_fx  # as slow as torch itself
+
+    try:
+        graph: Callable[..., Joint] = make_fx(function)(*inputs)
+    except RuntimeError as error:
+        reason = one_line(str(error).strip().split("\n")[0], 300)
+        raise UserError(
+            f"training.stack_seeds: this update cannot be made for several seeds at once ({reason})"
+            "; set training.stack_seeds to false"
+        ) from error
+    return graph
