@@ -186,6 +186,23 @@ def test_progress_of_one_seed_and_of_several_are_kept_apart(
     assert outputs(disturbance, begun, NAME) == outputs(disturbance, together, NAME)
 
 
+def test_progress_that_lacks_a_seed_or_its_transitions_is_refused(
+    disturbance, smoke: Study, begun: Path
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        disturbance.at_call(patch, 9, disturbance.die)
+        with pytest.raises(disturbance.interruption):
+            disturbance.train(smoke, NAME, begun, SEEDS)
+    (progress,) = (begun / "scratch").rglob("progress.pt")
+    (progress.parent / "transitions-seed1.bin").unlink()
+    told = refusal(disturbance, smoke, begun)
+    assert re.search(r"transitions-seed1\.bin: 0 transitions of \d+; delete its folder", told)
+    state = torch.load(progress, weights_only=True)
+    save_checkpoint(progress, state["settings"], {"runs": state["content"]["runs"][:1]})
+    told = refusal(disturbance, smoke, begun)
+    assert re.search(rf"progress\.pt: does not fit the run .*; delete {progress.parent} to", told)
+
+
 @pytest.mark.parametrize("seeds", [[1], SEEDS])
 def test_every_seed_has_one_owner(
     disturbance, smoke: Study, begun: Path, seeds: Sequence[int]

@@ -39,7 +39,7 @@ class Scratch:
         """Use `open_scratch`, which also takes the lock.
 
         Args:
-            settings: hash of what shapes the run, or all of them.
+            settings: hash of what shapes the run, or of what shapes each of them.
             interval: seconds between two times that progress is kept.
         """
         self.folder, self.settings, self.interval = folder, settings, interval

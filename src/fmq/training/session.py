@@ -56,7 +56,7 @@ def _set_up(
     scratch: Scratch,
     device: torch.device,
 ) -> list[Workbench]:
-    """The transitions that were loaded for all go when this returns: each has copied them."""
+    """The workbenches; the transitions that were loaded for all go, since each has a copy."""
     shared = share(runs[0], results, scratch, device, len(runs))
     return [Workbench(run, shared, tracker) for run, tracker in zip(runs, trackers, strict=True)]
 
