@@ -141,8 +141,6 @@ def test_a_loss_that_looks_at_a_number_is_refused_in_one_line() -> None:
 
     aim = objective("diagonal", make_learner())._replace(actor_loss=ActorLoss(1, 1, loss))
     Updater([make_learner()], aim).update([random_batch()], STEP)
-    with pytest.raises(
-        UserError, match=r"cannot be made for several seeds at once \(.*\); set"
-    ) as e:
+    with pytest.raises(UserError, match="cannot be made for several seeds at once") as told:
         Updater(learners(), aim).update([random_batch(seed) for seed in SEEDS], STEP)
-    assert "\n" not in str(e.value)
+    assert "\n" not in str(told.value)
