@@ -22,6 +22,7 @@ from fmq.settings import Study
 from fmq.status.logs import read_log
 from fmq.training import session
 from fmq.training.checkpoint import save_checkpoint
+from fmq.training.clock import Clock
 from fmq.training.scratch import open_scratch
 from fmq.training.workbench import Workbench
 
@@ -234,17 +235,20 @@ def test_divergence_names_the_seed_and_stops_all(disturbance, smoke: Study, begu
         assert not disturbance.folder(begun, NAME, seed).exists()
 
 
-def test_a_process_takes_one_place_on_a_device_and_makes_simulators_once(
+def test_a_process_has_one_place_on_a_device_one_clock_and_one_set_of_simulators(
     disturbance, smoke: Study, together: Path, begun: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = []
     claim, make = session.claim_device, Evaluator._make_simulators
     monkeypatch.setattr(session, "claim_device", lambda *a: calls.append("claim") or claim(*a))
     monkeypatch.setattr(
+        "fmq.training.shared.Clock", lambda runs: calls.append(f"clock of {runs}") or Clock(runs)
+    )
+    monkeypatch.setattr(
         Evaluator, "_make_simulators", lambda *a: calls.append("simulators") or make(*a)
     )
     disturbance.train(smoke, NAME, begun, SEEDS)
-    assert calls == ["claim", "simulators"]
+    assert calls == ["claim", "clock of 2", "simulators"]
 
 
 def test_a_row_of_metrics_tells_each_seeds_numbers_and_the_time_of_all(
