@@ -72,10 +72,12 @@ def write_data(study: Study, task: str, results: Path) -> int:
 
 def peak_mb(command: list[str], folder: Path) -> int:
     """Run a command to its end; its peak resident memory."""
-    process = subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL)
+    log = folder / "log.txt"
+    with log.open("w") as file:
+        process = subprocess.Popen(command, cwd=folder, stderr=file)
     _, status, usage = os.wait4(process.pid, 0)
     if status:
-        raise SystemExit(f"{' '.join(command)} failed")
+        raise SystemExit(f"{' '.join(command)} failed: {log.read_text().splitlines()[-1:]}")
     return usage.ru_maxrss // 1024
 
 

@@ -69,8 +69,8 @@ def _suits(layers: Pairs) -> bool:
     if min(len(hidden) for hidden, _ in layers[:-1]) < FUSED_WIDTH:
         return False
     weight = layers[0][0]
-    if torch._C._functorch.is_batchedtensor(weight):
-        return False  # of several networks under vmap, which knows nothing of oneDNN
+    if torch._C._functorch.is_functorch_wrapped_tensor(weight):
+        return False  # of several networks under torch.func.vmap, which knows nothing of oneDNN
     supported = {torch.float32: ONEDNN, torch.bfloat16: ONEDNN_BFLOAT16}
     return weight.device.type == "cpu" and supported.get(weight.dtype, False)
 

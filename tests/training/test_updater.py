@@ -7,6 +7,7 @@ import torch
 from helpers.learners import STEP, STUDY, make_learner, objective, random_batch
 from torch import Tensor
 
+from fmq import fused
 from fmq.errors import UserError
 from fmq.settings import Study
 from fmq.training.actor_losses import ACTOR_LOSSES, ActorInputs, ActorLoss
@@ -112,8 +113,9 @@ def test_one_that_went_wrong_is_named_and_none_is_changed(later: bool) -> None:
         assert torch.equal(weights(learner), weight)
 
 
-def test_wide_networks_are_stacked_too() -> None:
-    """Alone they take oneDNN's products, which know no batches of weights."""
+def test_wide_networks_are_stacked_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Alone they take oneDNN's products, which know no batches of weights, and tiles of rows."""
+    monkeypatch.setattr(fused, "TILE", 16)
     networks = STUDY.networks.model_copy(update={"hidden_width": 256})
     study = STUDY.model_copy(update={"networks": networks})
     alone, together = learners(study), learners(study)
