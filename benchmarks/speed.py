@@ -59,8 +59,11 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.backends.cuda.matmul.fp32_precision = "tf32" if arguments.tf32 else "ieee"
+    device = torch.device(arguments.device)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
     for case in arguments.cases.split(","):
-        call = waited_for(make_case(case, arguments), torch.device(arguments.device))
+        call = waited_for(make_case(case, arguments), device)
         print(json.dumps({"case": case, **measure(call, arguments.seconds)}))
 
 

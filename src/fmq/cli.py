@@ -21,8 +21,8 @@ from fmq.cli_options import (
     Seeds,
     Settings,
     TaskName,
-    ascending,
     load,
+    runs_of,
 )
 from fmq.errors import Preempted, UserError
 
@@ -93,12 +93,10 @@ def pretrain(
     results: Results = RESULTS,
 ) -> None:
     """Train a flow policy and its critics on the data set."""
-    from fmq.runs import make_run
     from fmq.training.offline import train_offline
 
     study = load(settings, results)
-    runs = [make_run(study, task, one, f"pretrain-{budget}") for one in ascending(seed)]
-    train_offline(runs, results)
+    train_offline(runs_of(study, task, seed, f"pretrain-{budget}"), results)
 
 
 @app.command()
@@ -110,12 +108,10 @@ def distill(
     results: Results = RESULTS,
 ) -> None:
     """Turn the pre-trained policy into a flow map."""
-    from fmq.runs import make_run
     from fmq.training.offline import train_offline
 
     study = load(settings, results)
-    runs = [make_run(study, task, one, f"distill-{kind}") for one in ascending(seed)]
-    train_offline(runs, results)
+    train_offline(runs_of(study, task, seed, f"distill-{kind}"), results)
 
 
 @app.command()
@@ -127,12 +123,10 @@ def finetune(
     results: Results = RESULTS,
 ) -> None:
     """Fine-tune a method's offline policy in the simulator."""
-    from fmq.runs import make_run
     from fmq.training.online import finetune as train_online
 
     study = load(settings, results)
-    runs = [make_run(study, task, one, f"finetune-{method}") for one in ascending(seed)]
-    train_online(runs, results)
+    train_online(runs_of(study, task, seed, f"finetune-{method}"), results)
 
 
 @app.command()

@@ -28,12 +28,28 @@ RESULTS = Path("results")
 CONFIG = [Path("config.yaml")]
 
 
-def ascending(seeds: Sequence[int]) -> list[int]:
-    """The seeds in order, so that any order goes on with the same run; `UserError` for doubles."""
+def runs_of(study, task: str, seeds: Sequence[int], name: str):  # type: ignore[no-untyped-def]
+    """The runs `name` of the seeds that a command trains, in ascending order.
+
+    Raises:
+        UserError: they are not the ones that the study trains together: numbers would be others
+            under the same settings.
+    """
+    from fmq.runs import make_run
+
     for seed in seeds:
         if seeds.count(seed) > 1:
             raise UserError(f"--seed {seed} is given more than once; name each seed once")
-    return sorted(seeds)
+    runs = [make_run(study, task, seed, name) for seed in sorted(seeds)]
+    together = [run.seed for run in runs[0].stack]
+    if [run.seed for run in runs] != together:
+        stacked = study.training.stack_seeds
+        wanted = " ".join(f"--seed {seed}" for seed in together) if stacked else "one --seed"
+        raise UserError(
+            f"training.stack_seeds is {str(stacked).lower()}: a command trains {wanted}, got "
+            + " ".join(f"--seed {seed}" for seed in seeds)
+        )
+    return runs
 
 
 def load(settings: Path | None, results: Path):  # type: ignore[no-untyped-def]

@@ -66,6 +66,9 @@ class CriticEnsemble(nn.Module):
         pairs = zip(self.critics, vector.chunk(CRITICS), strict=True)
         critics = nn.ModuleList(cast(Critic, critic).with_weights(part) for critic, part in pairs)
         other._modules = {"critics": critics}
+        other.parameters = lambda recurse=True: (  # type: ignore[method-assign]
+            number for critic in critics for number in critic.parameters()
+        )
         return other
 
     def forward(self, observations: Tensor, actions: Tensor) -> Tensor:

@@ -60,6 +60,13 @@ def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     return functional.linear(x, weight, bias)
 
 
+def vectorised(tensor: Tensor) -> bool:
+    """Whether it stands for several under `torch.func.vmap`; never where a compiler traces."""
+    return not torch.compiler.is_compiling() and (
+        torch._C._functorch.is_functorch_wrapped_tensor(tensor)
+    )
+
+
 def _reordered(weight: Tensor) -> Tensor:
     return torch.ops.mkldnn._reorder_linear_weight(weight.detach())
 
@@ -69,8 +76,8 @@ def _suits(layers: Pairs) -> bool:
     if min(len(hidden) for hidden, _ in layers[:-1]) < FUSED_WIDTH:
         return False
     weight = layers[0][0]
-    if torch._C._functorch.is_functorch_wrapped_tensor(weight):
-        return False  # of several networks under torch.func.vmap, which knows nothing of oneDNN
+    if vectorised(weight):
+        return False  # oneDNN's products know nothing of several networks at once
     supported = {torch.float32: ONEDNN, torch.bfloat16: ONEDNN_BFLOAT16}
     return weight.device.type == "cpu" and supported.get(weight.dtype, False)
 

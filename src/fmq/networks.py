@@ -80,9 +80,13 @@ class MultilayerPerceptron(nn.Module):
         `vmap` over the weights of several such networks.
         """
         sizes = [parameter.numel() for parameter in self.parameters()]
-        parts = zip(vector.split(sizes), self.parameters(), strict=True)
-        numbers = iter([part.view_as(parameter) for part, parameter in parts])
+        pairs = zip(vector.split(sizes), self.parameters(), strict=True)
+        parts = [part.view_as(parameter) for part, parameter in pairs]
+        numbers = iter(parts)
         other = copy.copy(self)
+        # A loss may look at the weights; those of the modules inside would be this network's.
+        other._modules = {}
+        other.parameters = lambda recurse=True: iter(parts)  # type: ignore[method-assign]
         other.linear = [(next(numbers), next(numbers)) for _ in self.linear]
         other.gains = [(next(numbers), next(numbers)) for _ in self.gains]
         return other

@@ -8,6 +8,7 @@ import torch
 from helpers.learners import STEP, make_learner, objective, random_batch
 from torch import Tensor
 
+from fmq.errors import UserError
 from fmq.training.capturing import WARM_UP, captured, cuda_graph
 from fmq.training.updater import Updater
 
@@ -71,6 +72,17 @@ def test_recorded_updates_are_the_eager_ones(loss: str, count: int) -> None:
     assert (rerun.recorded, rerun.replayed) == (1, 4)
     assert rows[0] == rows[1]
     assert torch.equal(*vectors)
+
+
+def test_what_cannot_be_recorded_is_told_in_one_line() -> None:
+    def refuse(*_: Any) -> Any:
+        raise RuntimeError("operation not permitted when stream is capturing\nand more")
+
+    function = captured(lambda x: x, [], refuse)
+    for _ in range(WARM_UP):
+        function(torch.ones(1))
+    with pytest.raises(UserError, match=r"^training.capture: .* \(operation .* capturing\); set"):
+        function(torch.ones(1))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")

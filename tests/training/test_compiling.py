@@ -35,6 +35,18 @@ def test_a_compiled_update_is_the_eager_one(loss: str) -> None:
     assert (found - start).abs().max() > 1e-3
 
 
+def test_wide_networks_and_rounded_selection_are_compiled_too() -> None:
+    """They take other products, those of oneDNN."""
+    networks = STUDY.networks.model_copy(update={"hidden_width": 256})
+    training = STUDY.training.model_copy(update={"selection": "bfloat16"})
+    study = STUDY.model_copy(update={"networks": networks, "training": training})
+    start = make_learner(study).vectors.weights.clone()
+    eager = weights_after(make_learner(study), "flow_map", 2)
+    found = weights_after(make_learner(compiling(study)), "flow_map", 2)
+    torch.testing.assert_close(found, eager, rtol=1e-4, atol=1e-4)
+    assert (found - start).abs().max() > 1e-3
+
+
 def test_a_thousand_compiled_updates_end_where_eager_ones_do() -> None:
     """Rounding differs, and grows with the updates as docs/performance.md says."""
     start = make_learner().vectors.weights.clone()

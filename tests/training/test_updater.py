@@ -134,6 +134,60 @@ def test_rounded_selection_is_that_of_each_learner() -> None:
         torch.testing.assert_close(weights(other), weights(one), rtol=1e-4, atol=1e-4)
 
 
+def test_a_loss_may_look_at_the_weights() -> None:
+    """They are each learner's own, and get its gradient."""
+
+    def loss(inputs: ActorInputs) -> tuple[Tensor, dict[str, Tensor]]:
+        flow_matching, _ = ACTOR_LOSSES["diagonal"].loss(inputs)
+        decay = sum(number.square().sum() for number in inputs.velocity.parameters())
+        return flow_matching + decay, {"decay": decay.detach()}
+
+    alone, together = learners(), learners()
+    aim = objective("diagonal", alone[0])._replace(actor_loss=ActorLoss(1, 1, loss))
+    batches = [random_batch(seed) for seed in SEEDS]
+    rows = Updater(together, aim).update(batches, STEP, measure=True)
+    for learner, batch, row in zip(alone, batches, rows, strict=True):
+        (expected,) = Updater([learner], aim).update([batch], STEP, measure=True)
+        assert row == pytest.approx(expected, rel=1e-4)
+    for one, other in zip(alone, together, strict=True):
+        torch.testing.assert_close(weights(other), weights(one), rtol=1e-5, atol=1e-5)
+
+
+def test_numbers_stay_where_they_are() -> None:
+    """A CUDA graph finds them by their place."""
+    several = learners()
+    updater = Updater(several, objective("fmq", several[0]))
+
+    def places() -> list[int]:
+        weights, target, offline, moments = updater.vectors
+        networks = [one for learner in several for one in learner.networks()[:4]]
+        parameters = [number for one in networks for number in one.parameters()]
+        return [each.data_ptr() for each in (weights, target, offline, *moments, *parameters)]
+
+    before = places()
+    for step in range(2):
+        updater.update([random_batch(seed) for seed in SEEDS], STEP + step, measure=True)
+        for learner in several:
+            learner.anchor()
+            learner.load_state(learner.state())
+            learner.drift(random_batch(), learner.generator)
+    assert places() == before
+
+
+@pytest.mark.parametrize("later", [False, True])
+def test_a_quantity_may_be_of_any_type(later: bool) -> None:
+    def loss(inputs: ActorInputs) -> tuple[Tensor, dict[str, Tensor]]:
+        flow_matching, _ = ACTOR_LOSSES["diagonal"].loss(inputs)
+        return flow_matching, {"exactly": flow_matching.detach().double()}
+
+    learner = make_learner()
+    aim = objective("diagonal", learner)._replace(actor_loss=ActorLoss(1, 1, loss))
+    updater = Updater([learner], aim)
+    updater.looks_later = later
+    (row,) = updater.update([random_batch()], STEP, measure=True)
+    assert row["exactly"] == pytest.approx(row["actor_loss"])
+
+
 def test_a_loss_that_looks_at_a_number_is_refused_in_one_line() -> None:
     """Alone it may: which way it takes is then decided by one learner's numbers."""
 

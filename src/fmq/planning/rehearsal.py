@@ -11,6 +11,7 @@ import torch
 from fmq.data.normalization import fit_normalizer
 from fmq.data.sequences import SequenceBuffer
 from fmq.envs.environment import Environment, make_environment
+from fmq.errors import UserError
 from fmq.planning.jobs import Job
 from fmq.planning.rates import TaskRates
 from fmq.planning.simulators import Sizes, prepare_simulator
@@ -18,11 +19,13 @@ from fmq.planning.stopwatch import CPU, elapsed, seconds_per_call
 from fmq.policy import sampler_of
 from fmq.runs import Run
 from fmq.settings import find_dataset
+from fmq.training.capturing import WARM_UP
 from fmq.training.checkpoint import save_checkpoint
 from fmq.training.clock import Clock
 from fmq.training.collector import Collector
+from fmq.training.divergence import Divergence
 from fmq.training.learner import Learner
-from fmq.training.lockstep import Lockstep
+from fmq.training.updater import Updater
 from fmq.training.workbench import Workbench
 
 TRANSITIONS = 20_000
@@ -71,10 +74,19 @@ class Rehearsal(Workbench):
         """
         if not self.run.trained:
             return {}
-        lockstep, step = Lockstep([self]), self.run.study.offline.steps
-        calls: dict[str, Callable[[], object]] = {
-            "update": lambda: lockstep.update(step, measure=False)
-        }
+        updater, step = Updater([self.learner], self.objective()), self.run.study.offline.steps
+
+        def update() -> None:
+            try:
+                updater.update([self.sample()], step)
+            except Divergence as error:
+                told = "on random numbers; lower learning_rate or target_rate"
+                raise UserError(f"{self.run}: {error}, {told}") from None
+
+        if self.run.study.training.capture:
+            for _ in range(WARM_UP + 1):
+                update()
+        calls: dict[str, Callable[[], object]] = {"update": update}
         if not _interacts(self.run):
             return seconds_per_call(calls, budget, self.device)
         collector = Collector(self, log=Path("transitions.bin"))  # never asked to write it

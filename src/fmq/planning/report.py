@@ -135,7 +135,8 @@ def _assumptions(plan: Plan) -> str:
     ]
     if study.training.stack_seeds:
         lines.append(
-            "Seeds that are trained together: as one after the other; on a GPU an upper bound."
+            "Seeds that are trained together: as one after the other; an upper bound on a GPU, "
+            "somewhat too little on a CPU."
         )
     if rates.device == "cpu":
         lines.append("Speeds are of CPU time: what others do on this machine is not counted.")

@@ -6,6 +6,8 @@ from typing import Protocol, TypeVar
 import torch
 from torch import Tensor
 
+from fmq.training.refusing import told_of
+
 WARM_UP = 3  # calls before recording, in which libraries choose and load their kernels
 
 Result = TypeVar("Result", covariant=True)
@@ -44,6 +46,9 @@ def captured(
 
     Args:
         generators: all that it draws from.
+
+    Raises:
+        UserError: at the call that records, if it asks the device for a number.
     """
     calls = 0
     inputs: list[Tensor] = []
@@ -57,7 +62,8 @@ def captured(
             return _aside(function, given)
         if not inputs:
             inputs.extend(one.clone() for one in given)
-            replay, results = record(lambda: function(*inputs), generators)
+            with told_of("capture", "this update cannot be one CUDA graph", RuntimeError):
+                replay, results = record(lambda: function(*inputs), generators)
         for mine, one in zip(inputs, given, strict=True):
             mine.copy_(one, non_blocking=True)
         replay()

@@ -8,7 +8,7 @@ from typing import ParamSpec, TypeVar
 import torch
 
 from fmq.errors import UserError
-from fmq.messages import one_line
+from fmq.training.refusing import told_of
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -36,13 +36,8 @@ def compiled(
     graph = torch.compile(function, fullgraph=True, options={"cpp_wrapper": on_cpu})
 
     def call(*arguments: Parameters.args, **named: Parameters.kwargs) -> Result:
-        try:
+        dynamo = torch._dynamo.exc.TorchDynamoException
+        with told_of("compile", "torch cannot compile this update", dynamo):
             return graph(*arguments, **named)
-        except torch._dynamo.exc.TorchDynamoException as error:
-            reason = one_line(str(error).strip().split("\n")[0], 300)
-            raise UserError(
-                f"training.compile: torch cannot compile this update ({reason}); set "
-                "training.compile to false"
-            ) from error
 
     return call

@@ -42,13 +42,20 @@ def claim_device(study: Study) -> Claim:
             raise UserError(f"device {study.device!r}: no GPU is visible here; use auto or cpu")
         return Claim(torch.device("cpu"), None)
     if study.device not in ("auto", "cuda"):
-        return Claim(torch.device(study.device), None)
+        return _taken(torch.device(study.device), None)
     count = torch.cuda.device_count()
     # Numbers are relative to what a cluster shows this job; the UUID names the card itself.
     cards = [str(torch.cuda.get_device_properties(number).uuid) for number in range(count)]
     folder = Path(tempfile.gettempdir()) / f"fmq-devices-{os.getuid()}"
     number, lock = claim_place(folder, cards, study.jobs_per_device)
-    return Claim(torch.device("cuda", number), lock)
+    return _taken(torch.device("cuda", number), lock)
+
+
+def _taken(device: torch.device, lock: FileLock | None) -> Claim:
+    """A claim, whose device is also that of streams and graphs that name none."""
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    return Claim(device, lock)
 
 
 def claim_place(folder: Path, cards: Sequence[str], places: int) -> tuple[int, FileLock]:

@@ -68,7 +68,7 @@ def wrong(found: Signs, possible: ValueRange) -> Tensor:
     low, high = possible.bounds()
     q = found.numbers[..., -2:]
     good = found.numbers.isfinite().all() & (q >= low).all() & (q <= high).all()
-    return 1.0 - good.to(found.numbers.dtype)
+    return 1.0 - good.float()  # Adam's kernel takes no other type
 
 
 def faults(found: Signs, possible: ValueRange) -> list[str | None]:

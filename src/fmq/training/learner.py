@@ -106,13 +106,15 @@ class Learner:
     def networks_with(self, vectors: Vectors) -> Networks:
         """The same as functions of other weights, of one learner."""
         actor, critic = self._policy_with(vectors.weights)
-        rounded = vectors.weights.detach().bfloat16()
+        pickers = actor, critic
+        if self.rounded is not None:
+            pickers = self._policy_with(vectors.weights.detach().bfloat16())
         return Networks(
             actor,
             critic,
             self.target.with_weights(vectors.target),
             self.offline_actor.with_weights(vectors.offline),
-            (actor, critic) if self.rounded is None else self._policy_with(rounded),
+            pickers,
         )
 
     def _policy_with(self, weights: Tensor) -> tuple[VelocityNetwork, CriticEnsemble]:

@@ -18,6 +18,7 @@ from fmq.training.device import claim_device
 from fmq.training.scratch import Scratch, open_scratch
 from fmq.training.shared import share
 from fmq.training.trackers import Tracker, make_tracker
+from fmq.training.vectors import copied
 from fmq.training.workbench import Workbench
 
 State = dict[str, Any]
@@ -81,6 +82,7 @@ def write_outputs(bench: Workbench, seeds: Sequence[int]) -> None:
     Args:
         seeds: that were trained in this process.
     """
+    bench.learner.live_in(copied(bench.learner.vectors))
     learned = bench.learner.state()
     for name in ("checkpoint.pt", "evaluations.csv"):
         (bench.folder / name).unlink(missing_ok=True)

@@ -7,10 +7,9 @@ import torch
 from torch import Tensor
 
 from fmq.data.sequences import Batch
-from fmq.errors import UserError
-from fmq.messages import one_line
 from fmq.training.learner import Learner
 from fmq.training.objective import Draws, Gradients, Objective
+from fmq.training.refusing import told_of
 from fmq.training.vectors import Vectors, row, stacked
 
 Tensors = TypeVar("Tensors", Batch, Draws)
@@ -89,12 +88,7 @@ def _recorded(function: Callable[..., Joint], inputs: Sequence[Tensor]) -> Calla
     """The operations of a function of tensors as a graph."""
     from torch.fx.experimental.proxy_tensor import make_fx  # as slow as torch itself
 
-    try:
+    cannot = "this update cannot be made for several seeds at once"
+    with told_of("stack_seeds", cannot, RuntimeError, AttributeError):
         graph: Callable[..., Joint] = make_fx(function)(*inputs)
-    except RuntimeError as error:
-        reason = one_line(str(error).strip().split("\n")[0], 300)
-        raise UserError(
-            f"training.stack_seeds: this update cannot be made for several seeds at once ({reason})"
-            "; set training.stack_seeds to false"
-        ) from error
     return graph

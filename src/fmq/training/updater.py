@@ -32,7 +32,8 @@ class Unsettled(NamedTuple):
 class Updater:
     """Updates learners that differ in their seed alone, all with the same kernels.
 
-    The numbers of several become rows of matrices, of which each learner's are views.
+    The numbers of several become rows of matrices, of which each learner's are views: a second
+    updater of the same learners would take them away from the first.
     """
 
     def __init__(self, learners: Sequence[Learner], objective: Objective) -> None:
@@ -70,8 +71,8 @@ class Updater:
         self.settle()
         offline = self.study.offline
         progress = curriculum_progress(step, offline.warmup_steps, offline.anneal_end)
-        together = batches[0] if len(batches) == 1 else stack(batches)
-        found, signs = self.advance(*together, together.rewards.new_full((), progress))
+        batch = batches[0] if len(batches) == 1 else stack(batches)
+        found, signs = self.advance(*batch, batch.rewards.new_full((), progress))
         self.unsettled = Unsettled(step, batches, signs)
         if not self.looks_later:
             self.settle()
@@ -95,7 +96,8 @@ class Updater:
         """A whole update, of tensors alone; where one is looked at later, weights too."""
         *parts, progress = inputs
         batch = Batch(*parts)
-        self.learners[0].refresh_pickers()  # a stack rounds its own
+        if len(self.learners) == 1:
+            self.learners[0].refresh_pickers()
         found = self.gradients(batch, self._draw(batch), progress)
         signs = divergence.signs(found.values, found.quantities)
         if self.looks_later:

@@ -52,6 +52,13 @@ def stacked(several: Sequence[Vectors]) -> Vectors:
     return Vectors(torch.stack(weights), torch.stack(targets), torch.stack(offlines), together)
 
 
+def copied(vectors: Vectors) -> Vectors:
+    """The same numbers in vectors of their own: what writes a row, writes its whole matrix."""
+    weights, target, offline, moments = vectors
+    own = Moments(*(part.clone() for part in moments))
+    return Vectors(weights.clone(), target.clone(), offline.clone(), own)
+
+
 def row(vectors: Vectors, number: int) -> Vectors:
     """One of several learners' vectors, as views."""
     weights, target, offline, (average, square, steps) = vectors
