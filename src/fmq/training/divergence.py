@@ -72,8 +72,8 @@ def wrong(found: Signs, possible: ValueRange) -> Tensor:
 
 
 def faults(found: Signs, possible: ValueRange) -> list[str | None]:
-    """What went wrong, in words, for each learner."""
-    rows = found.numbers.reshape(-1, len(found.names) + 2).tolist()  # waits for a device
+    """What went wrong, in words, for each learner; of signs on the host."""
+    rows = found.numbers.reshape(-1, len(found.names) + 2).tolist()
     return [_fault(found.names, row, possible) for row in rows]
 
 

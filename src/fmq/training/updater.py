@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple, TypeVar
 
+import torch
 from torch import Tensor
 
 from fmq.critic import update_target
@@ -22,11 +23,19 @@ Function = TypeVar("Function", bound=Callable[..., object])
 
 
 class Unsettled(NamedTuple):
-    """An update that was not yet looked at: its gradient step, its batches, and what tells."""
+    """An update that was not yet looked at.
+
+    Attributes:
+        step: gradient step.
+        batches: of each learner.
+        signs: what tells, on the host, to which it may still be on its way.
+        wait: until it is there.
+    """
 
     step: int
     batches: Sequence[Batch]
     signs: Signs
+    wait: Callable[[], object]
 
 
 class Updater:
@@ -42,7 +51,7 @@ class Updater:
         self.learners, self.objective, self.study = learners, objective, first.study
         self.vectors = first.vectors if len(learners) == 1 else together(learners)
         device = self.vectors.weights.device
-        # To look at an update is to wait for the device. A GPU's is looked at before the next one.
+        # To look at an update is to wait for it. A GPU's is looked at once the next is launched.
         self.looks_later = device.type != "cpu"
         self.unsettled: Unsettled | None = None
         finish = partial(compiled, device=device) if self.study.training.compile else _as_it_is
@@ -65,15 +74,16 @@ class Updater:
             measure: also compute and return metrics, for each learner.
 
         Raises:
-            Divergence: a loss or the gradient is not finite, or a Q is impossible. Nothing was
-                changed. On a GPU this is said at the latest by the next call, or by `settle`.
+            Divergence: a loss or the gradient is not finite, or a Q is impossible. That update
+                changed nothing. On a GPU this is said at the latest by the next call, whose own
+                update is made by then, or by `settle`.
         """
-        self.settle()
         offline = self.study.offline
         progress = curriculum_progress(step, offline.warmup_steps, offline.anneal_end)
         batch = batches[0] if len(batches) == 1 else stack(batches)
         found, signs = self.advance(*batch, batch.rewards.new_full((), progress))
-        self.unsettled = Unsettled(step, batches, signs)
+        last, self.unsettled = self.unsettled, _unsettled(step, batches, signs)
+        self._look_at(last)
         if not self.looks_later:
             self.settle()
             self._step(found.vector)
@@ -84,9 +94,13 @@ class Updater:
 
     def settle(self) -> None:
         """Raise `Divergence` if the last update went wrong; on a GPU, wait for it first."""
-        if self.unsettled is None:
-            return
         last, self.unsettled = self.unsettled, None
+        self._look_at(last)
+
+    def _look_at(self, last: Unsettled | None) -> None:
+        if last is None:
+            return
+        last.wait()
         possible = self.learners[0].possible_values
         for number, fault in enumerate(divergence.faults(last.signs, possible)):
             if fault is not None:
@@ -116,6 +130,22 @@ class Updater:
         rate = settings.target_rate if skip is None else settings.target_rate * (1 - skip)
         critics = vectors.weights[..., -vectors.target.shape[-1] :]
         update_target(vectors.target, critics, rate)
+
+
+def _unsettled(step: int, batches: Sequence[Batch], signs: Signs) -> Unsettled:
+    """Its signs in a place of their own: a recorded update would overwrite them."""
+    numbers = signs.numbers
+    if numbers.device.type == "cpu":
+        return Unsettled(step, batches, signs._replace(numbers=numbers.clone()), _at_once)
+    there = torch.empty(numbers.shape, dtype=numbers.dtype, pin_memory=True)
+    there.copy_(numbers, non_blocking=True)
+    event = torch.cuda.Event()
+    event.record()
+    return Unsettled(step, batches, signs._replace(numbers=there), event.synchronize)
+
+
+def _at_once() -> None:
+    """Nothing is to be waited for."""
 
 
 def _as_it_is(function: Function) -> Function:
