@@ -44,12 +44,17 @@ def runs_of(study, task: str, seeds: Sequence[int], name: str):  # type: ignore[
     together = [run.seed for run in runs[0].stack]
     if [run.seed for run in runs] != together:
         stacked = study.training.stack_seeds
-        wanted = " ".join(f"--seed {seed}" for seed in together) if stacked else "one --seed"
+        wanted = options(together) if stacked else "one --seed"
         raise UserError(
             f"training.stack_seeds is {str(stacked).lower()}: a command trains {wanted}, got "
-            + " ".join(f"--seed {seed}" for seed in seeds)
+            f"{options(seeds)}"
         )
     return runs
+
+
+def options(seeds: Sequence[int]) -> str:
+    """``--seed 0 --seed 1``."""
+    return " ".join(f"--seed {seed}" for seed in seeds)
 
 
 def load(settings: Path | None, results: Path):  # type: ignore[no-untyped-def]

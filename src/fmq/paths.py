@@ -13,8 +13,8 @@ def dataset_folder(results: Path, dataset: str) -> Path:
     return results / "datasets" / dataset
 
 
-def seed_folder(results: Path, task: str, seed: int) -> Path:
-    """Every run and evaluation of one task and seed."""
+def seed_folder(results: Path, task: str, seed: int | str) -> Path:
+    """Every run and evaluation of one task and seed; of ``{seed}``, a pattern."""
     return results / "runs" / task / f"seed{seed}"
 
 
@@ -23,7 +23,7 @@ def manifest_file(results: Path, dataset: str) -> Path:
     return dataset_folder(results, dataset) / "manifest.json"
 
 
-def run_folder(results: Path, task: str, seed: int, run: str) -> Path:
+def run_folder(results: Path, task: str, seed: int | str, run: str) -> Path:
     """One training run: `pretrain-BUDGET`, `distill-KIND` or `finetune-METHOD`."""
     return seed_folder(results, task, seed) / run
 

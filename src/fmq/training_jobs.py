@@ -9,6 +9,7 @@ heavier than the settings, as `fmq.workflow`.
 from collections.abc import Mapping
 
 from fmq import paths, workflow
+from fmq.cli_options import options
 from fmq.runs import Run, make_run, settings_hash
 from fmq.settings import Study
 
@@ -26,9 +27,8 @@ def log(study: Study, run: str) -> str:
 
 
 def _folders(study: Study, run: str) -> list[str]:
-    stacked = study.training.stack_seeds
-    seeds = [str(seed) for seed in sorted(study.seeds)] if stacked else ["{seed}"]
-    return [f"{workflow.RESULTS}/runs/{{task}}/seed{seed}/{run}" for seed in seeds]
+    seeds = sorted(study.seeds) if study.training.stack_seeds else ["{seed}"]
+    return [str(paths.run_folder(workflow.RESULTS, "{task}", seed, run)) for seed in seeds]
 
 
 def parent_checkpoints(study: Study, run: str, wildcards: Mapping[str, str]) -> list[str]:
@@ -40,7 +40,7 @@ def parent_checkpoints(study: Study, run: str, wildcards: Mapping[str, str]) -> 
 
 def seed_options(study: Study, run: str, wildcards: Mapping[str, str]) -> str:
     """``--seed 0 --seed 1``."""
-    return " ".join(f"--seed {one.seed}" for one in _runs(study, run, wildcards))
+    return options([one.seed for one in _runs(study, run, wildcards)])
 
 
 def run_hashes(study: Study, run: str, wildcards: Mapping[str, str]) -> str:

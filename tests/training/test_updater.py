@@ -117,16 +117,15 @@ def test_wide_networks_are_stacked_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """Alone they take oneDNN's products, which know no batches of weights, and tiles of rows."""
     monkeypatch.setattr(fused, "TILE", 16)
     networks = STUDY.networks.model_copy(update={"hidden_width": 256})
-    study = STUDY.model_copy(update={"networks": networks})
-    alone, together = learners(study), learners(study)
-    train_one_by_one(alone, "flow_map", updates=1)
-    train(together, "flow_map", updates=1)
-    for one, other in zip(alone, together, strict=True):
-        torch.testing.assert_close(weights(other), weights(one), rtol=1e-4, atol=1e-4)
+    assert_an_update_agrees(STUDY.model_copy(update={"networks": networks}))
 
 
 def test_rounded_selection_is_that_of_each_learner() -> None:
-    study = with_training(selection="bfloat16")
+    assert_an_update_agrees(with_training(selection="bfloat16"))
+
+
+def assert_an_update_agrees(study: Study) -> None:
+    """Together and one by one."""
     alone, together = learners(study), learners(study)
     train_one_by_one(alone, "flow_map", updates=1)
     train(together, "flow_map", updates=1)
