@@ -14,7 +14,10 @@ from fmq.settings import Study
 TASK = "pointmaze-medium-navigate-singletask-task4-v0"
 RUN = "finetune-{method}"
 STACK = {"task": TASK, "method": "fmq"}
-FILES = {"checkpoint.pt", "evaluations.csv", "metrics.csv", "settings.json", "provenance.json"}
+FILES = {
+    *("checkpoint.pt", "metrics.csv", "settings.json", "provenance.json"),
+    *("evaluations.csv", "last_evaluation.csv", "last_evaluation.json"),
+}
 
 
 def changed(study: Study, changes: dict[str, Any]) -> Study:

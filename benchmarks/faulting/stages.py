@@ -19,7 +19,7 @@ STAGES = {
     "finetune-fmq": ["finetune", TASK, "--seed", "0", "--method", "fmq"],
     "finetune-qc": ["finetune", TASK, "--seed", "0", "--method", "qc"],
 }
-COMPARED = ("checkpoint.pt", "evaluations.csv")
+COMPARED = ("checkpoint.pt", "evaluations.csv", "last_evaluation.csv", "last_evaluation.json")
 
 
 def is_heeded(code: int, number: int, started: float, results: Path) -> bool:

@@ -21,7 +21,7 @@ from fmq.files import atomic_path, write_rows
 from fmq.networks import VelocityNetwork
 from fmq.policy import Policy, make_networks, sampler_of
 from fmq.progress import progress
-from fmq.runs import Run, evaluation_settings, settings_hash
+from fmq.runs import Run, evaluation_file, evaluation_settings, settings_hash
 from fmq.seeding import derive_seed
 from fmq.training.checkpoint import load_checkpoint, refuse_misfit
 from fmq.training.device import claim_device
@@ -172,14 +172,9 @@ def load_policy(run: Run, sampler: str, results: Path, device: torch.device) -> 
 
 
 def evaluate_checkpoint(run: Run, sampler: str, results: Path) -> None:
-    """Evaluate a run's last checkpoint and write `evaluate-RUN-SAMPLER.csv`.
-
-    Beside it, `evaluate-RUN-SAMPLER.json` has the settings behind it and the sha256 of the
-    checkpoint and of the files that the run learned from.
-    """
+    """Evaluate a run's last checkpoint and write its episodes and their record."""
     claim = claim_device(run.study)
     policy = load_policy(run, sampler, results, claim.device)
-    record = _record(run, sampler, results)
     total = run.study.evaluation.episodes
     with (
         closing(Evaluator(run, results)) as evaluator,
@@ -188,7 +183,19 @@ def evaluate_checkpoint(run: Run, sampler: str, results: Path) -> None:
         rows = evaluator.episodes(run, policy.act, sampler, run.last_step)
         beat.remark(f"success {success_rate(rows):.0%}")
         beat.advance(len(rows))
-    path = paths.evaluation_file(results, run.task.name, run.seed, run.name, sampler)
+    write_last_evaluation(run, sampler, results, rows)
+
+
+def write_last_evaluation(
+    run: Run, sampler: str, results: Path, rows: Sequence[dict[str, Any]]
+) -> None:
+    """Write the episodes of a run's end to `fmq.runs.evaluation_file`, and a record beside them.
+
+    The record, JSON of the same name, has the settings behind the episodes and the sha256 of the
+    checkpoint and of the files that the run learned from.
+    """
+    path = evaluation_file(run, sampler, results)
+    record = _record(run, sampler, results)
     with atomic_path(path) as episodes, atomic_path(path.with_suffix(".json")) as told:
         write_rows(episodes, COLUMNS, rows)
         told.write_text(json.dumps(record, indent=2) + "\n")

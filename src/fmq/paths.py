@@ -33,11 +33,6 @@ def scratch_folder(results: Path, task: str, seed: int, run: str) -> Path:
     return results / "scratch" / task / f"seed{seed}" / run
 
 
-def evaluation_file(results: Path, task: str, seed: int, run: str, sampler: str) -> Path:
-    """Episodes of a run's final checkpoint under a sampler."""
-    return seed_folder(results, task, seed) / f"evaluate-{run}-{sampler}.csv"
-
-
 def rollout_file(results: Path, task: str, seed: int, method: str) -> Path:
     """Recorded episodes of the last evaluation of a method's run."""
     return seed_folder(results, task, seed) / f"rollouts-{method}.npz"

@@ -26,6 +26,17 @@ def gelu(x: Tensor) -> Tensor:
     return x * torch.sigmoid(x * (x * x * GELU_CUBIC + GELU_LINEAR))
 
 
+def gelu_(x: Tensor) -> Tensor:
+    """Overwrite `x` with its `gelu`; without a gradient, and with a third of the memory traffic."""
+    u = (x * x).mul_(GELU_CUBIC).add_(GELU_LINEAR).mul_(x).sigmoid_()
+    return x.mul_(u)
+
+
+def silu_(x: Tensor) -> Tensor:
+    """Overwrite `x` with its SiLU."""
+    return functional.silu(x, inplace=True)
+
+
 def gelu_tangent(x: Tensor, tangent: Tensor) -> Tensor:
     """Derivative of `gelu` at `x` along `tangent`."""
     if x.device.type != "cpu" or x.numel() < FEW:
@@ -41,6 +52,7 @@ def silu_tangent(x: Tensor, tangent: Tensor) -> Tensor:
 
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": gelu, "silu": functional.silu}
+IN_PLACE = {"gelu": gelu_, "silu": silu_}
 TANGENTS = {"gelu": gelu_tangent, "silu": silu_tangent}
 
 

@@ -4,8 +4,10 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from fmq import paths
 from fmq.ablations import base_name
 from fmq.data.sources import find_source
 from fmq.datasets import suite_of
@@ -16,6 +18,7 @@ from fmq.seeding import derive_seed
 from fmq.settings import Study, find_dataset
 from fmq.tasks import Task
 
+LAST_EVALUATION = "last_evaluation.csv"
 DISTILLATIONS = ("esd", "lsd", "psd")
 _SAMPLING = {"samples", "flow_steps"}  # QGBS never acts or proposes in training
 
@@ -111,6 +114,15 @@ class Run:
         return Run(self.study, self.task, self.seed, name) if name else None
 
     @property
+    def scored(self) -> bool:
+        """Whether its end is evaluated: that of the warm-up is only where distillation begins."""
+        return self.name != "pretrain-warmup"
+
+    def evaluates(self, sampler: str) -> bool:
+        """Whether the process that trains it also evaluates its end under this sampler."""
+        return self.trained and sampler == self.sampler
+
+    @property
     def last_step(self) -> int:
         """Its end: gradient steps since the start (offline) or environment steps (online).
 
@@ -190,6 +202,22 @@ class Run:
             return {}
         names = {"warmup_steps", "anneal_end", "distillation"}
         return self.study.offline.model_dump(include=names)
+
+
+def evaluation_file(run: Run, sampler: str, results: Path) -> Path:
+    """Return where the episodes of a run's end under a sampler are; a record lies beside them."""
+    return paths.seed_folder(results, run.task.name, run.seed) / evaluation_name(run, sampler)
+
+
+def evaluation_name(run: Run, sampler: str) -> str:
+    """Return the same from the folder of the seed on.
+
+    What the training process makes itself, under the run's own sampler, is among the run's files;
+    any other sampler is tried by a job of its own.
+    """
+    if run.evaluates(sampler):
+        return f"{run.name}/{LAST_EVALUATION}"
+    return f"evaluate-{run.name}-{sampler}.csv"
 
 
 def make_run(study: Study, task: str, seed: int, name: str) -> Run:

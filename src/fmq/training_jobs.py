@@ -10,10 +10,13 @@ from collections.abc import Mapping
 
 from fmq import paths, workflow
 from fmq.cli_options import options
-from fmq.runs import Run, make_run, settings_hash
+from fmq.runs import LAST_EVALUATION, Run, make_run, settings_hash
 from fmq.settings import Study
 
-RUN_FILES = ("checkpoint.pt", "evaluations.csv", "metrics.csv", "settings.json", "provenance.json")
+RUN_FILES = (
+    *("checkpoint.pt", "metrics.csv", "settings.json", "provenance.json"),
+    *("evaluations.csv", LAST_EVALUATION, LAST_EVALUATION.replace(".csv", ".json")),
+)
 
 
 def outputs(study: Study, run: str) -> list[str]:

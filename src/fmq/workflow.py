@@ -18,7 +18,14 @@ from fmq.files import write_json
 from fmq.locks import own
 from fmq.methods import PRETRAININGS
 from fmq.report_request import refuse_other_report
-from fmq.runs import DISTILLATIONS, dataset_settings, evaluation_settings, make_run, settings_hash
+from fmq.runs import (
+    DISTILLATIONS,
+    dataset_settings,
+    evaluation_file,
+    evaluation_settings,
+    make_run,
+    settings_hash,
+)
 from fmq.settings import Study
 from fmq.theory.runs import theory_settings
 from fmq.variants import ablation_rows, flow_map_methods, inference_rows
@@ -82,10 +89,11 @@ def evaluation_files(study: Study) -> list[str]:
     files = []
     for task in study.tasks:
         for seed in study.seeds:
-            for run, samplers in scored_runs(study).items():
-                files.append(paths.run_folder(RESULTS, task, seed, run) / "evaluations.csv")
+            for name, samplers in scored_runs(study).items():
+                run = make_run(study, task, seed, name)
+                files.append(paths.run_folder(RESULTS, task, seed, name) / "evaluations.csv")
                 for sampler in samplers:
-                    file = paths.evaluation_file(RESULTS, task, seed, run, sampler)
+                    file = evaluation_file(run, sampler, RESULTS)
                     files += [file, file.with_suffix(".json")]
     # Episodes without their record are there: they are refused unless it is made.
     there = (file for file in files if file.with_suffix(".csv").exists())
@@ -116,7 +124,7 @@ def inference_files(study: Study) -> list[str]:
 def _last_evaluations(study: Study, rows: Iterable[tuple[str, str]]) -> list[str]:
     """Episodes of each (run, sampler), task and seed, and the records beside them."""
     files = [
-        paths.evaluation_file(RESULTS, task, seed, run, sampler)
+        evaluation_file(make_run(study, task, seed, run), sampler, RESULTS)
         for run, sampler in dict.fromkeys(rows)
         for task in study.tasks
         for seed in study.seeds

@@ -16,7 +16,7 @@ from fmq.analysis.scores import comparison_rows
 from fmq.configuration import study_from_dict
 from fmq.datasets import training_file
 from fmq.methods import METHODS
-from fmq.runs import Run, evaluation_settings, make_run, settings_hash
+from fmq.runs import Run, evaluation_name, evaluation_settings, make_run, settings_hash
 from fmq.settings import Study
 from fmq.variants import ablation_rows
 
@@ -110,7 +110,7 @@ def write_last(runs: Path, run: Run, sampler: str, stage: str, step: int) -> Non
     """Episodes of a run's last checkpoint, and the record beside them."""
     folder = runs / run.task.name / f"seed{run.seed}"
     write_run_record(folder, run)
-    path = folder / f"evaluate-{run.name}-{sampler}.csv"
+    path = folder / evaluation_name(run, sampler)
     about = (run.study, run.task.name, run.name, sampler, run.seed, stage)
     evaluation_rows(*about, [step]).to_csv(path, index=False)
     rests_on = record(evaluation_settings(run, sampler)) | data_record(run)

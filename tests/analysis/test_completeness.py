@@ -17,7 +17,7 @@ from fmq.settings import Study
 
 TASK = "pointmaze-medium-navigate-singletask-task2-v0"
 DATASET = "pointmaze-medium-navigate-v0"
-END = f"{TASK}/seed0/evaluate-finetune-fmq-best_of_n.csv"
+END = f"{TASK}/seed0/finetune-fmq/last_evaluation.csv"
 SMALL = {"tasks": [TASK], "seeds": [0, 1], "methods": ["fmq", "qc"], "samplers": ["fmq+qgbs"]}
 
 
@@ -125,7 +125,7 @@ def test_a_run_copied_to_another_seed(small: Study, copy: Path) -> None:
     line = told(small, copy)
     # 10 files of episodes; 5 run folders and 6 evaluations with their records.
     assert line.startswith("10 about something else than their place says, 11 of other settings: ")
-    assert "seed1/evaluate-distill-esd-best_of_n.csv: column seed says 0, expected 1" in line
+    assert "seed1/distill-esd/last_evaluation.csv: column seed says 0, expected 1" in line
     assert "; and 11 more; make these again" in line
 
 
@@ -222,7 +222,7 @@ def test_a_run_without_a_record(small: Study, copy: Path, text: str | None, mess
 
 
 def test_everything_is_told_at_once(small: Study, copy: Path) -> None:
-    (copy / TASK / "seed1" / "evaluate-finetune-qc-best_of_n_euler.csv").unlink()
+    (copy / TASK / "seed1/finetune-qc/last_evaluation.csv").unlink()
     change(copy / TASK / "seed0" / "finetune-qc" / "provenance.json", dataset={})
     (copy / END).write_text("rubbish")
     with pytest.raises(UserError) as caught:
@@ -231,7 +231,7 @@ def test_everything_is_told_at_once(small: Study, copy: Path) -> None:
     assert line.startswith(
         f"1 unreadable, 1 without a record of settings and data, 1 missing: {END}: expected the"
     )
-    assert line.endswith(f"{TASK}/seed1/evaluate-finetune-qc-best_of_n_euler.csv; make these again")
+    assert line.endswith(f"{TASK}/seed1/finetune-qc/last_evaluation.csv; make these again")
 
 
 def test_a_list_is_cut_and_what_is_missing_comes_last() -> None:

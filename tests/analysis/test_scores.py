@@ -44,7 +44,7 @@ def test_rows_are_those_of_the_study(study: Study, runs: Path) -> None:
 
 def test_scores_are_means_over_episodes(study: Study, runs: Path) -> None:
     task = study.tasks[0]
-    episodes = pd.read_csv(runs / task / "seed1" / "evaluate-finetune-qc-best_of_n_euler.csv")
+    episodes = pd.read_csv(runs / task / "seed1/finetune-qc/last_evaluation.csv")
     final = final_scores(study, collect_scores(study, runs), "online")
     row = final[(final["task"] == task) & (final["method"] == "qc") & (final["seed"] == 1)]
     assert row["success"].item() == pytest.approx(episodes["success"].mean())

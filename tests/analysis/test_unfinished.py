@@ -69,9 +69,8 @@ def made(
         *((TASK4, seed, "finetune-mvp") for seed in (0, 1, 2)),
     ):
         shutil.rmtree(copy / task / f"seed{seed}" / name)
-        for path in (copy / task / f"seed{seed}").glob(f"evaluate-{name}-[bq]*"):
-            path.unlink()
-    for path in copy.glob(f"{TASK2}/seed[12]/evaluate-finetune-mvp-no-new-data-*"):
+        (copy / task / f"seed{seed}" / f"evaluate-{name}-qgbs.csv").unlink()
+    for path in copy.glob(f"{TASK2}/seed[12]/finetune-mvp-no-new-data/last_evaluation.*"):
         path.unlink()
     analyse(unfinished, copy, folder, [manifest])
     return Made(unfinished, copy, folder)
@@ -191,7 +190,7 @@ def test_bold_needs_enough_seeds_in_the_whole_line(made: Made, runs: Path, tmp_p
     study = made.study.model_copy(update=few)
     copy = shutil.copytree(runs, tmp_path / "runs")
     bold = []
-    for gone in ("", f"{TASK2}/seed1/evaluate-finetune-qc-best_of_n_euler.csv"):
+    for gone in ("", f"{TASK2}/seed1/finetune-qc/last_evaluation.csv"):
         (copy / gone).unlink() if gone else None
         analyse(study, copy, tmp_path, [])
         table = pd.read_csv(tmp_path / "tables" / "main.csv").query("task != 'IQM'")
@@ -289,7 +288,7 @@ def test_the_workflow_takes_what_is_there(
     assert {file for file in wanted if not Path(file).exists()} == set(wanted) - set(found)
     # Episodes whose record is lost have to be made again.
     copy = shutil.copytree(made.runs, tmp_path / "runs")
-    lost = copy / TASK2 / "seed0" / "evaluate-finetune-qc-best_of_n_euler.json"
+    lost = copy / TASK2 / "seed0/finetune-qc/last_evaluation.json"
     lost.unlink()
     monkeypatch.setattr(workflow, "RESULTS", tmp_path)
     assert str(lost) in workflow.evaluation_files(unfinished)

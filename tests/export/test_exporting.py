@@ -21,8 +21,8 @@ from fmq.export.card import CARD, WEIGHTS, read_card
 from fmq.export.exporting import export_run
 from fmq.files import whole_folder
 from fmq.methods import SAMPLER_LABELS
-from fmq.paths import dataset_folder, evaluation_file
-from fmq.runs import Run, make_run
+from fmq.paths import dataset_folder
+from fmq.runs import Run, evaluation_file, make_run
 from fmq.settings import Study
 
 CPU = torch.device("cpu")
@@ -97,7 +97,7 @@ def test_the_card_tells_scores_data_and_code(
     )
     assert set(card.scores) == {"best_of_n", "qgbs"}
     for sampler, score in card.scores.items():
-        path = evaluation_file(results, card.task, 0, "finetune-fmq", sampler)
+        path = evaluation_file(fmq_run, sampler, results)
         episodes = pd.read_csv(path)
         assert score.episodes == len(episodes) == study.evaluation.episodes
         assert score.mean_return == pytest.approx(episodes["return"].mean())
@@ -155,7 +155,7 @@ def test_a_folder_that_fails_leaves_nothing(tmp_path: Path) -> None:
 
 def test_scores_of_other_settings_are_refused(fmq_run: Run, results: Path, tmp_path: Path) -> None:
     mine = Path(shutil.copytree(results, tmp_path / "results"))
-    record = evaluation_file(mine, fmq_run.task.name, 0, fmq_run.name, "qgbs").with_suffix(".json")
+    record = evaluation_file(fmq_run, "qgbs", mine).with_suffix(".json")
     record.write_text(json.dumps(json.loads(record.read_text()) | {"hash": "0" * 16}))
     with pytest.raises(UserError, match=r"other settings; `fmq evaluate .*--sampler qgbs` makes"):
         export_run(fmq_run, mine, tmp_path / "policy")

@@ -19,7 +19,7 @@ def set_success(study: Study, runs: Path, success: Values) -> None:
                 folder = runs / task / f"seed{seed}"
                 for path in (
                     folder / f"finetune-{method}" / "evaluations.csv",
-                    *folder.glob(f"evaluate-finetune-{method}-best*.csv"),
+                    folder / f"finetune-{method}" / "last_evaluation.csv",
                 ):
                     episodes = pd.read_csv(path)
                     wins = [

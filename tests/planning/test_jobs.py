@@ -69,10 +69,10 @@ def test_steps_of_the_paper_by_hand(paper: Study) -> None:
     assert total(jobs, "finetune").updates == 180 * 995_000
     assert total(jobs, "finetune").environment_steps == 180 * 1_000_000
     assert total(jobs, "dataset") == Work()
-    # Every 100,000 of a million steps except the last, which rule evaluate judges.
-    assert total(jobs, "finetune").episodes == 180 * 9 * 50
-    assert total(jobs, "pretrain", "distill").episodes == 120 * 9 * 50
-    assert total(jobs, "evaluate").episodes == 480 * 50
+    # Every 100,000 of a million steps, the last included; QGBS has jobs of its own.
+    assert total(jobs, "finetune").episodes == 180 * 10 * 50
+    assert total(jobs, "pretrain", "distill").episodes == 120 * 10 * 50
+    assert total(jobs, "evaluate").episodes == 180 * 50
     limits = [episode_limit(paper.task(task)) for task in paper.tasks]
     evaluations = 5 * (18 + 27 + 8)  # of each task: offline, online, at the end
     assert total(jobs, "pretrain", "distill", "finetune", "evaluate").evaluation_steps == (
@@ -81,18 +81,19 @@ def test_steps_of_the_paper_by_hand(paper: Study) -> None:
 
 
 def test_work_of_the_smoke_study_by_hand(smoke: Study) -> None:
-    # 40 gradient steps, 10 of them warm-up, evaluated at 20; episodes of 50 steps in chunks of 5;
-    # 4 episodes in 4 simulators.
+    # 40 gradient steps, 10 of them warm-up, evaluated at 20 and 40; episodes of 50 steps in chunks
+    # of 5; 4 episodes in 4 simulators.
     assert work_of(smoke, "pretrain-warmup") == Work(updates=10)
     once = {"episodes": 4, "evaluation_steps": 200, "evaluation_calls": 10}
-    full = Work(simulators=4, resets=4, updates=40, **once)
-    assert work_of(smoke, "pretrain-full") == full
-    assert work_of(smoke, "distill-esd") == Work(simulators=4, resets=4, updates=30, **once)
-    # 60 environment steps: an update at every second one after the 20th, evaluated at 20 and 40.
     twice = {"episodes": 8, "evaluation_steps": 400, "evaluation_calls": 20}
-    online = Work(simulators=5, resets=10, updates=20, environment_steps=60, **twice)
+    full = Work(simulators=4, resets=8, updates=40, **twice)
+    assert work_of(smoke, "pretrain-full") == full
+    assert work_of(smoke, "distill-esd") == Work(simulators=4, resets=8, updates=30, **twice)
+    # 60 environment steps: an update at every second one after the 20th, evaluated at 20, 40, 60.
+    thrice = {"episodes": 12, "evaluation_steps": 600, "evaluation_calls": 30}
+    online = Work(simulators=5, resets=14, updates=20, environment_steps=60, **thrice)
     assert work_of(smoke, "finetune-fmq") == online
-    still = Work(simulators=4, resets=8, updates=20, **twice)
+    still = Work(simulators=4, resets=12, updates=20, **thrice)
     assert work_of(smoke, "finetune-mvp-no-new-data") == still
     assert work_of(smoke, "evaluate-finetune-fmq-qgbs.csv") == Work(simulators=4, resets=4, **once)
     # 4 + 1 episodes of 100 actions, a row more each.
@@ -110,13 +111,14 @@ def test_what_does_not_divide_is_rounded_as_the_loops_do(smoke: Study) -> None:
             "evaluation": {"episodes": 5, "environments": 3},
         },
     )
-    # Updates at 24, 27, ..., 60; no evaluation, as the only one would be at the end.
+    # Updates at 24, 27, ..., 60; evaluated at the end alone.
     work = work_of(study, "finetune-fmq")
-    assert work == Work(simulators=1, resets=2, updates=13, environment_steps=61)
-    # Evaluated at 15 and 30 of 40; 5 episodes in 3 simulators are two rounds of 11 chunks.
-    assert work_of(study, "pretrain-full").evaluation_calls == 2 * 2 * 11
-    # Distillation starts behind 10, so both are its own too.
-    assert work_of(study, "distill-esd").episodes == 2 * 5
+    assert (work.simulators, work.resets, work.episodes) == (1 + 3, 2 + 5, 5)
+    assert (work.updates, work.environment_steps) == (13, 61)
+    # Evaluated at 15, 30 and 40; 5 episodes in 3 simulators are two rounds of 11 chunks.
+    assert work_of(study, "pretrain-full").evaluation_calls == 3 * 2 * 11
+    # Distillation starts behind 10, so all are its own too.
+    assert work_of(study, "distill-esd").episodes == 3 * 5
 
 
 def test_training_that_never_starts_makes_no_update(smoke: Study) -> None:
@@ -130,7 +132,6 @@ def test_shared_runs_are_counted_once(smoke: Study) -> None:
         "pretrain": 2,
         "distill": 2,
         "finetune": 2,
-        "evaluate": 4,
     }
     assert len({job.name for job in jobs}) == len(jobs)
 

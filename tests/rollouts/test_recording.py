@@ -12,12 +12,12 @@ from fmq.errors import UserError
 from fmq.rollouts.files import read_rollouts
 from fmq.rollouts.recording import count_different, record_rollouts
 from fmq.rollouts.words import rollout_words
-from fmq.runs import Run
+from fmq.runs import Run, evaluation_file
 from fmq.settings import Study
 
 
 def counted(results: Path, run: Run) -> tuple[Path, list[dict[str, str]]]:
-    path = paths.evaluation_file(results, run.task.name, 0, run.name, run.sampler)
+    path = evaluation_file(run, run.sampler, results)
     with path.open(newline="") as file:
         return path, list(csv.DictReader(file))
 

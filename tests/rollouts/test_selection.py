@@ -58,7 +58,7 @@ def test_only_mazes_are_seen_from_above(
     monkeypatch.chdir(tmp_path)
     unfinished = changed(two, allow_missing=True)
     assert rollout_files(unfinished) == []
-    path = workflow.RESULTS / "runs" / CUBE / "seed0" / "evaluate-finetune-qc-best_of_n_euler.csv"
+    path = workflow.RESULTS / "runs" / CUBE / "seed0/finetune-qc/last_evaluation.csv"
     path.parent.mkdir(parents=True)
     path.touch()
     assert rollout_files(unfinished) == [f"results/rollouts/{CUBE}/qc.{k}" for k in ("png", "html")]

@@ -44,7 +44,7 @@ class Disturbance:
         return run_folder(results, TASK, seed, name)
 
     def outputs(self, results: Path, name: str, seed: int = 0) -> list[bytes]:
-        files = ("checkpoint.pt", "evaluations.csv")
+        files = ("checkpoint.pt", "evaluations.csv", "last_evaluation.csv", "last_evaluation.json")
         return [(self.folder(results, name, seed) / file).read_bytes() for file in files]
 
     def at_call(

@@ -14,7 +14,7 @@ from fmq.evaluation import evaluate_checkpoint
 from fmq.export.exporting import export_run
 from fmq.inference import write_inference
 from fmq.own_methods import execute
-from fmq.paths import dataset_folder, evaluation_file, run_folder, seed_folder
+from fmq.paths import dataset_folder, run_folder, seed_folder
 from fmq.policy import Policy, sampler_of
 from fmq.runs import Run, make_run
 from fmq.settings import Study, find_dataset
@@ -167,14 +167,12 @@ def results(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def finish(study: Study, results: Path) -> None:
     finetune([run_of(study)], results)
-    evaluate_checkpoint(run_of(study), "mine", results)
 
 
 def outputs(results: Path) -> list[bytes]:
     folder = run_folder(results, TASK, 0, "finetune-mine")
-    episodes = evaluation_file(results, TASK, 0, "finetune-mine", "mine")
-    files = [*(folder / name for name in ("checkpoint.pt", "evaluations.csv", "method.py"))]
-    return [file.read_bytes() for file in (*files, folder / "settings.json", episodes)]
+    names = ("checkpoint.pt", "evaluations.csv", "last_evaluation.csv", "method.py", "settings.json")
+    return [(folder / name).read_bytes() for name in names]
 
 
 def again(results: Path, folder: Path) -> Path:

@@ -13,7 +13,8 @@ from helpers.processes import all_end, children
 
 from fmq.envs import processes
 from fmq.evaluation import evaluate_checkpoint
-from fmq.paths import evaluation_file, settings_file
+from fmq.paths import settings_file
+from fmq.runs import evaluation_file
 from fmq.settings import Study
 from fmq.workflow import study_hash
 
@@ -45,7 +46,7 @@ def test_runs_and_evaluations_have_the_same_bytes_and_start_their_processes_once
     assert len(started) == 4
     assert all(worker.process.returncode is not None for worker in started)
     one, other = (
-        evaluation_file(folder, smoke.tasks[1], 0, name, "qgbs")
+        evaluation_file(disturbance.run(smoke, name), "qgbs", folder)
         for folder in (undisturbed, results)
     )
     assert one.read_bytes() == other.read_bytes()

@@ -126,6 +126,7 @@ def test_a_finished_run_leaves_nothing_of_an_earlier_one(
         with pytest.raises(disturbance.interruption):
             disturbance.train(other, NAME, results)
     assert not (folder / "evaluations.csv").exists()
+    assert not (folder / "last_evaluation.csv").exists()
     assert not (folder / "checkpoint.pt").exists()
 
 

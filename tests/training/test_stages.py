@@ -12,8 +12,8 @@ from fmq.data.generate import generate_dataset
 from fmq.data.manifest import file_sha256
 from fmq.errors import UserError
 from fmq.evaluation import evaluate_checkpoint
-from fmq.paths import dataset_folder, evaluation_file, run_folder
-from fmq.runs import make_run, settings_hash
+from fmq.paths import dataset_folder, run_folder
+from fmq.runs import evaluation_file, make_run, settings_hash
 from fmq.settings import Study, find_dataset
 from fmq.training.offline import train_offline
 from fmq.training.online import finetune
@@ -56,16 +56,20 @@ def run_all(study: Study, results: Path) -> None:
     evaluate_checkpoint(make_run(study, TASK, 0, "finetune-fmq"), "qgbs", results)
 
 
+def qgbs_file(study: Study, results: Path, run: str) -> Path:
+    return evaluation_file(make_run(study, TASK, 0, run), "qgbs", results)
+
+
 def test_two_runs_are_identical_to_the_byte(study: Study, results: Path, tmp_path: Path) -> None:
     (tmp_path / "datasets").symlink_to(results / "datasets")
     run_all(study, tmp_path)
     compared = 0
     for first in sorted((results / "runs").rglob("*")):
-        if first.suffix in {".pt"} or first.name.startswith("eval"):
+        if first.suffix == ".pt" or "evaluat" in first.name:
             second = tmp_path / first.relative_to(results)
             assert first.read_bytes() == second.read_bytes(), first
             compared += 1
-    assert compared == 7 + 7 + 2
+    assert compared == 7 * len(("checkpoint", "evaluations", "last evaluation", "record")) + 2
 
 
 def test_seeds_differ(study: Study, results: Path, tmp_path: Path) -> None:
@@ -111,17 +115,29 @@ def test_the_control_collects_nothing(results: Path) -> None:
     assert "environment_rate" not in header
 
 
+@pytest.mark.parametrize("name", ["distill-esd", "pretrain-full", "finetune-qc"])
+def test_the_end_is_evaluated_in_training_as_its_checkpoint_is(
+    study: Study, results: Path, name: str
+) -> None:
+    run = make_run(study, TASK, 0, name)
+    files = [evaluation_file(run, run.sampler, results).with_suffix(s) for s in (".csv", ".json")]
+    before = [file.read_bytes() for file in files]
+    assert before[0].count(b"\n") == 1 + study.evaluation.episodes
+    evaluate_checkpoint(run, run.sampler, results)
+    assert [file.read_bytes() for file in files] == before
+
+
 def test_all_methods_and_samplers_meet_the_same_number_of_episodes(
     study: Study, results: Path
 ) -> None:
-    with evaluation_file(results, TASK, 0, "finetune-fmq", "qgbs").open() as file:
+    with qgbs_file(study, results, "finetune-fmq").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["episode"] for row in rows] == [str(n) for n in range(study.evaluation.episodes)]
     assert {row["step"] for row in rows} == {str(study.online.steps)}
 
 
-def test_an_evaluation_records_the_checkpoint_it_is_of(results: Path) -> None:
-    path = evaluation_file(results, TASK, 0, "finetune-fmq", "qgbs")
+def test_an_evaluation_records_the_checkpoint_it_is_of(study: Study, results: Path) -> None:
+    path = qgbs_file(study, results, "finetune-fmq")
     checkpoint = run_folder(results, TASK, 0, "finetune-fmq") / "checkpoint.pt"
     assert json.loads(path.with_suffix(".json").read_text())["checkpoint"] == file_sha256(
         checkpoint
@@ -132,15 +148,15 @@ def test_a_flow_map_sampler_is_refused_on_a_diagonal_policy(study: Study, result
     run = make_run(study, TASK, 0, "pretrain-full")
     with pytest.raises(UserError, match="flow map"):
         evaluate_checkpoint(run, "qgbs", results)
-    assert not evaluation_file(results, TASK, 0, "pretrain-full", "qgbs").exists()
+    assert not qgbs_file(study, results, "pretrain-full").exists()
 
 
 def test_a_checkpoint_of_other_settings_is_refused(study: Study, results: Path) -> None:
     other = study.model_copy(update={"fmq": study.fmq.model_copy(update={"eta": 0.25})})
-    before = evaluation_file(results, TASK, 0, "finetune-fmq", "qgbs").read_bytes()
+    before = qgbs_file(study, results, "finetune-fmq").read_bytes()
     with pytest.raises(UserError, match="made with other settings"):
         evaluate_checkpoint(make_run(other, TASK, 0, "finetune-fmq"), "qgbs", results)
-    assert evaluation_file(results, TASK, 0, "finetune-fmq", "qgbs").read_bytes() == before
+    assert qgbs_file(study, results, "finetune-fmq").read_bytes() == before
 
 
 def test_a_missing_checkpoint_is_named(study: Study, results: Path, tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_the_page_step_by_step(project: Project) -> None:
     outputs = {file.strip() for line in made for file in line.split("output: ")[1].split(",")}
     runs = {name.removeprefix(f"{RUNS}/") for name in outputs if name.startswith(RUNS)}
     assert {name.rpartition(".")[0] for name in runs if name.startswith("evaluate")} == {
-        f"evaluate-{run}-awr" for run in ("pretrain-full", "finetune-qc", "finetune-awr")
+        f"evaluate-{run}-awr" for run in ("pretrain-full", "finetune-qc")
     }
     assert {name.partition("/")[0] for name in runs if "/" in name} == {"finetune-awr"}
 

@@ -70,8 +70,11 @@ def test_its_runs_are_evaluated_like_any(project: Project) -> None:
     for seed in (0, 1):
         folder = project.folder / RUNS / f"seed{seed}"
         files = [
-            pd.read_csv(folder / f"evaluate-finetune-{name}.csv")
-            for name in ("authors-best_of_n", "qc-best_of_n_euler")
+            pd.read_csv(folder / name)
+            for name in (
+                "evaluate-finetune-authors-best_of_n.csv",
+                "finetune-qc/last_evaluation.csv",
+            )
         ]
         assert [list(file["episode"]) for file in files] == [[0, 1, 2, 3]] * 2
         assert {step for file in files for step in file["step"]} == {60}

@@ -9,7 +9,7 @@ import pandas as pd
 from fmq.analysis.csvw import Column, RepeatedRow, read_table
 from fmq.analysis.problems import MISPLACED, MISSING, REPEATED, UNEQUAL, UNREADABLE, Problem
 from fmq.errors import UserError
-from fmq.runs import Run
+from fmq.runs import Run, evaluation_name
 
 STAGES = ("offline", "online")
 
@@ -64,7 +64,7 @@ def evaluation_files(runs: Path, run: Run, sampler: str) -> list[EvaluationFile]
         runs: folder with `TASK/seedN/`.
     """
     folder = runs / run.task.name / f"seed{run.seed}"
-    end = folder / f"evaluate-{run.name}-{sampler}.csv"
+    end = folder / evaluation_name(run, sampler)
     files = [EvaluationFile(end, run, sampler, (run.last_step,))]
     if sampler == run.sampler:
         way = folder / run.name / "evaluations.csv"

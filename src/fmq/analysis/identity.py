@@ -56,9 +56,9 @@ class Record(NamedTuple):
 def records(file: EvaluationFile) -> Iterator[Record]:
     """The records behind a file of episodes: its own, its run's, and those of the run's parents."""
     folder = file.path.parent
-    if file.path.name == "evaluations.csv":
+    if folder.name == file.run.name:
         folder = folder.parent
-    else:
+    if file.path.name != "evaluations.csv":
         own = file.path.with_suffix(".json")
         yield Record(own, own, file.run, file.sampler)
     run: Run | None = file.run

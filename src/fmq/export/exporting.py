@@ -7,7 +7,6 @@ from typing import Any
 import safetensors.torch
 import torch
 
-from fmq import paths
 from fmq.analysis.evaluations import read_evaluation
 from fmq.datasets import FileData
 from fmq.errors import UserError
@@ -18,7 +17,7 @@ from fmq.export.one_step import write_one_step
 from fmq.files import whole_folder, write_json
 from fmq.own_methods import METHOD, Code
 from fmq.provenance import code_commit, package_versions
-from fmq.runs import Run, dataset_settings, settings_hash
+from fmq.runs import Run, dataset_settings, evaluation_file, settings_hash
 from fmq.settings import Study
 
 PACKAGES = ("fmq", "torch", "numpy", "safetensors")
@@ -123,7 +122,7 @@ def _scores(run: Run, results: Path) -> dict[str, dict[str, Any]]:
     """Of every evaluation of the run's end that is there, under the samplers' own names."""
     scores = {}
     for sampler in run.study.sampler_labels:
-        path = paths.evaluation_file(results, run.task.name, run.seed, run.name, sampler)
+        path = evaluation_file(run, sampler, results)
         if not path.exists():
             continue
         check_record(path, run, sampler)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fmq import paths
 from fmq.datasets import is_generated
-from fmq.runs import Run, make_run
+from fmq.runs import Run, evaluation_file, make_run
 from fmq.settings import Study, find_dataset
 from fmq.tasks import Task
 from fmq.workflow import RESULTS, TABLE_PAGES, dataset_threads, job_threads, scored_runs
@@ -79,7 +79,8 @@ def study_jobs(study: Study) -> list[Job]:
         for seed in study.seeds:
             for name, samplers in scored_runs(study).items():
                 run = make_run(study, task, seed, name)
-                for job in (*_training_jobs(run), *(_evaluation_job(run, s) for s in samplers)):
+                apart = (sampler for sampler in samplers if not run.evaluates(sampler))
+                for job in (*_training_jobs(run), *(_evaluation_job(run, s) for s in apart)):
                     jobs[job.name] = job  # runs share their offline runs, and seeds their stack
     ordered = sorted(jobs.values(), key=lambda job: RULES.index(job.rule))
     return [*ordered, *_analysis_jobs(tuple(jobs))]
@@ -122,9 +123,8 @@ def _training_jobs(run: Run) -> Iterator[Job]:
 
 
 def _evaluation_job(run: Run, sampler: str) -> Job:
-    output = paths.evaluation_file(RESULTS, run.task.name, run.seed, run.name, sampler)
     return Job(
-        str(output),
+        str(evaluation_file(run, sampler, RESULTS)),
         "evaluate",
         (str(_folder(run.stack[0])),),
         cores=job_threads(run.study),
@@ -164,8 +164,8 @@ def _offline_work(run: Run) -> Work:
     first = run.parent.last_step if run.parent else 0
     every = run.study.offline.evaluate_every
     work = Work(updates=run.last_step - first)
-    # Evaluated at every multiple after the first step, except at the end.
-    return _evaluated(work, run, (run.last_step - 1) // every - first // every)
+    # Evaluated at every multiple after the first step, and at the end.
+    return _evaluated(work, run, (run.last_step - 1) // every - first // every + run.scored)
 
 
 def _online_work(run: Run) -> Work:
@@ -178,7 +178,7 @@ def _online_work(run: Run) -> Work:
         updates=online.steps // every - first // every,
         environment_steps=steps,
     )
-    return _evaluated(work, run, (online.steps - 1) // online.evaluate_every)
+    return _evaluated(work, run, (online.steps - 1) // online.evaluate_every + 1)
 
 
 def _evaluated(work: Work, run: Run, evaluations: int) -> Work:

@@ -20,7 +20,7 @@ from fmq.evaluation import Evaluator, check_record, evaluation_starts, load_poli
 from fmq.progress import progress
 from fmq.rollouts.files import Recorded, Rollouts, write_rollouts
 from fmq.rollouts.selection import shown_episodes
-from fmq.runs import Run, make_run
+from fmq.runs import Run, evaluation_file, make_run
 from fmq.settings import Study
 from fmq.training.device import claim_device
 
@@ -81,7 +81,7 @@ def read_counted(run: Run, results: Path) -> list[dict[str, str]]:
     Raises:
         UserError: they are missing, or made with other settings.
     """
-    path = paths.evaluation_file(results, run.task.name, run.seed, run.name, run.sampler)
+    path = evaluation_file(run, run.sampler, results)
     check_record(path, run, run.sampler)
     try:
         with path.open(newline="") as file:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fmq import paths
 from fmq.rollouts.selection import rollout_settings, shown_seed
-from fmq.runs import make_run, settings_hash
+from fmq.runs import evaluation_file, make_run, settings_hash
 from fmq.settings import Study
 from fmq.tasks import is_maze
 from fmq.workflow import RESULTS
@@ -13,7 +13,7 @@ from fmq.workflow import RESULTS
 def last_evaluation(study: Study, task: str, seed: str, method: str) -> list[str]:
     """Episodes of a method's last checkpoint under its own sampler, and the record beside them."""
     run = make_run(study, task, int(seed), f"finetune-{method}")
-    file = paths.evaluation_file(RESULTS, task, int(seed), run.name, run.sampler)
+    file = evaluation_file(run, run.sampler, RESULTS)
     return [str(file), str(file.with_suffix(".json"))]
 
 

@@ -92,9 +92,7 @@ def examine(study: Study, results: Path) -> list[State]:
 def _examine(part: Part, owner: Owner | None, around: Surroundings) -> State:
     made = _recorded_hash(part) if part.output.exists() else None
     if made is not None and made == settings_hash(part.settings()):
-        # Of a run's last checkpoint its own evaluation tells; what the run saw was before.
-        success = None if part.trains else _last_success(part, around.episodes)
-        return State(part, DONE, success=success)
+        return State(part, DONE, success=_last_success(part, around.episodes))
     log = around.log_of(part.log)
     state = _from_log(part, log)
     stat = log.stat if log else None

@@ -13,7 +13,15 @@ from typing import Any
 from fmq import paths
 from fmq.errors import UserError
 from fmq.planning.jobs import RULES
-from fmq.runs import Run, dataset_settings, evaluation_settings, make_run, together_hash
+from fmq.runs import (
+    LAST_EVALUATION,
+    Run,
+    dataset_settings,
+    evaluation_file,
+    evaluation_settings,
+    make_run,
+    together_hash,
+)
 from fmq.settings import Study
 from fmq.variants import ablation_rows
 from fmq.workflow import scored_runs
@@ -34,7 +42,7 @@ class Part:
         log: its standard error; of a stack, that of all its seeds.
         scratch: folder with the lock of the run that it trains or evaluates.
         kept: gives the folder with the progress of a run, or of a stack of them.
-        episodes: CSV file that ends with its last evaluation.
+        episodes: CSV file of its last evaluation.
         run: that it trains or evaluates.
     """
 
@@ -170,11 +178,13 @@ def _run_parts(
         log=paths.run_folder(*_place(first, results)) / "log.txt",
         scratch=scratch,
         kept=kept,
-        episodes=folder / "evaluations.csv",
+        episodes=folder / LAST_EVALUATION,
         run=run,
     )
     for sampler in samplers:
-        file = paths.evaluation_file(*place, sampler)
+        if run.evaluates(sampler):
+            continue
+        file = evaluation_file(run, sampler, results)
         yield Part(
             "evaluate",
             file.stem,

@@ -62,6 +62,11 @@ class Lockstep:
         """Evaluate each, and tell the success rate, of several their mean."""
         return f"success {mean(bench.evaluate(step) for bench in self.benches):.0%} at {step}"
 
+    def evaluate_end(self) -> str:
+        """Evaluate each at its end, and tell the success rate, of several their mean."""
+        success = mean(bench.evaluate_end() for bench in self.benches)
+        return f"success {success:.0%} at {self.first.run.last_step}"
+
     def record(self, rows: Sequence[dict[str, float]], *activities: str) -> None:
         """Keep a row of metrics each; all have the same shares of time and rates."""
         times = self.first.clock.row(*activities)

@@ -14,7 +14,7 @@ def train_offline(runs: Sequence[Run], results: Path) -> None:
     """Run `pretrain-BUDGET` or `distill-KIND` to its last gradient step, from where it stopped.
 
     Steps count from the start of pre-training, so that distillation goes on where the warm-up
-    stopped. The last checkpoint is left to `fmq evaluate`.
+    stopped. Its end is evaluated.
 
     Args:
         runs: the same run of one seed, or of several in ascending order, in lockstep.
@@ -42,3 +42,5 @@ def _train(benches: Sequence[Workbench]) -> None:
             lockstep.done(step)
             pause = first.pauses_after(step, settings.evaluate_every)
             scratch.keep(lockstep.state, now=pause)
+        if run.scored:
+            heartbeat.remark(lockstep.evaluate_end())

@@ -16,7 +16,7 @@ def finetune(runs: Sequence[Run], results: Path) -> None:
     """Run `finetune-METHOD` for its budget of environment steps, from where it stopped.
 
     A method without interaction makes the same updates at the same steps on the offline data
-    alone. The last checkpoint is left to `fmq evaluate`.
+    alone. Its end is evaluated.
 
     Args:
         runs: the same run of one seed, or of several in ascending order, in lockstep.
@@ -67,6 +67,7 @@ def _train(benches: Sequence[Workbench], collectors: Sequence[Collector]) -> Non
             lockstep.done(step)
             pause = first.pauses_after(step, settings.evaluate_every)
             scratch.keep(state, now=pause)
+        heartbeat.remark(lockstep.evaluate_end())
 
 
 def _gradient_step(run: Run, step: int) -> int:

@@ -9,10 +9,10 @@ from typing import Any
 
 import torch
 
-from fmq.evaluation import write_evaluation
+from fmq.evaluation import write_evaluation, write_last_evaluation
 from fmq.files import atomic_path, write_json, write_rows
 from fmq.own_methods import METHOD
-from fmq.runs import Run, settings_hash
+from fmq.runs import LAST_EVALUATION, Run, settings_hash
 from fmq.training.checkpoint import refuse_misfit, save_checkpoint
 from fmq.training.device import claim_device
 from fmq.training.scratch import Scratch, open_scratch
@@ -75,7 +75,7 @@ def _kept(scratch: Scratch, benches: Sequence[Workbench]) -> list[State] | None:
 
 
 def write_outputs(bench: Workbench, seeds: Sequence[int]) -> None:
-    """Write everything a run leaves behind, the checkpoint last.
+    """Write everything a run leaves behind: the checkpoint, and then the episodes of its end.
 
     What an earlier run of other settings left goes first: never a mixture of both.
 
@@ -84,7 +84,7 @@ def write_outputs(bench: Workbench, seeds: Sequence[int]) -> None:
     """
     bench.learner.live_in(copied(bench.learner.vectors))
     learned = bench.learner.state()
-    for name in ("checkpoint.pt", "evaluations.csv"):
+    for name in ("checkpoint.pt", "evaluations.csv", LAST_EVALUATION):
         (bench.folder / name).unlink(missing_ok=True)
     settings = bench.run.settings()
     digest = settings_hash(settings)
@@ -98,6 +98,7 @@ def write_outputs(bench: Workbench, seeds: Sequence[int]) -> None:
         write_rows(temporary, columns, bench.metrics)
     write_evaluation(bench.folder / "evaluations.csv", bench.evaluations)
     save_checkpoint(bench.folder / "checkpoint.pt", digest, learned)
+    write_last_evaluation(bench.run, bench.run.sampler, bench.results, bench.last_evaluation)
 
 
 def _provenance(bench: Workbench, seeds: Sequence[int]) -> dict[str, Any]:

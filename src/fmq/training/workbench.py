@@ -60,6 +60,7 @@ class Workbench:
         self.measuring = self._generator("measurement")
         self.metrics: list[dict[str, float]] = []
         self.evaluations: list[dict[str, Any]] = []
+        self.last_evaluation: list[dict[str, Any]] = []
         self.seconds = {"wall": -time.time(), "cpu": 0.0}  # of the processes so far
         self.code = [{"commit": code_commit(), "packages": package_versions(PACKAGES)}]
 
@@ -113,12 +114,25 @@ class Workbench:
 
     def evaluate(self, step: int) -> float:
         """Evaluate the policy in training, keep the episodes, return the success rate."""
-        act = self.policy("evaluation noise", step).act
-        with self.scratch.nothing_to_lose(), self.clock.stopped():
-            rows = self.evaluator.episodes(self.run, act, self.run.sampler, step)
+        rows = self._episodes(step)
         self.evaluations += rows
         self._track()
         return success_rate(rows)
+
+    def evaluate_end(self) -> float:
+        """Evaluate the policy at the run's end, keep the episodes, return the success rate.
+
+        It acts as one that is loaded from the checkpoint would: `fmq evaluate` repeats it.
+        """
+        for network in (self.learner.actor, self.learner.critic):
+            network.prepare()
+        self.last_evaluation = self._episodes(self.run.last_step)
+        return success_rate(self.last_evaluation)
+
+    def _episodes(self, step: int) -> list[dict[str, Any]]:
+        act = self.policy("evaluation noise", step).act
+        with self.scratch.nothing_to_lose(), self.clock.stopped():
+            return self.evaluator.episodes(self.run, act, self.run.sampler, step)
 
     def record(self, row: dict[str, float]) -> None:
         """Keep a row of metrics."""
@@ -131,7 +145,7 @@ class Workbench:
                 self.tracker.follow(self.metrics, self.evaluations)
 
     def evaluates_after(self, step: int, every: int) -> bool:
-        """Whether an evaluation belongs between `step` and the next; the last has its own stage."""
+        """Whether an evaluation belongs between `step` and the next; `evaluate_end` is the last."""
         return self.first < step < self.run.last_step and step % every == 0
 
     def pauses_after(self, step: int, every: int) -> bool:
