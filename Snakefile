@@ -6,7 +6,7 @@ from fmq import training_jobs
 from fmq import workflow as study_workflow
 from fmq.errors import UserError
 
-min_version("9.3")
+min_version("9.27")
 
 
 configfile: f"{workflow.basedir}/config.yaml"

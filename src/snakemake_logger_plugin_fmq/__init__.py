@@ -1,0 +1,228 @@
+"""What `snakemake` shows while a study runs: one line that says how far it is.
+
+Snakemake finds loggers by the name of their package; `profiles/default` chooses this one. With
+`-n`, `-p`, `--verbose`, `--quiet` or `--debug-dag` all is shown as Snakemake itself does.
+"""
+
+import logging
+import os
+import sys
+import threading
+import time
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from snakemake.logging import ColorizingTextHandler, DefaultFormatter
+from snakemake_interface_logger_plugins.base import LogHandlerBase
+from snakemake_interface_logger_plugins.common import LogEvent
+
+from fmq.status.logs import read_log
+from snakemake_logger_plugin_fmq.estimate import Running, seconds_left
+from snakemake_logger_plugin_fmq.words import closing, job_name, log_tail, progress_line
+
+TERMINAL_SECONDS = 5.0
+"""Between two looks at the logs of what runs, as with `fmq status --watch`."""
+
+WIDTH = 100
+"""Columns where the output is no terminal, or one that does not say."""
+
+NOISE = (
+    *("Assuming unrestricted", "Building DAG", "Using shell", "Conda environments: ignored"),
+    *("Provided ", "Select jobs", "Shutting down", "Elapsed time"),
+    *("SLURM run ID", "Cleaning up SLURM", "Job "),  # "Job 7 has been submitted with SLURM jobid 9"
+)
+"""How remarks begin that tell nothing to a person who waits for a study."""
+
+INTERRUPTED = "Terminating processes on user request"
+"""How the remark begins that Snakemake makes at Ctrl-C."""
+
+
+class Job(NamedTuple):
+    """A job that was started, and when; `files` are its outputs, or a target's inputs."""
+
+    rule: str
+    name: str
+    logs: list[str]
+    files: list[str]
+    began: float
+
+
+def _left_by_log(job: Job) -> float | None:
+    """Return the seconds to a job's last step as its log says, if that is not of an earlier try."""
+    log = read_log(Path(job.logs[0])) if job.logs else None
+    if log is None or not log.heartbeat or not log.heartbeat.rate or log.stat.st_mtime < job.began:
+        return None
+    return (log.heartbeat.total - log.heartbeat.done) / log.heartbeat.rate
+
+
+class LogHandler(LogHandlerBase):
+    """Keeps count of a study's jobs, and passes warnings and errors on to Snakemake's handler."""
+
+    writes_to_stream = True
+    writes_to_file = False
+    has_filter = False  # Snakemake gives it its own
+    has_formatter = True
+    needs_rulegraph = False
+
+    def __post_init__(self) -> None:
+        settings: Any = self.common_settings
+        self.stream = sys.stdout if settings.stdout else sys.stderr
+        self.plain = any(
+            (settings.dryrun, settings.printshellcmds, settings.verbose, settings.debug_dag)
+        ) or bool(settings.quiet)
+        formatter = DefaultFormatter(settings.quiet, settings.show_failed_logs and self.plain)
+        self.snakemakes = ColorizingTextHandler(settings.nocolor, self.stream, formatter)
+        self.terminal = self.stream.isatty() and os.environ.get("TERM") != "dumb"
+        self.called_from = Path.cwd()  # with `--directory`, jobs run elsewhere
+        self.waiting: Counter[str] = Counter()
+        self.running: dict[int, Job] = {}
+        self.failed: dict[int, Job] = {}
+        self.seen: defaultdict[str, list[float]] = defaultdict(list)
+        self.done = self.total = 0
+        self.left: float | None = None
+        self.line = ""  # as it stands on the terminal
+        self.files: list[str] = []
+        self.began: float | None = None  # until the first job
+        self.interrupted = False
+        self.ended = threading.Event()
+        self.turn = threading.Lock()  # of Snakemake's thread and `_watch`
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show what is worth a line of its own, and how far the study is below it."""
+        if self.plain:
+            self.snakemakes.emit(record)
+            return
+        event = getattr(record, "event", None)
+        try:
+            with self.turn:
+                self._count(event, record)
+                if self._matters(event, record):
+                    self._erase()
+                    self._show(event, record)
+                if self.terminal:
+                    self._draw()
+        except Exception:  # a study does not end because of what is shown of it
+            self.handleError(record)
+
+    def close(self) -> None:
+        """Say what has come of the study. Snakemake calls this at its end, Python once more."""
+        with self.turn:
+            if self.began is not None and not self.ended.is_set():
+                self._erase()
+                seconds = time.time() - self.began
+                files = [self._from_here(file) for file in self.files]
+                failed = [
+                    f"failed: {job.name} ({', '.join(map(self._from_here, job.logs))})"
+                    for job in self.failed.values()
+                ]
+                self._say(closing(self.done, self.total, seconds, files, failed))
+            self.ended.set()
+        super().close()
+
+    def _count(self, event: LogEvent | None, record: Any) -> None:
+        """Follow the jobs by Snakemake's events."""
+        if event is LogEvent.RUN_INFO:
+            self.waiting.update({rule: n for rule, n in record.stats.items() if rule != "total"})
+            self.total = record.stats["total"]
+        elif event is LogEvent.JOB_INFO:
+            self._start(record)
+        elif event is LogEvent.JOB_FINISHED and record.job_id in self.running:
+            job = self.running.pop(record.job_id)
+            self.seen[job.rule].append(time.time() - job.began)
+            self.files = job.files
+        elif event is LogEvent.JOB_ERROR and record.jobid in self.running:
+            job = self.running.pop(record.jobid)
+            self.waiting[job.rule] += 1
+            if not self.interrupted:
+                self.failed[record.jobid] = job
+        elif event is LogEvent.PROGRESS:
+            self.done, self.total = record.done, record.total
+        elif event is None and record.msg.startswith(INTERRUPTED):
+            self.interrupted = True
+
+    def _start(self, record: Any) -> None:
+        """Note a job that starts; with the first one the study begins."""
+        self.failed.pop(record.jobid, None)  # it is tried again
+        self.waiting[record.rule_name] -= 1
+        self.running[record.jobid] = Job(
+            record.rule_name,
+            job_name(record.rule_name, record.wildcards),
+            record.log,
+            record.output or record.input,
+            time.time(),
+        )
+        if self.began is None:
+            self.began = time.time()
+            results = self._from_here("results")
+            option = "" if results == "results" else f" --results {results}"
+            self._say(f"{self.total} jobs; `fmq status{option}` has the details")
+            threading.Thread(target=self._watch, daemon=True).start()
+
+    def _watch(self) -> None:
+        """Look at the running jobs until the end: every few seconds, or minutes for a file."""
+        while not self.ended.wait(self._pause()):
+            with self.turn:
+                if not self.ended.is_set():
+                    self._estimate()
+                    self._draw()
+
+    def _pause(self) -> float:
+        """Seconds to the next look; a file gets a line a minute, of long studies one an hour."""
+        passed = time.time() - (self.began or 0.0)
+        return TERMINAL_SECONDS if self.terminal else min(max(60.0, passed / 20), 3600.0)
+
+    def _estimate(self) -> None:
+        now = time.time()
+        running = [
+            Running(job.rule, now - job.began, _left_by_log(job)) for job in self.running.values()
+        ]
+        self.left = seconds_left(+self.waiting, running, self.seen)
+
+    def _draw(self) -> None:
+        """Show how far the study is: on a terminal over the line before, in a file below it."""
+        if self.began is None or self.ended.is_set():
+            return
+        columns = os.get_terminal_size(self.stream.fileno()).columns if self.terminal else 0
+        names = [job.name for job in self.running.values()]
+        line = progress_line(self.done, self.total, self.left, names, (columns or WIDTH) - 1)
+        if not self.terminal:
+            self._say(f"{time.strftime('%H:%M')} {line}")
+        elif line != self.line:
+            self._erase()
+            self.stream.write(line)
+            self.stream.flush()
+            self.line = line
+
+    def _erase(self) -> None:
+        """Take the line off the terminal, so that something else may stand there."""
+        if self.line:
+            self.stream.write("\r\033[K")
+            self.line = ""
+
+    def _say(self, text: str) -> None:
+        print(text, file=self.stream, flush=True)
+
+    def _matters(self, event: LogEvent | None, record: logging.LogRecord) -> bool:
+        """Return whether a person wants the record: remarks, warnings and errors, less the noise.
+
+        Of jobs that Ctrl-C has ended nothing is told: they failed at nothing.
+        """
+        if record.levelno > logging.INFO:
+            return not (self.interrupted and event)
+        return event is None and not record.msg.startswith(NOISE)
+
+    def _show(self, event: LogEvent | None, record: Any) -> None:
+        """Show a record as Snakemake does; of a failed job no inputs, and of its log the end."""
+        if event is not LogEvent.JOB_ERROR:
+            self.snakemakes.emit(record)
+            return
+        shorter = {"input": [], "msg": record.rule_msg}
+        self.snakemakes.emit(logging.makeLogRecord(record.__dict__ | shorter))
+        if self.common_settings.show_failed_logs:
+            for log in record.log:
+                self._say(log_tail(Path(log)))
+
+    def _from_here(self, file: str) -> str:
+        """Return the path as seen from where Snakemake was called."""
+        return os.path.relpath(file, self.called_from)
