@@ -99,7 +99,7 @@ def make_case(case: str, sizes: argparse.Namespace) -> Callable[[], object]:
         actor_loss, how = UPDATES[case]
         sampler = make_sampler("best_of_n", study.sampling, how)
         objective = Objective(ACTOR_LOSSES[actor_loss], sampler, how)
-        updater = Updater([learner, *others], objective)
+        updater = Updater([learner, *others], objective, sizes.compile)
         return lambda: updater.update([batch] * sizes.seeds, CURRICULUM_DONE)
     sampler = make_sampler(SAMPLERS[case], study.sampling, "min")
     for network in (learner.actor, learner.critic):
@@ -119,7 +119,6 @@ def make_study(sizes: argparse.Namespace) -> Study:
         "training": {
             "batch_size": sizes.batch,
             "selection": sizes.selection,
-            "compile": sizes.compile,
             "capture": sizes.capture,
         },
         "sampling": {"samples": sizes.samples},

@@ -32,7 +32,7 @@ def infer(x: Tensor, layers: Pairs, norms: Pairs, activation: str) -> Tensor:
     rows = x.shape[:-1].numel()
     if not layers[0][0].is_mkldnn and not (rows >= FUSED_ROWS and _suits(layers)):
         return forward(x, layers, norms, activation)
-    if torch.compiler.is_compiling():
+    if recording():
         numbers = [tensor for pair in (*layers, *norms) for tensor in pair]
         return _opaque(x, numbers, len(layers), activation)
     return _fused(x, layers, norms, activation)
@@ -61,6 +61,14 @@ def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if weight.is_mkldnn:
         return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
     return functional.linear(x, weight, bias)
+
+
+def recording() -> bool:
+    """Whether operations are noted down for a graph rather than only run."""
+    modes = torch._C._TorchDispatchModeKey
+    return torch.compiler.is_compiling() or (
+        torch._C._get_dispatch_mode(modes.PROXY) is not None
+    )
 
 
 def vectorised(tensor: Tensor) -> bool:
@@ -103,7 +111,7 @@ def _fused(x: Tensor, layers: Pairs, norms: Pairs, activation: str) -> Tensor:
 
 @torch.library.custom_op("fmq::perceptron", mutates_args=())
 def _opaque(x: Tensor, numbers: list[Tensor], depth: int, activation: str) -> Tensor:
-    """`_fused` as one operation for torch.compile, which would take it apart otherwise.
+    """`_fused` as one operation of a graph, whose compiler would take it apart otherwise.
 
     Args:
         numbers: weight and bias of each of `depth` layers, then gain and shift of each norm.

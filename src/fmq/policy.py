@@ -16,7 +16,7 @@ from fmq.data.normalization import Normalizer
 from fmq.ensemble import CriticEnsemble
 from fmq.errors import UserError
 from fmq.flow import Velocity, euler, one_step
-from fmq.fused import vectorised
+from fmq.fused import recording, vectorised
 from fmq.guidance import CriticFunction
 from fmq.networks import VelocityNetwork
 from fmq.own_methods import OwnMethod, defined, told_in_one_line
@@ -113,7 +113,7 @@ def _own_sampler(name: str, row: OwnMethod) -> Sampler:
 
     def choose(velocity: Velocity, critic: CriticFunction, obs: Tensor, noise: Tensor) -> Tensor:
         # Who compiles or stacks tells what that cannot take in a way of its own.
-        told_there = torch.compiler.is_compiling() or vectorised(noise)
+        told_there = recording() or vectorised(noise)
         with nullcontext() if told_there else told_in_one_line(row.code):
             chunks = found.choose(velocity, critic, obs, noise)
         if chunks.shape != (len(noise), noise.shape[-1]):

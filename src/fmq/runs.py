@@ -133,6 +133,15 @@ class Run:
         offline = self.study.offline
         return offline.warmup_steps if self.name == "pretrain-warmup" else offline.steps
 
+    @property
+    def updates(self) -> int:
+        """Gradient updates that it makes."""
+        if self.stage == "finetune":
+            online = self.study.online
+            first = min(online.start_training, online.steps)
+            return online.steps // online.update_every - first // online.update_every
+        return self.last_step - (self.parent.last_step if self.parent else 0)
+
     def derive_seed(self, purpose: str, *parts: int | str) -> int:
         """A seed for one purpose of this task and seed."""
         return derive_seed(self.study.seed, self.task.name, self.seed, purpose, *parts)

@@ -28,8 +28,9 @@ class TrainingSettings(Section):
     selection: Literal["float32", "bfloat16"] = Field(
         description="precision of the hidden layers where the critic target picks the next chunk"
     )
-    compile: bool = Field(
-        description="by torch.compile: wants a C++ compiler, and half a minute at first"
+    compile: Literal["auto", "always", "never"] = Field(
+        description="updates as a compiled program, built once per machine; auto where it pays: on "
+        "a CPU with a C++ compiler, in runs of 1,000 updates and more"
     )
     tf32: bool = Field(
         description="products of float32 with 10 bits of mantissa on a GPU, as JAX does by default"

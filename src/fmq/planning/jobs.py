@@ -163,19 +163,18 @@ def _together(work: Work, run: Run, seeds: int) -> Work:
 def _offline_work(run: Run) -> Work:
     first = run.parent.last_step if run.parent else 0
     every = run.study.offline.evaluate_every
-    work = Work(updates=run.last_step - first)
+    work = Work(updates=run.updates)
     # Evaluated at every multiple after the first step, and at the end.
     return _evaluated(work, run, (run.last_step - 1) // every - first // every + run.scored)
 
 
 def _online_work(run: Run) -> Work:
     online, limit = run.study.online, episode_limit(run.task)
-    first, every = min(online.start_training, online.steps), online.update_every
     steps = online.steps if run.study.method(run.kind).interacts else 0
     work = Work(
         simulators=int(steps > 0),
         resets=int(steps > 0) + steps // limit,
-        updates=online.steps // every - first // every,
+        updates=run.updates,
         environment_steps=steps,
     )
     return _evaluated(work, run, (online.steps - 1) // online.evaluate_every + 1)

@@ -1,43 +1,188 @@
-"""The gradient of an update through torch.compile: slower to start, faster from then on."""
+"""Updates as compiled programs: built once per machine, loaded by every process.
 
+A CPU's program is a package of torch's ahead-of-time compiler (AOTInductor). It lies in the user's
+cache under a name that is a hash of all that went into it, and is loaded in some hundredths of a
+second, without importing the compiler. On a GPU the same graph goes through torch.compile.
+"""
+
+import hashlib
+import json
 import os
+import platform
 import shutil
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
+from filelock import FileLock
+from platformdirs import user_cache_path
+from torch import Tensor
 
+import fmq
 from fmq.errors import UserError
 from fmq.training.refusing import told_of
 
-Parameters = ParamSpec("Parameters")
+CACHE = "FMQ_CACHE_DIR"
+"""Environment variable that names another folder for compiled updates than the user's cache."""
+
 Result = TypeVar("Result")
 
 
-def compiled(
-    function: Callable[Parameters, Result], device: torch.device
-) -> Callable[Parameters, Result]:
-    """`function`, compiled at its first call as one graph, its own use of autograd included.
+def has_compiler() -> bool:
+    """Return whether there is the C++ compiler that torch would call: g++, or what CXX names."""
+    return shutil.which(os.environ.get("CXX", "g++")) is not None
 
-    What was compiled is kept in torch's cache, where the next process with these shapes finds it.
+
+def compiled(
+    function: Callable[..., Result], inputs: Sequence[Tensor], identity: object
+) -> Callable[..., Result]:
+    """Return `function` of tensors as a compiled program; its results are dictionaries and tuples.
+
+    Args:
+        inputs: of the shapes, types and device of all calls.
+        identity: plain values that tell it from every other function of such inputs.
 
     Raises:
-        UserError: there is no C++ compiler, which a CPU needs; or, at its first call, it is none
-            that torch can compile.
+        UserError: there is no C++ compiler, or torch cannot compile it.
     """
-    compiler = os.environ.get("CXX", "g++")
-    if device.type == "cpu" and shutil.which(compiler) is None:
+    if inputs[0].device.type != "cpu":
+        graph = torch.compile(recorded(function, inputs, "compile"), fullgraph=True)
+        return _telling(graph)
+    if not has_compiler():
         raise UserError(
-            f"training.compile: no C++ compiler {compiler!r} here; install one, name it in the "
-            "environment variable CXX, or set training.compile to false"
+            f"training.compile: no C++ compiler {os.environ.get('CXX', 'g++')!r} here; install "
+            "one, name it in the environment variable CXX, or set training.compile to never"
         )
-    torch._dynamo.config.trace_autograd_ops = True
-    on_cpu = device.type == "cpu"
-    graph = torch.compile(function, fullgraph=True, options={"cpp_wrapper": on_cpu})
+    package = _package_path(inputs, identity)
+    with _locked(package):
+        if not package.exists():
+            _build(function, inputs, package)
+        return _load(package)
 
-    def call(*arguments: Parameters.args, **named: Parameters.kwargs) -> Result:
+
+def recorded(
+    function: Callable[..., Result], inputs: Sequence[Tensor], setting: str
+) -> Callable[..., Result]:
+    """Return the operations of `function` as a graph of plain ones, gradients included.
+
+    Raises:
+        UserError: it asks for a number, or does what a graph cannot; `setting` is named.
+    """
+    from torch.fx.experimental.proxy_tensor import make_fx  # as slow as torch itself
+
+    with told_of(setting, "this update cannot be recorded", RuntimeError, AttributeError):
+        graph: Callable[..., Result] = make_fx(function)(*inputs)
+    return graph
+
+
+def _telling(graph: Callable[..., Result]) -> Callable[..., Result]:
+    def call(*inputs: Tensor) -> Result:
         dynamo = torch._dynamo.exc.TorchDynamoException
         with told_of("compile", "torch cannot compile this update", dynamo):
-            return graph(*arguments, **named)
+            return graph(*inputs)
 
     return call
+
+
+def _build(function: Callable[..., Any], inputs: Sequence[Tensor], package: Path) -> None:
+    """Compile `function` into a file that is there whole or not at all."""
+    graph = recorded(function, inputs, "compile")
+    with (
+        tempfile.TemporaryDirectory(dir=package.parent) as folder,
+        told_of("compile", "torch cannot compile this update", Exception),
+        torch.no_grad(),
+    ):
+        program = torch.export.export(graph, tuple(inputs))  # type: ignore[arg-type]
+        temporary = torch._inductor.aoti_compile_and_package(
+            program, package_path=str(Path(folder) / package.name)
+        )
+        os.replace(temporary, package)
+
+
+def _load(package: Path) -> Callable[..., Any]:
+    from torch.utils._pytree import tree_unflatten, treespec_loads
+
+    # The public loader imports the compiler first, two seconds of every process.
+    loader = torch._C._aoti.AOTIModelPackageLoader(str(package), "model", True, 1, -1)  # type: ignore[attr-defined]
+    structure = treespec_loads(loader.get_call_spec()[1])
+
+    def call(*inputs: Tensor) -> Any:
+        return tree_unflatten(loader.run(list(inputs)), structure)
+
+    return call
+
+
+@contextmanager
+def _locked(package: Path) -> Iterator[None]:
+    """Let one process at a time look for a package and build it; the others wait, and load it."""
+    lock = FileLock(package.with_suffix(".lock"))
+    try:
+        lock.acquire()
+    except (OSError, NotImplementedError):  # a disk without locks: each builds its own, whole
+        yield
+        return
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _package_path(inputs: Sequence[Tensor], identity: object) -> Path:
+    shapes = [(list(one.shape), list(one.stride()), str(one.dtype)) for one in inputs]
+    parts = [identity, shapes, torch.__version__, torch.__config__.show(), processor(), _sources()]
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return _folder() / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.pt2"
+
+
+@cache
+def _folder() -> Path:
+    """Return the folder of compiled updates; where there is no cache, one for this process."""
+    chosen = os.environ.get(CACHE)
+    try:
+        folder = Path(chosen) if chosen else user_cache_path("fmq") / "updates"
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except (OSError, RuntimeError):  # RuntimeError: there is no home
+        return Path(tempfile.mkdtemp(prefix="fmq-updates-"))
+    return folder
+
+
+@cache
+def processor() -> dict[str, str]:
+    """Return what kind of CPU this is: its name, its instructions, and those that torch uses."""
+    told = {"name": platform.processor(), "instructions": ""}
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    fields = dict(map(str.strip, line.split(":", 1)) for line in reversed(lines) if ":" in line)
+    told["name"] = fields.get("model name", told["name"])
+    told["instructions"] = hashlib.sha256(fields.get("flags", "").encode()).hexdigest()[:12]
+    return told | {"vectors": torch.backends.cpu.get_cpu_capability()}
+
+
+@cache
+def _sources() -> str:
+    """Return a hash of this package's code: whatever changes in it, updates are compiled anew."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(fmq.__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def described(value: Any) -> Any:
+    """Return plain values that tell a function, bound arguments included, from others like it."""
+    if isinstance(value, partial):
+        named = {name: described(one) for name, one in value.keywords.items()}
+        return [described(value.func), [described(one) for one in value.args], named]
+    if isinstance(value, tuple | list):
+        return [described(one) for one in value]
+    if hasattr(value, "model_dump"):
+        return value.model_dump()
+    if callable(value):
+        return f"{value.__module__}.{value.__qualname__}"
+    return value

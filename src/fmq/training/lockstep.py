@@ -22,7 +22,8 @@ class Lockstep:
     def __init__(self, benches: Sequence[Workbench]) -> None:
         """Of benches as they begin or go on."""
         self.benches, self.first = benches, benches[0]
-        self.updater = Updater([bench.learner for bench in benches], self.first.objective())
+        learners = [bench.learner for bench in benches]
+        self.updater = Updater(learners, self.first.objective(), self.first.compiles)
 
     @property
     def title(self) -> str:

@@ -9,10 +9,12 @@ from typing import Any
 
 import torch
 
+from fmq import fused
 from fmq.evaluation import write_evaluation, write_last_evaluation
 from fmq.files import atomic_path, write_json, write_rows
 from fmq.own_methods import METHOD
 from fmq.runs import LAST_EVALUATION, Run, settings_hash
+from fmq.training import compiling
 from fmq.training.checkpoint import refuse_misfit, save_checkpoint
 from fmq.training.device import claim_device
 from fmq.training.scratch import Scratch, open_scratch
@@ -110,6 +112,11 @@ def _provenance(bench: Workbench, seeds: Sequence[int]) -> dict[str, Any]:
         "python": platform.python_version(),
         "host": socket.gethostname(),
         "device": str(bench.device),
+        "processor": compiling.processor(),
+        "computed": {
+            "update": "compiled" if bench.compiles else "eager",
+            "activation": "in products" if fused.ACTIVATION_IN_PRODUCT else "behind products",
+        },
         "dataset": bench.digests,
         **({"together": list(seeds)} if len(seeds) > 1 else {}),  # whose seconds these are
         **{f"{name}_seconds": round(value, 1) for name, value in bench.seconds_so_far().items()},

@@ -1,19 +1,22 @@
-"""Learners of several seeds as one: their numbers in matrices, their gradients in one pass."""
+"""The gradient of an update as a graph of plain operations, of one learner or of several at once."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from fmq.data.sequences import Batch
+from fmq.training.compiling import compiled, described, recorded
 from fmq.training.learner import Learner
 from fmq.training.objective import Draws, Gradients, Objective
-from fmq.training.refusing import told_of
 from fmq.training.vectors import Vectors, row, stacked
 
 Tensors = TypeVar("Tensors", Batch, Draws)
 Joint = tuple[Tensor, Tensor, dict[str, Tensor]]
+
+READ_BY_LOSSES = ("networks", "training", "sampling", "offline", "fmq", "own_methods")
+"""Sections of the settings that a loss or a sampler may have looked at when it was compiled."""
 
 
 def together(learners: Sequence[Learner]) -> Vectors:
@@ -29,26 +32,50 @@ def stack(several: Sequence[Tensors]) -> Tensors:
     return type(several[0])(*map(torch.stack, zip(*several, strict=True)))
 
 
-def joint_gradients(
-    learner: Learner,
-    vectors: Vectors,
-    objective: Objective,
-    finish: Callable[[Callable[..., Joint]], Callable[..., Joint]],
+def graph_gradients(
+    learner: Learner, vectors: Vectors, objective: Objective, compile: bool
 ) -> Callable[[Batch, Draws, Tensor], Gradients]:
-    """`Learner.gradients` of several learners at once, with a first axis of learners throughout.
+    """Return `Learner.gradients` as a graph, which is made or loaded at the first call.
 
-    Vectorised over the learners (`torch.func.vmap`) at the first call, which takes a second, and
-    kept as a graph of plain operations: to vectorise takes longer than most of these.
+    Of several learners at once all has a first axis of learners; it is vectorised over them
+    (`torch.func.vmap`), which takes longer than most graphs do.
 
     Args:
-        learner: one like all of them.
-        vectors: of all of them, as `together` gives them.
-        finish: makes of that graph what is called; e.g. compiles it.
+        learner: the one, or one like all of them.
+        vectors: of the one, or of all of them, as `together` gives them.
+        compile: whether it becomes a compiled program.
 
     Raises:
         UserError: at the first call, if the loss asks for a number of one learner.
     """
+    several = vectors.weights.dim() == 2
+    function = _of_several(learner, objective) if several else _of_one(learner, objective)
     graph: Callable[..., Joint] | None = None
+
+    def gradients(batch: Batch, draws: Draws, progress: Tensor) -> Gradients:
+        nonlocal graph
+        *matrices, _ = vectors
+        inputs = (*matrices, progress, *batch, *draws)
+        if graph is None and compile:
+            graph = compiled(function, inputs, _identity(learner, objective, several))
+        elif graph is None:
+            graph = recorded(function, inputs, "stack_seeds")
+        with torch.no_grad():
+            return Gradients(*graph(*inputs))
+
+    return gradients
+
+
+def _identity(learner: Learner, objective: Objective, several: bool) -> list[Any]:
+    settings = learner.study.model_dump(include=set(READ_BY_LOSSES))
+    own = {name: row.code.digest for name, row in learner.study.own_methods.items()}
+    task = [learner.task.model_dump(), learner.backup_length, learner.action_size]
+    normalizer = [part.tolist() for part in learner.normalizer]
+    return [described(objective), settings, own, task, normalizer, several]
+
+
+def _losses(learner: Learner, objective: Objective) -> Callable[..., Any]:
+    """Return the losses as a function of the weights."""
 
     def losses(
         weights: Tensor,
@@ -63,32 +90,36 @@ def joint_gradients(
         loss, values, quantities = learner.losses(objective, networks, batch, draws, progress)
         return loss, (values, quantities)
 
-    def joint(
-        weights: Tensor, target: Tensor, offline: Tensor, progress: Tensor, *data: Tensor
-    ) -> Joint:
-        batch, draws = Batch(*data[: len(Batch._fields)]), Draws(*data[len(Batch._fields) :])
-        each = torch.func.vmap(torch.func.grad(losses, has_aux=True), (0, 0, 0, None, 0, 0))
-        vector, (values, quantities) = each(weights, target, offline, progress, batch, draws)
-        norm = {"gradient_norm": torch.linalg.vector_norm(vector, dim=-1)}
-        return vector, values, quantities | norm
-
-    def gradients(batch: Batch, draws: Draws, progress: Tensor) -> Gradients:
-        nonlocal graph
-        *matrices, _ = vectors
-        inputs = (*matrices, progress, *batch, *draws)
-        if graph is None:
-            graph = finish(_recorded(joint, inputs))
-        with torch.no_grad():
-            return Gradients(*graph(*inputs))
-
-    return gradients
+    return losses
 
 
-def _recorded(function: Callable[..., Joint], inputs: Sequence[Tensor]) -> Callable[..., Joint]:
-    """The operations of a function of tensors as a graph."""
-    from torch.fx.experimental.proxy_tensor import make_fx  # as slow as torch itself
+def _of_one(learner: Learner, objective: Objective) -> Callable[..., Joint]:
+    losses = _losses(learner, objective)
 
-    cannot = "this update cannot be made for several seeds at once"
-    with told_of("stack_seeds", cannot, RuntimeError, AttributeError):
-        graph: Callable[..., Joint] = make_fx(function)(*inputs)
-    return graph
+    def alone(weights: Tensor, *rest: Tensor) -> Joint:
+        with torch.enable_grad():
+            weights = weights.detach().requires_grad_(True)
+            loss, (values, quantities) = losses(weights, *rest[:3], *_parts(rest[3:]))
+            (vector,) = torch.autograd.grad(loss, weights)
+        return vector, values, quantities | _norm(vector)
+
+    return alone
+
+
+def _of_several(learner: Learner, objective: Objective) -> Callable[..., Joint]:
+    each = torch.func.grad(_losses(learner, objective), has_aux=True)
+    vectorised = torch.func.vmap(each, (0, 0, 0, None, 0, 0))
+
+    def joint(*inputs: Tensor) -> Joint:
+        vector, (values, quantities) = vectorised(*inputs[:4], *_parts(inputs[4:]))
+        return vector, values, quantities | _norm(vector)
+
+    return joint
+
+
+def _parts(data: Sequence[Tensor]) -> tuple[Batch, Draws]:
+    return Batch(*data[: len(Batch._fields)]), Draws(*data[len(Batch._fields) :])
+
+
+def _norm(vector: Tensor) -> dict[str, Tensor]:
+    return {"gradient_norm": torch.linalg.vector_norm(vector, dim=-1)}

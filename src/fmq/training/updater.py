@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,13 +13,10 @@ from fmq.flow import curriculum_progress
 from fmq.training import divergence
 from fmq.training.adam import adam_step
 from fmq.training.capturing import captured
-from fmq.training.compiling import compiled
 from fmq.training.divergence import Divergence, Signs
 from fmq.training.learner import Learner
 from fmq.training.objective import Draws, Gradients, Objective
-from fmq.training.stacking import joint_gradients, stack, together
-
-Function = TypeVar("Function", bound=Callable[..., object])
+from fmq.training.stacking import graph_gradients, stack, together
 
 
 class Unsettled(NamedTuple):
@@ -45,8 +42,14 @@ class Updater:
     updater of the same learners would take them away from the first.
     """
 
-    def __init__(self, learners: Sequence[Learner], objective: Objective) -> None:
-        """Of learners with whatever they start from; `objective` is that of all updates."""
+    def __init__(
+        self, learners: Sequence[Learner], objective: Objective, compile: bool = False
+    ) -> None:
+        """Of learners with whatever they start from; `objective` is that of all updates.
+
+        Args:
+            compile: whether the gradient is a compiled program (`fmq.training.compiling`).
+        """
         first = learners[0]
         self.learners, self.objective, self.study = learners, objective, first.study
         self.vectors = first.vectors if len(learners) == 1 else together(learners)
@@ -54,11 +57,10 @@ class Updater:
         # To look at an update is to wait for it. A GPU's is looked at once the next is launched.
         self.looks_later = device.type != "cpu"
         self.unsettled: Unsettled | None = None
-        finish = partial(compiled, device=device) if self.study.training.compile else _as_it_is
-        if len(learners) == 1:
-            self.gradients = finish(partial(first.gradients, objective))
+        if len(learners) == 1 and not compile:
+            self.gradients = partial(first.gradients, objective)
         else:
-            self.gradients = joint_gradients(first, self.vectors, objective, finish)
+            self.gradients = graph_gradients(first, self.vectors, objective, compile)
         self.advance = self._advance
         if self.study.training.capture and device.type == "cuda":
             self.advance = captured(self._advance, [one.generator for one in learners])
@@ -146,10 +148,6 @@ def _unsettled(step: int, batches: Sequence[Batch], signs: Signs) -> Unsettled:
 
 def _at_once() -> None:
     """Nothing is to be waited for."""
-
-
-def _as_it_is(function: Function) -> Function:
-    return function
 
 
 def _metrics(found: Gradients) -> list[dict[str, float]]:

@@ -13,6 +13,7 @@ from fmq.evaluation import checkpoint_file, learned_from, load_learner, success_
 from fmq.policy import Policy, sampler_of
 from fmq.provenance import code_commit, package_versions
 from fmq.runs import Run
+from fmq.training import compiling
 from fmq.training.checkpoint import refuse_misfit
 from fmq.training.divergence import possible_values
 from fmq.training.learner import Learner
@@ -20,6 +21,9 @@ from fmq.training.objective import Objective
 from fmq.training.own_losses import find_actor_loss, try_once
 from fmq.training.shared import Shared
 from fmq.training.trackers import Tracker
+
+PAYS_FROM = 1000
+"""Updates from which on `training.compile: auto` takes a compiled program."""
 
 PACKAGES = ("fmq", "torch", "numpy", "gymnasium", "mujoco", "ogbench", "robosuite")
 
@@ -81,6 +85,16 @@ class Workbench:
     def _generator(self, purpose: str, *parts: int | str) -> torch.Generator:
         seed = self.run.derive_seed(purpose, self.run.name, *parts)
         return torch.Generator(self.device).manual_seed(seed)
+
+    @property
+    def compiles(self) -> bool:
+        """Whether its updates are a compiled program: the same for any run like it on this machine."""
+        wanted = self.run.study.training.compile
+        if wanted != "auto":
+            return wanted == "always"
+        return (
+            self.device.type == "cpu" and self.run.updates >= PAYS_FROM and compiling.has_compiler()
+        )
 
     def objective(self) -> Objective:
         """The run's losses: its actor loss, and its critic target."""
