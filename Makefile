@@ -15,7 +15,8 @@ PYTHON ?= $(shell for python in $(PYTHONS); do \
 INSTALL := $(ACTIVATE) python -m pip install --quiet --no-compile --constraint constraints.txt \
 	--only-binary :all: --no-binary rliable,connection_pool,robomimic,evdev
 
-.PHONY: study smoke-paper test lint docs install clean
+.PHONY: study smoke-paper test lint docs clean
+.PHONY: install install-robomimic install-test install-lint install-docs
 .NOTPARALLEL:
 
 study: install
@@ -40,11 +41,12 @@ lint: install-lint
 docs: install-docs
 	$(ACTIVATE) sphinx-build -b html -E -W --keep-going -n --quiet docs build/docs
 
-# The extras of pyproject.toml come on top of what the study needs, so none installs it anew.
+# Extras of pyproject.toml come on top of what the study needs, which is never installed anew for them.
 install: .venv/installed
-EXTRAS := $(addprefix install-,robomimic test lint docs)
-.PHONY: $(EXTRAS)
-$(EXTRAS): install-%: .venv/installed-%
+install-robomimic: .venv/installed-robomimic
+install-test: .venv/installed-test
+install-lint: .venv/installed-lint
+install-docs: .venv/installed-docs
 
 .venv/installed: pyproject.toml constraints.txt
 	@$(or $(PYTHON),false) -c "$(FITS)" 2> /dev/null || { echo "$(or $(PYTHON),$(PYTHONS)): no Python 3.11" \
