@@ -3,7 +3,6 @@ import json
 import h5py
 import numpy as np
 import pytest
-from helpers.extras import needs_robosuite
 from scipy.spatial.transform import Rotation
 
 from fmq.data.demonstrations import make_env_args
@@ -21,7 +20,7 @@ from fmq.envs.robosuite import (
 from fmq.errors import UserError
 from fmq.tasks import LOW_DIM, TaskSettings, parse_task
 
-pytestmark = needs_robosuite
+pytestmark = pytest.mark.usefixtures("robosuite")
 
 LARGE = 2**63 - 5
 ACTIONS = np.random.default_rng(0).uniform(-1, 1, (40, 7))

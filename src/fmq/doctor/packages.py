@@ -57,8 +57,10 @@ def package_findings(extra: str = "", source: str = "") -> Iterator[Finding]:
 def _is_of(requirement: Requirement, extra: str) -> bool:
     """Whether it is asked for because of the extra; without one, whether it is asked for anyway."""
     marker = requirement.marker
-    anyway = marker is None or marker.evaluate({"extra": ""})
-    return anyway if not extra or marker is None else marker.evaluate({"extra": extra}) > anyway
+    if marker is None:
+        return not extra
+    anyway = marker.evaluate({"extra": ""})
+    return marker.evaluate({"extra": extra}) and not anyway if extra else anyway
 
 
 def robomimic_findings(study: "Study") -> Iterator[Finding]:
