@@ -1,6 +1,7 @@
 """Fixtures and options shared by all tests."""
 
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -26,3 +27,9 @@ def _one_thread() -> None:
 def root() -> Path:
     """The repository's top folder."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def robosuite() -> ModuleType:
+    """The package behind RoboMimic's tasks; what asks for it is skipped where it is missing."""
+    return pytest.importorskip("robosuite", reason="no robosuite here: make install-robomimic")

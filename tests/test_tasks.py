@@ -1,10 +1,11 @@
 """What the names of tasks and data sets mean."""
 
+from types import ModuleType
+
 import gymnasium
 import numpy as np
 import ogbench  # noqa: F401  (registers the simulators)
 import pytest
-import robosuite
 from ogbench.utils import DATASET_URL
 
 from fmq.configuration import load_study
@@ -71,7 +72,9 @@ def paper_tasks(request: pytest.FixtureRequest) -> list[Task]:
     return [study.task(name) for name in study.tasks]
 
 
-def test_every_task_of_the_paper_has_a_simulator_that_exists(paper_tasks: list[Task]) -> None:
+def test_every_task_of_the_paper_has_a_simulator_that_exists(
+    paper_tasks: list[Task], robosuite: ModuleType
+) -> None:
     for task in paper_tasks:
         known = robosuite.ALL_ENVIRONMENTS if task.suite == "robomimic" else gymnasium.registry
         assert task.environment in known

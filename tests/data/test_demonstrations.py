@@ -34,12 +34,12 @@ def seed(number):
 
 
 @pytest.fixture(scope="module")
-def lift():
+def lift(robosuite):
     return make_simulator(make_env_args("Lift"))
 
 
 @pytest.fixture(scope="module")
-def can():
+def can(robosuite):
     return make_simulator(make_env_args("PickPlaceCan"))
 
 
@@ -183,9 +183,7 @@ def test_the_file_has_robomimic_s_layout(tmp_path, recorded):
             np.testing.assert_array_equal(group[name][()], array)
 
 
-def test_the_file_says_how_to_make_the_simulator():
-    import robosuite
-
+def test_the_file_says_how_to_make_the_simulator(robosuite):
     env_args = make_env_args("PickPlaceCan")
     assert (env_args["env_name"], env_args["type"]) == ("PickPlaceCan", 1)
     assert env_args["env_version"] == robosuite.__version__

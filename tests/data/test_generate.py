@@ -311,7 +311,7 @@ def test_random_episodes_record_the_state_behind_each_observation(environment):
 
 
 @pytest.fixture(scope="module")
-def lift(tmp_path_factory):
+def lift(robosuite, tmp_path_factory):
     folder = tmp_path_factory.mktemp("lift")
     generate_dataset(LIFT, settings(), folder, processes=1)
     return folder
@@ -350,6 +350,7 @@ def test_same_seed_same_robomimic_bytes_with_two_processes(lift, tmp_path):
     assert contents(tmp_path) == contents(lift)
 
 
+@pytest.mark.usefixtures("robosuite")
 @pytest.mark.parametrize("name", ["can-mh-low_dim", "square-mh-low_dim"])
 def test_random_robomimic_sets(tmp_path, in_process, name):
     sizes = {"episodes": 2, "validation_episodes": 1, "episode_length": 8}

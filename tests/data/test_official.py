@@ -161,7 +161,7 @@ def test_an_unknown_data_set_is_refused() -> None:
         find_source("nothing-v0")
 
 
-@pytest.mark.usefixtures("served")
+@pytest.mark.usefixtures("robosuite", "served")
 def test_a_robomimic_file_is_held_against_the_simulator(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import h5py
 import numpy as np
@@ -30,7 +31,7 @@ Change = Callable[[h5py.File], object]
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def stack(robosuite: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three demonstrations of a simulator that is not among RoboMimic's."""
     path = tmp_path_factory.mktemp("own") / "stack.hdf5"
     write_random(path, "Stack", episodes=3, steps=12)

@@ -15,6 +15,8 @@ from fmq.envs.robosuite import make_simulator, quaternions
 from fmq.errors import UserError
 from fmq.tasks import LOW_DIM, TaskSettings, parse_task
 
+pytestmark = pytest.mark.usefixtures("robosuite")
+
 SIZES = {"episodes": 2, "validation_episodes": 1, "seed": 0}
 SCRIPTED = ScriptedData(source="scripted", episode_length=60, action_noise=0.0, **SIZES)
 RANDOM = RandomData(source="random", episode_length=12, **SIZES)

@@ -52,7 +52,7 @@ class StandIn(ModuleType):
 
 
 @pytest.fixture(scope="module")
-def oracle():
+def oracle(robosuite):
     """The modules of RoboMimic that the tests use."""
     if importlib.util.find_spec("robomimic") is None:
         pytest.skip("robomimic is not installed: pip install --no-deps robomimic==0.3.0")
@@ -77,7 +77,7 @@ def oracle():
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(robosuite, tmp_path_factory):
     """Files of three episodes each; Lift's first is solved."""
     folder = tmp_path_factory.mktemp("robomimic")
     for environment, name in NAMES.items():

@@ -85,7 +85,9 @@ def check_snakemake(command: Command, words: list[str]) -> None:
 
 def check_make(command: Command, words: list[str]) -> None:
     for word in words:
-        assert word in make_targets() or re.match(r"(CORES|PYTHON)=", word), word
+        assert word in make_targets() or re.match(r"(CORES|PYTHON|PIP_EXTRA_INDEX_URL)=", word), (
+            word
+        )
 
 
 def check_python(command: Command, words: list[str]) -> None:

@@ -94,13 +94,14 @@ def doctor(*arguments):
 def test_the_default_study_runs_here(root, tmp_path):
     result = doctor(root / "config.yaml", "--results", tmp_path)
     assert result.exit_code == 0, result.output
-    for subject in ("Python", "package torch", "optional package robomimic", "processor", "Slurm",
+    for subject in ("Python", "package torch", "optional package robosuite", "processor", "Slurm",
                     "MuJoCo GL", "settings", "GPU", "results folder", "disk",
                     "simulator pointmaze-medium-singletask-task2-v0",
                     "data set pointmaze-medium-navigate-v0"):  # fmt: skip
         assert f"  {subject}: " in result.output
 
 
+@pytest.mark.usefixtures("robosuite")
 def test_the_paper_study_lacks_its_data_here(root, tmp_path, nowhere):
     result = doctor(root / "config.yaml", root / "config" / "paper.yaml", "--results", tmp_path)
     assert result.exit_code == 1

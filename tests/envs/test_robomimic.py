@@ -20,6 +20,8 @@ from fmq.envs.robosuite import (
 from fmq.errors import UserError
 from fmq.tasks import LOW_DIM, TaskSettings, parse_task
 
+pytestmark = pytest.mark.usefixtures("robosuite")
+
 LARGE = 2**63 - 5
 ACTIONS = np.random.default_rng(0).uniform(-1, 1, (40, 7))
 
@@ -279,7 +281,7 @@ def test_older_versions_are_refused(tmp_path, version):
         ("[1]", "no JSON"),
         ({"env_name": "Lift"}, "no JSON"),
         ({"env_name": "Lift", "env_kwargs": 3}, "no JSON"),
-        (make_env_args("PickPlaceCan"), "made in robosuite's 'PickPlaceCan'"),
+        ({"env_name": "PickPlaceCan", "env_kwargs": {}}, "made in robosuite's 'PickPlaceCan'"),
     ],
 )
 def test_files_that_do_not_tell_the_simulator(tmp_path, value, words):

@@ -87,6 +87,7 @@ def test_a_row_of_made_data_has_the_bytes_that_are_told(smoke: Study, tmp_path: 
     assert sizes.row_bytes == (bytes_of[1] - bytes_of[0]) / (2 * 50)
 
 
+@pytest.mark.usefixtures("robosuite")
 def test_robomimic_simulators_can_be_made_without_data(paper: Study, tmp_path: Path) -> None:
     task = paper.task("can-mh-low_dim")
     sizes = prepare_simulator(task, find_dataset(paper, task.dataset), tmp_path)

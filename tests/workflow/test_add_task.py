@@ -2,6 +2,7 @@
 
 import subprocess
 from pathlib import Path
+from types import ModuleType
 
 import h5py
 import pytest
@@ -73,7 +74,7 @@ def commands(word: str) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
+def reader(robosuite: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Reader:
     return Reader(tmp_path_factory.mktemp("reader"))
 
 

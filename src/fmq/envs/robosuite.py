@@ -35,6 +35,9 @@ _OVERRIDES = {
 ROBOSUITE_TYPE = 1
 """RoboMimic's number for simulators of robosuite."""
 
+INSTALL_EXTRA = "in fmq's clone, `make install-robomimic` or `pip install -e '.[robomimic]'`"
+"""How robosuite and what it needs come, for messages."""
+
 Observation = dict[str, np.ndarray]
 
 
@@ -99,7 +102,7 @@ def make_simulator(env_args: dict[str, Any], pictures: bool = False) -> Any:
         pictures: whether it can draw them, for which it wants a graphics library.
 
     Raises:
-        UserError: robosuite does not accept them.
+        UserError: robosuite does not accept them, or is not installed.
     """
     robosuite = import_robosuite()
     # A copy without shared parts: robosuite writes into what it is given.
@@ -117,10 +120,18 @@ def make_simulator(env_args: dict[str, Any], pictures: bool = False) -> Any:
 
 
 def import_robosuite() -> Any:
-    """The package, without its notes on optional packages and on every controller it loads."""
-    logging.getLogger("robosuite_logs").addFilter(_is_error)
-    import robosuite
+    """The package, without its notes on optional packages and on every controller it loads.
 
+    Raises:
+        UserError: it, or a package that it needs, is not installed.
+    """
+    logging.getLogger("robosuite_logs").addFilter(_is_error)
+    try:
+        import robosuite
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"package {error.name} is not installed, which RoboMimic's tasks need; {INSTALL_EXTRA}"
+        ) from None
     return robosuite
 
 
