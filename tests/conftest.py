@@ -1,9 +1,19 @@
 """Fixtures and options shared by all tests."""
 
+import os
 from pathlib import Path
 
-import pytest
-import torch
+# One thread per process, as the workers of a run are as many as the cores; read by torch's import.
+for library in ("OMP", "MKL", "OPENBLAS"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
+from hypothesis import settings  # noqa: E402
+
+# The same examples everywhere, however long a machine takes for one.
+settings.register_profile("fmq", deadline=None, derandomize=True)
+settings.load_profile("fmq")
 
 ROOT = Path(__file__).parent.parent
 

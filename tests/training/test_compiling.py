@@ -26,25 +26,43 @@ def weights_after(learner: Learner, loss: str, updates: int) -> torch.Tensor:
     return learner.vectors.weights.clone()
 
 
+def gradient_of(learner: Learner, loss: str) -> torch.Tensor:
+    """That of a first update, up to a factor: the average that Adam starts.
+
+    The weights after it tell little: where a gradient is nearly 0, Adam makes a whole step out of
+    its sign, which is rounding.
+    """
+    weights_after(learner, loss, 1)
+    return learner.vectors.moments.average
+
+
+def assert_close(found: torch.Tensor, expected: torch.Tensor, share: float) -> None:
+    """That two vectors are less than `share` of their length apart."""
+    assert expected.norm() > 0
+    assert (found - expected).norm() < share * expected.norm()
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_compiled_update_is_the_eager_one(loss: str) -> None:
-    start = make_learner().vectors.weights.clone()
-    eager = weights_after(make_learner(), loss, 2)
-    found = weights_after(make_learner(compiling()), loss, 2)
-    torch.testing.assert_close(found, eager, rtol=1e-5, atol=1e-5)
-    assert (found - start).abs().max() > 1e-3
+    assert_close(
+        gradient_of(make_learner(compiling()), loss), gradient_of(make_learner(), loss), 1e-5
+    )
 
 
-def test_wide_networks_and_rounded_selection_are_compiled_too() -> None:
-    """They take other products, those of oneDNN."""
+def wide(selection: str) -> Study:
+    """Networks that take other products, those of oneDNN."""
     networks = STUDY.networks.model_copy(update={"hidden_width": 256})
-    training = STUDY.training.model_copy(update={"selection": "bfloat16"})
-    study = STUDY.model_copy(update={"networks": networks, "training": training})
-    start = make_learner(study).vectors.weights.clone()
-    eager = weights_after(make_learner(study), "flow_map", 2)
-    found = weights_after(make_learner(compiling(study)), "flow_map", 2)
-    torch.testing.assert_close(found, eager, rtol=1e-4, atol=1e-4)
-    assert (found - start).abs().max() > 1e-3
+    training = STUDY.training.model_copy(update={"selection": selection})
+    return STUDY.model_copy(update={"networks": networks, "training": training})
+
+
+# A chunk that is chosen in bfloat16 is rounded to 2^-9 at every layer, wherever a CPU without such
+# products and a compiler do that; what the critics learn from it moves by about as much.
+@pytest.mark.parametrize(("selection", "share"), [("float32", 1e-5), ("bfloat16", 2**-9)])
+def test_wide_networks_and_rounded_selection_are_compiled_too(selection: str, share: float) -> None:
+    eager = gradient_of(make_learner(wide(selection)), "flow_map")
+    found = gradient_of(make_learner(compiling(wide(selection))), "flow_map")
+    assert_close(found, eager, share)
 
 
 def test_a_thousand_compiled_updates_end_where_eager_ones_do() -> None:
@@ -52,8 +70,7 @@ def test_a_thousand_compiled_updates_end_where_eager_ones_do() -> None:
     start = make_learner().vectors.weights.clone()
     eager = weights_after(make_learner(), "flow_map", 1000)
     found = weights_after(make_learner(compiling()), "flow_map", 1000)
-    apart, way = (found - eager).norm(), (eager - start).norm()
-    assert apart < 1e-4 * way
+    assert_close(found - start, eager - start, 1e-4)
 
 
 def test_without_a_compiler_there_is_one_line(monkeypatch) -> None:
