@@ -3,8 +3,10 @@
 PYTHON ?= python3
 CORES ?= all
 ACTIVATE := . .venv/bin/activate &&
+# A worker per core, the tests of a file in one of them: they may share what the file sets up.
+PYTEST := pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-.PHONY: study smoke-paper test lint docs clean
+.PHONY: study smoke-paper test test-all lint docs clean
 
 study: .venv/installed
 	$(ACTIVATE) snakemake --cores $(CORES)
@@ -14,8 +16,13 @@ smoke-paper: .venv/installed
 	$(ACTIVATE) snakemake --cores $(CORES) --directory build/smoke-paper \
 		--configfile config/paper.yaml config/smoke-paper.yaml
 
+# What every module does, and one whole study.
 test: .venv/installed
-	$(ACTIVATE) pytest
+	$(ACTIVATE) $(PYTEST) -m "not slow"
+
+# Also kills, damaged files, studies of every kind, each compiled path.
+test-all: .venv/installed
+	$(ACTIVATE) $(PYTEST)
 
 lint: .venv/installed
 	$(ACTIVATE) ruff check .

@@ -27,6 +27,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """The cores that this process may use, each with one worker; more than 8 gain nothing."""
+    return min(len(os.sched_getaffinity(0)), 8)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the folders of the longest tests first, so that no worker is left alone with one."""
+    items.sort(key=lambda item: item.path.parent.name not in ("workflow", "slurm", "faults"))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
     torch.set_num_threads(1)

@@ -10,7 +10,12 @@ from fmq.training.compiling import compiled
 from fmq.training.learner import Learner
 from fmq.training.updater import Updater
 
-LOSSES = ["diagonal", "flow_map", "fmq"]
+SLOW = pytest.mark.slow  # a compilation takes 15 s
+LOSSES = [
+    pytest.param("diagonal", marks=SLOW),
+    pytest.param("flow_map", marks=SLOW),
+    "fmq",
+]
 CPU = torch.device("cpu")
 
 
@@ -59,12 +64,14 @@ def wide(selection: str) -> Study:
 # A chunk that is chosen in bfloat16 is rounded to 2^-9 at every layer, wherever a CPU without such
 # products and a compiler do that; what the critics learn from it moves by about as much.
 @pytest.mark.parametrize(("selection", "share"), [("float32", 1e-5), ("bfloat16", 2**-9)])
+@SLOW
 def test_wide_networks_and_rounded_selection_are_compiled_too(selection: str, share: float) -> None:
     eager = gradient_of(make_learner(wide(selection)), "flow_map")
     found = gradient_of(make_learner(compiling(wide(selection))), "flow_map")
     assert_close(found, eager, share)
 
 
+@SLOW
 def test_a_thousand_compiled_updates_end_where_eager_ones_do() -> None:
     """Rounding differs, and grows with the updates as docs/performance.md says."""
     start = make_learner().vectors.weights.clone()
