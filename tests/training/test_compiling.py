@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from helpers.learners import STEP, STUDY, make_learner, objective, random_batch
+from helpers.learners import STEP, STUDY, assert_near, make_learner, objective, random_batch
 
 from fmq.errors import UserError
 from fmq.settings import Study
@@ -32,24 +32,14 @@ def weights_after(learner: Learner, loss: str, updates: int) -> torch.Tensor:
 
 
 def gradient_of(learner: Learner, loss: str) -> torch.Tensor:
-    """That of a first update, up to a factor: the average that Adam starts.
-
-    The weights after it tell little: where a gradient is nearly 0, Adam makes a whole step out of
-    its sign, which is rounding.
-    """
+    """That of a first update, up to a factor: the average that Adam starts."""
     weights_after(learner, loss, 1)
     return learner.vectors.moments.average
 
 
-def assert_close(found: torch.Tensor, expected: torch.Tensor, share: float) -> None:
-    """That two vectors are less than `share` of their length apart."""
-    assert expected.norm() > 0
-    assert (found - expected).norm() < share * expected.norm()
-
-
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_compiled_update_is_the_eager_one(loss: str) -> None:
-    assert_close(
+    assert_near(
         gradient_of(make_learner(compiling()), loss), gradient_of(make_learner(), loss), 1e-5
     )
 
@@ -68,7 +58,7 @@ def wide(selection: str) -> Study:
 def test_wide_networks_and_rounded_selection_are_compiled_too(selection: str, share: float) -> None:
     eager = gradient_of(make_learner(wide(selection)), "flow_map")
     found = gradient_of(make_learner(compiling(wide(selection))), "flow_map")
-    assert_close(found, eager, share)
+    assert_near(found, eager, share)
 
 
 @SLOW
@@ -77,7 +67,7 @@ def test_a_thousand_compiled_updates_end_where_eager_ones_do() -> None:
     start = make_learner().vectors.weights.clone()
     eager = weights_after(make_learner(), "flow_map", 1000)
     found = weights_after(make_learner(compiling()), "flow_map", 1000)
-    assert_close(found - start, eager - start, 1e-4)
+    assert_near(found - start, eager - start, 1e-4)
 
 
 def test_without_a_compiler_there_is_one_line(monkeypatch) -> None:

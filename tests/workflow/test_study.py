@@ -273,7 +273,7 @@ def test_a_browser_without_a_network_shows_the_report(project: Project, tmp_path
         *("--virtual-time-budget=5000", "--disable-background-networking"),
         *("--host-resolver-rules=MAP * ~NOTFOUND", f"--log-net-log={log}", report.as_uri()),
     ]
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert "Flow map policies with optimal Q-guidance, as a study: smoke" in shown.stdout
     for category in ("tables", "figures", "settings"):
         assert re.search(rf">\s*{category}\s*<", shown.stdout)
