@@ -2,6 +2,8 @@
 # it what they need, and run.
 CORES ?= all
 ACTIVATE := . .venv/bin/activate &&
+# A worker per core, the tests of a file in one of them: they may share what the file sets up.
+PYTEST := pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 # The newest Python that fmq supports, which runs and can make environments; PYTHON=... names another.
 FITS := import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))
@@ -15,7 +17,7 @@ PYTHON ?= $(shell for python in $(PYTHONS); do \
 INSTALL := $(ACTIVATE) python -m pip install --quiet --no-compile --constraint constraints.txt \
 	--only-binary :all: --no-binary rliable,connection_pool,robomimic,evdev
 
-.PHONY: study smoke-paper test lint docs clean
+.PHONY: study smoke-paper test test-all lint docs clean
 .PHONY: install install-robomimic install-test install-lint install-docs
 .NOTPARALLEL:
 
@@ -27,8 +29,13 @@ smoke-paper: install-robomimic
 	$(ACTIVATE) snakemake --cores $(CORES) --directory build/smoke-paper \
 		--configfile config/paper.yaml config/smoke-paper.yaml
 
+# What every module does, and one whole study.
 test: install-test
-	$(ACTIVATE) pytest
+	$(ACTIVATE) $(PYTEST) -m "not slow"
+
+# Also kills, damaged files, studies of every kind, each compiled path.
+test-all: install-test
+	$(ACTIVATE) $(PYTEST)
 
 lint: install-lint
 	$(ACTIVATE) ruff check .

@@ -1,10 +1,20 @@
 """Fixtures and options shared by all tests."""
 
+import os
 from pathlib import Path
 from types import ModuleType
 
-import pytest
-import torch
+# One thread per process, as the workers of a run are as many as the cores; read by torch's import.
+for library in ("OMP", "MKL", "OPENBLAS"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
+from hypothesis import settings  # noqa: E402
+
+# The same examples everywhere, however long a machine takes for one.
+settings.register_profile("fmq", deadline=None, derandomize=True)
+settings.load_profile("fmq")
 
 ROOT = Path(__file__).parent.parent
 
@@ -16,6 +26,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=Path(__file__).parent / "data" / "reference.npz",
         help="file of reference values for tests/test_reference.py",
     )
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """The cores that this process may use, each with one worker; more than 8 gain nothing."""
+    return min(len(os.sched_getaffinity(0)), 8)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the folders of the longest tests first, so that no worker is left alone with one."""
+    items.sort(key=lambda item: item.path.parent.name not in ("workflow", "slurm", "faults"))
 
 
 @pytest.fixture(autouse=True, scope="session")

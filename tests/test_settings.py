@@ -174,3 +174,34 @@ def test_overlays_merge_mappings_and_replace_the_rest(tmp_path: Path) -> None:
     assert study.seeds == [7]
     assert study.online.steps == 5
     assert study.online.update_every == default()["online"]["update_every"]
+
+
+TASK = "pointmaze-medium-navigate-singletask-task2-v0"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("bogus: 1", ["bogus", "unknown key", "allowed", "tasks"]),
+        ("online: {stepz: 1}", ["online.stepz", "unknown key", "start_training"]),
+        ("tasks: [nowhere-v0]", ["tasks", "nowhere-v0", "allowed"]),
+        ("seeds: []", ["seeds", "at least 1"]),
+        ("seeds: [0, 0]", ["seeds", "twice"]),
+        ("online: {steps: -1}", ["online.steps", "greater than or equal to 1", "-1"]),
+        ("methods: [sac]", ["methods", "sac", "fmq, mvp, qc"]),
+        ("samplers: [qc+qgbs]", ["samplers", "qc", "flow map"]),
+        (f"task_settings: {{{TASK}: {{discount: 2}}}}", [TASK, "discount", "less than 1"]),
+        ("task_settings: {typo: {discount: 0.9}}", ["typo", "allowed"]),
+    ],
+)
+def test_a_bad_setting_is_one_line_that_tells_what_is_allowed(
+    tmp_path: Path, change: str, words: list[str]
+) -> None:
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text(change)
+    with pytest.raises(UserError) as error:
+        load_study(ROOT / "config.yaml", overlay)
+    told = str(error.value)
+    assert "\n" not in told
+    for word in words:
+        assert word in told

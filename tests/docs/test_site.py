@@ -121,6 +121,7 @@ def test_the_reference_is_generated_without_torch() -> None:
     assert result.returncode == 0
 
 
+@pytest.mark.slow
 def test_a_fault_fails_the_build(tmp_path: Path) -> None:
     """With the project's own configuration, on pages that have a fault each, and one without."""
     source = tmp_path / "docs"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import safetensors.torch
+from helpers.sharing import made_once
 from torch import Tensor
 
 from fmq.configuration import load_study
@@ -41,16 +42,18 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
 @pytest.fixture(scope="session")
 def results(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A results folder with the runs of FMQ and QC; not to be changed."""
-    folder = tmp_path_factory.mktemp("results")
-    (name,) = study.dataset_names()
-    generate_dataset(name, find_dataset(study, name), dataset_folder(folder, name), 1)
-    for run in ("pretrain-warmup", "distill-esd", "pretrain-full"):
-        train_offline([make_run(study, TASK, 0, run)], folder)
-    for run in ("finetune-fmq", "finetune-qc"):
-        finetune([make_run(study, TASK, 0, run)], folder)
-    for sampler in ("best_of_n", "qgbs"):
-        evaluate_checkpoint(make_run(study, TASK, 0, "finetune-fmq"), sampler, folder)
-    return folder
+
+    def make(folder: Path) -> None:
+        (name,) = study.dataset_names()
+        generate_dataset(name, find_dataset(study, name), dataset_folder(folder, name), 1)
+        for run in ("pretrain-warmup", "distill-esd", "pretrain-full"):
+            train_offline([make_run(study, TASK, 0, run)], folder)
+        for run in ("finetune-fmq", "finetune-qc"):
+            finetune([make_run(study, TASK, 0, run)], folder)
+        for sampler in ("best_of_n", "qgbs"):
+            evaluate_checkpoint(make_run(study, TASK, 0, "finetune-fmq"), sampler, folder)
+
+    return made_once(tmp_path_factory, "finished", make)
 
 
 @pytest.fixture(scope="session")
@@ -61,9 +64,11 @@ def fmq_run(study: Study) -> Run:
 @pytest.fixture(scope="session")
 def exported(fmq_run: Run, results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The policy of FMQ with its one-step program; not to be changed."""
-    folder = tmp_path_factory.mktemp("exported") / "policy"
-    export_run(fmq_run, results, folder, one_step=True)
-    return folder
+
+    def make(folder: Path) -> None:
+        export_run(fmq_run, results, folder / "policy", one_step=True)
+
+    return made_once(tmp_path_factory, "exported", make) / "policy"
 
 
 @pytest.fixture

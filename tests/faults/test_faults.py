@@ -10,6 +10,7 @@ import pytest
 PROGRAM = Path(__file__).parents[2] / "benchmarks" / "faults.py"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("what", "kills"), [("stages", 4), ("snakemake", 1)])
 def test_what_is_killed_ends_as_if_undisturbed(what: str, kills: int) -> None:
     command = [sys.executable, str(PROGRAM), what, "--kills", str(kills), "--seed", "1"]

@@ -17,6 +17,7 @@ def test_every_reader_is_in_the_short_run(program):
 
 
 @pytest.mark.parametrize("reader", READERS)
+@pytest.mark.slow
 def test_damaged_files_are_refused_or_rightly_read(program, reader, tmp_path):
     report = program.fuzz(reader, INPUTS.get(reader, 300), seed=0, keep=tmp_path / "faults")
     assert report["faults"] == 0, json.dumps(report, indent=2)

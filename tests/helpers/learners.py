@@ -40,6 +40,16 @@ def objective(loss: str, learner: Learner) -> Objective:
     return Objective(ACTOR_LOSSES[loss], sampler, "min")
 
 
+def assert_near(found: Tensor, expected: Tensor, share: float) -> None:
+    """Assert that two vectors are less than `share` of their length apart.
+
+    So are gradients of which rounding differs, and Adam's averages of them. Weights need not be:
+    Adam's first steps are the gradient's signs, which are rounding where it is nearly 0.
+    """
+    assert expected.norm() > 0
+    assert (found - expected).norm() < share * expected.norm()
+
+
 def random_batch(seed: int = 0) -> Batch:
     generator = torch.Generator().manual_seed(seed)
 

@@ -18,7 +18,7 @@ def runs(process: int) -> bool:
         return False
 
 
-def all_end(processes: set[int], seconds: float = 30) -> bool:
+def all_end(processes: set[int], seconds: float = 300) -> bool:
     """Whether all of some processes end within some time."""
     end = time.monotonic() + seconds
     while any(map(runs, processes)):

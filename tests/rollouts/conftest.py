@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from helpers.sharing import made_once
 
 from fmq.configuration import load_study
 from fmq.data.generate import generate_dataset
@@ -43,15 +44,17 @@ def run(study: Study) -> Run:
 @pytest.fixture(scope="session")
 def recorded(study: Study, run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A results folder; not to be changed."""
-    folder = tmp_path_factory.mktemp("results")
-    (name,) = study.dataset_names()
-    generate_dataset(name, find_dataset(study, name), dataset_folder(folder, name), 1)
-    for offline in ("pretrain-warmup", "distill-esd"):
-        train_offline([make_run(study, TASK, 0, offline)], folder)
-    finetune([run], folder)
-    evaluate_checkpoint(run, run.sampler, folder)
-    record_rollouts(study, TASK, 0, "fmq", folder)
-    return folder
+
+    def make(folder: Path) -> None:
+        (name,) = study.dataset_names()
+        generate_dataset(name, find_dataset(study, name), dataset_folder(folder, name), 1)
+        for offline in ("pretrain-warmup", "distill-esd"):
+            train_offline([make_run(study, TASK, 0, offline)], folder)
+        finetune([run], folder)
+        evaluate_checkpoint(run, run.sampler, folder)
+        record_rollouts(study, TASK, 0, "fmq", folder)
+
+    return made_once(tmp_path_factory, "recorded", make)
 
 
 @pytest.fixture

@@ -74,6 +74,7 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("slurm")
 def test_a_cancelled_and_a_requeued_job_leave_the_scores_of_a_local_run(
     local: Path, tmp_path: Path

@@ -154,7 +154,7 @@ def test_a_run_elsewhere_is_judged_by_its_last_line(folder, age: float, expected
     assert state.state == expected
     if expected == "running":
         assert state.host == ELSEWHERE
-        assert state.silence == pytest.approx(age, abs=5)
+        assert state.silence >= age
         assert f"on {ELSEWHERE}" in as_text(folder.study, folder.states())
 
 

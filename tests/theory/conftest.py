@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from helpers.sharing import made_once
 
 from fmq.configuration import load_study
 from fmq.data.generate import generate_dataset
@@ -28,11 +29,13 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
 @pytest.fixture(scope="session")
 def measured(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A results folder with the runs and their measurements; not to be changed."""
-    results = tmp_path_factory.mktemp("measured")
-    (name,) = study.dataset_names()
-    generate_dataset(name, find_dataset(study, name), dataset_folder(results, name), 1)
-    for run in RUNS:
-        train_offline([make_run(study, TASK, 0, run)], results)
-    finetune([make_run(study, TASK, 0, "finetune-fmq")], results)
-    measure_theory(study, TASK, 0, results)
-    return results
+
+    def make(results: Path) -> None:
+        (name,) = study.dataset_names()
+        generate_dataset(name, find_dataset(study, name), dataset_folder(results, name), 1)
+        for run in RUNS:
+            train_offline([make_run(study, TASK, 0, run)], results)
+        finetune([make_run(study, TASK, 0, "finetune-fmq")], results)
+        measure_theory(study, TASK, 0, results)
+
+    return made_once(tmp_path_factory, "measured", make)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.sharing import made_once
 
 from fmq.configuration import load_study
 from fmq.data.generate import generate_dataset
@@ -93,11 +94,12 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> Study:
 def undisturbed(
     smoke: Study, disturbance: Disturbance, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    results = tmp_path_factory.mktemp("undisturbed")
-    generate_dataset(DATASET, find_dataset(smoke, DATASET), dataset_folder(results, DATASET), 1)
-    for name in STAGES:
-        disturbance.train(smoke, name, results)
-    return results
+    def make(results: Path) -> None:
+        generate_dataset(DATASET, find_dataset(smoke, DATASET), dataset_folder(results, DATASET), 1)
+        for name in STAGES:
+            disturbance.train(smoke, name, results)
+
+    return made_once(tmp_path_factory, "undisturbed", make)
 
 
 @pytest.fixture

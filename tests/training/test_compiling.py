@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from helpers.learners import STEP, STUDY, make_learner, objective, random_batch
+from helpers.learners import STEP, STUDY, assert_near, make_learner, objective, random_batch
 
 from fmq.errors import UserError
 from fmq.settings import Study
@@ -10,53 +10,62 @@ from fmq.training.compiling import compiled
 from fmq.training.learner import Learner
 from fmq.training.updater import Updater
 
-LOSSES = ["diagonal", "flow_map", "fmq"]
-CPU = torch.device("cpu")
+SLOW = pytest.mark.slow  # a compilation takes 15 s
+LOSSES = [
+    pytest.param("diagonal", marks=SLOW),
+    pytest.param("flow_map", marks=SLOW),
+    "fmq",
+]
 
 
-def compiling(study: Study = STUDY) -> Study:
-    training = study.training.model_copy(update={"compile": True})
-    return study.model_copy(update={"training": training})
-
-
-def weights_after(learner: Learner, loss: str, updates: int) -> torch.Tensor:
-    updater = Updater([learner], objective(loss, learner))
+def weights_after(
+    learner: Learner, loss: str, updates: int, compile: bool = False
+) -> torch.Tensor:
+    updater = Updater([learner], objective(loss, learner), compile)
     for step in range(updates):
         updater.update([random_batch(step)], STEP + step)
     return learner.vectors.weights.clone()
 
 
+def gradient_of(learner: Learner, loss: str, compile: bool = False) -> torch.Tensor:
+    """That of a first update, up to a factor: the average that Adam starts."""
+    weights_after(learner, loss, 1, compile)
+    return learner.vectors.moments.average
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_compiled_update_is_the_eager_one(loss: str) -> None:
-    start = make_learner().vectors.weights.clone()
-    eager = weights_after(make_learner(), loss, 2)
-    found = weights_after(make_learner(compiling()), loss, 2)
-    torch.testing.assert_close(found, eager, rtol=1e-5, atol=1e-5)
-    assert (found - start).abs().max() > 1e-3
+    found = gradient_of(make_learner(), loss, compile=True)
+    assert_near(found, gradient_of(make_learner(), loss), 1e-5)
 
 
-def test_wide_networks_and_rounded_selection_are_compiled_too() -> None:
-    """They take other products, those of oneDNN."""
+def wide(selection: str) -> Study:
+    """Networks that take other products, those of oneDNN."""
     networks = STUDY.networks.model_copy(update={"hidden_width": 256})
-    training = STUDY.training.model_copy(update={"selection": "bfloat16"})
-    study = STUDY.model_copy(update={"networks": networks, "training": training})
-    start = make_learner(study).vectors.weights.clone()
-    eager = weights_after(make_learner(study), "flow_map", 2)
-    found = weights_after(make_learner(compiling(study)), "flow_map", 2)
-    torch.testing.assert_close(found, eager, rtol=1e-4, atol=1e-4)
-    assert (found - start).abs().max() > 1e-3
+    training = STUDY.training.model_copy(update={"selection": selection})
+    return STUDY.model_copy(update={"networks": networks, "training": training})
 
 
+# A chunk that is chosen in bfloat16 is rounded to 2^-9 at every layer, wherever a CPU without such
+# products and a compiler do that; what the critics learn from it moves by about as much.
+@pytest.mark.parametrize(("selection", "share"), [("float32", 1e-5), ("bfloat16", 2**-9)])
+@SLOW
+def test_wide_networks_and_rounded_selection_are_compiled_too(selection: str, share: float) -> None:
+    eager = gradient_of(make_learner(wide(selection)), "flow_map")
+    found = gradient_of(make_learner(wide(selection)), "flow_map", compile=True)
+    assert_near(found, eager, share)
+
+
+@SLOW
 def test_a_thousand_compiled_updates_end_where_eager_ones_do() -> None:
     """Rounding differs, and grows with the updates as docs/performance.md says."""
     start = make_learner().vectors.weights.clone()
     eager = weights_after(make_learner(), "flow_map", 1000)
-    found = weights_after(make_learner(compiling()), "flow_map", 1000)
-    apart, way = (found - eager).norm(), (eager - start).norm()
-    assert apart < 1e-4 * way
+    found = weights_after(make_learner(), "flow_map", 1000, compile=True)
+    assert_near(found - start, eager - start, 1e-4)
 
 
 def test_without_a_compiler_there_is_one_line(monkeypatch) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
-    with pytest.raises(UserError, match="no C\\+\\+ compiler 'no-such-compiler' here; install one"):
-        compiled(lambda: None, CPU)
+    with pytest.raises(UserError, match="no-such-compiler"):
+        compiled(torch.sin, [torch.zeros(1)], "sine")

@@ -37,7 +37,7 @@ class Holder:
         return bool(select.select([self.process.stdout], [], [], seconds)[0])
 
     def card(self) -> int:
-        assert self.has_answered(30), "no place was given"
+        assert self.has_answered(300), "no place was given"
         return int(self.process.stdout.readline())
 
     def end(self, kill: bool) -> None:

@@ -75,7 +75,7 @@ def test_a_signal_to_all_processes_of_an_evaluation_stops_the_command_as_ever(
         assert parent.poll() is None, parent.stderr and parent.stderr.read()
         time.sleep(0.02)
     os.killpg(parent.pid, signal.SIGTERM)
-    _, errors = parent.communicate(timeout=60)
+    _, errors = parent.communicate(timeout=600)
     assert parent.returncode == 75
     assert errors.splitlines()[-1] == "fmq: stopped as asked; the same command goes on from here"
     assert all_end(started)

@@ -202,7 +202,7 @@ def test_a_stopped_command_has_an_exit_code_of_its_own(smoke: Study, results: Pa
     while not list(scratch.rglob("progress.pt")):
         assert process.poll() is None, process.stderr and process.stderr.read()
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=600)
     assert process.returncode == 75
     assert errors.splitlines()[-1] == "fmq: stopped as asked; the same command goes on from here"
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from helpers.learners import STEP, STUDY, make_learner, objective, random_batch
+from helpers.learners import STEP, STUDY, assert_near, make_learner, objective, random_batch
 from torch import Tensor
 
 from fmq import fused
@@ -53,6 +53,16 @@ def weights(learner: Learner) -> Tensor:
     return torch.cat([torch.nn.utils.parameters_to_vector(one.parameters()) for one in networks])
 
 
+def average(learner: Learner) -> Tensor:
+    """Adam's, of its gradients."""
+    return learner.vectors.moments.average
+
+
+def assert_learned_alike(found: list[Learner], expected: list[Learner]) -> None:
+    for one, other in zip(found, expected, strict=True):
+        assert_near(average(one), average(other), 1e-5)
+
+
 EAGER = [(loss, STUDY) for loss in LOSSES]
 COMPILED = ("fmq", with_training(compile=True))  # takes 15 s: one loss stands for all
 
@@ -62,9 +72,10 @@ def test_together_as_one_by_one(loss: str, study: Study) -> None:
     alone, together = learners(), learners(study)
     start = [weights(learner).detach().clone() for learner in alone]
     expected, found = train_one_by_one(alone, loss), train(together, loss)
+    assert_learned_alike(together, alone)
     for before, one, other in zip(start, alone, together, strict=True):
-        torch.testing.assert_close(weights(other), weights(one), rtol=1e-5, atol=1e-5)
         assert (weights(one) - before).abs().max() > 1e-3
+        assert_near(weights(other) - before, weights(one) - before, 0.1)  # but for a few signs
     for row, other_row in zip(expected, found, strict=True):
         assert row.keys() == other_row.keys()
         for name, value in row.items():
@@ -117,20 +128,21 @@ def test_wide_networks_are_stacked_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """Alone they take oneDNN's products, which know no batches of weights, and tiles of rows."""
     monkeypatch.setattr(fused, "TILE", 16)
     networks = STUDY.networks.model_copy(update={"hidden_width": 256})
-    assert_an_update_agrees(STUDY.model_copy(update={"networks": networks}))
+    assert_an_update_agrees(STUDY.model_copy(update={"networks": networks}), 1e-5)
 
 
 def test_rounded_selection_is_that_of_each_learner() -> None:
-    assert_an_update_agrees(with_training(selection="bfloat16"))
+    # Chunks are rounded to 2^-9, by a CPU without such products at other places.
+    assert_an_update_agrees(with_training(selection="bfloat16"), 2**-9)
 
 
-def assert_an_update_agrees(study: Study) -> None:
+def assert_an_update_agrees(study: Study, share: float) -> None:
     """Together and one by one."""
     alone, together = learners(study), learners(study)
     train_one_by_one(alone, "flow_map", updates=1)
     train(together, "flow_map", updates=1)
     for one, other in zip(alone, together, strict=True):
-        torch.testing.assert_close(weights(other), weights(one), rtol=1e-4, atol=1e-4)
+        assert_near(average(other), average(one), share)
 
 
 def test_a_loss_may_look_at_the_weights() -> None:
@@ -148,8 +160,7 @@ def test_a_loss_may_look_at_the_weights() -> None:
     for learner, batch, row in zip(alone, batches, rows, strict=True):
         (expected,) = Updater([learner], aim).update([batch], STEP, measure=True)
         assert row == pytest.approx(expected, rel=1e-4)
-    for one, other in zip(alone, together, strict=True):
-        torch.testing.assert_close(weights(other), weights(one), rtol=1e-5, atol=1e-5)
+    assert_learned_alike(together, alone)
 
 
 def test_numbers_stay_where_they_are() -> None:

@@ -16,6 +16,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return Project(tmp_path_factory.mktemp("project"))
 
 
+@pytest.mark.slow
 def test_the_page_step_by_step(project: Project) -> None:
     folder = project.folder
     loss, row, study, sampler, its_row, again, check, run_it = blocks(

@@ -86,6 +86,7 @@ def test_every_block_of_the_page_is_followed() -> None:
     assert len(followed) + len(commands("my_stack.yaml")) == len(given)
 
 
+@pytest.mark.slow
 def test_a_task_of_ogbench(reader: Reader) -> None:
     """Up to its data, which are those in `data_dir`: the rest is as for any other task."""
     check, dry, run = commands("--configfile antsoccer.yaml\n")
@@ -98,6 +99,7 @@ def test_a_task_of_ogbench(reader: Reader) -> None:
         assert manifest["source"].startswith(source or "a file of the study's own, my_antsoccer")
 
 
+@pytest.mark.slow
 def test_a_file_of_one_s_own(reader: Reader) -> None:
     check, run, status, export, play = commands("my_stack.yaml")
     assert '"path": "my_stack.hdf5"' in reader.give(check)
@@ -113,6 +115,7 @@ def test_a_file_of_one_s_own(reader: Reader) -> None:
     assert link.resolve() == (reader.folder / "my_stack.hdf5").resolve()
 
 
+@pytest.mark.slow
 def test_a_changed_file_is_taken_again_and_a_missing_one_is_named(reader: Reader) -> None:
     overlay = ["my_stack.yaml", "config/smoke.yaml", "small.yaml", "short.yaml"]
     file = reader.folder / "my_stack.hdf5"

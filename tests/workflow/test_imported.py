@@ -20,6 +20,7 @@ imported:
 samplers: []
 """
 RUNS = f"results/runs/{TASK}"
+pytestmark = pytest.mark.slow
 WORDS = (
     "FMQ, authors': not trained here but read from others' files such as params_online_sd000.pkl"
 )

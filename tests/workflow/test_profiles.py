@@ -54,7 +54,12 @@ def test_the_paper_study_has_every_job(cluster: str) -> None:
     }
     expected["total"] = sum(expected.values())
     assert job_stats(cluster) == expected
-    assert job_stats(dry_run("--cores", "8", "--configfile", "config/paper.yaml")) == expected
+
+
+@pytest.mark.slow
+def test_the_paper_study_is_the_same_without_a_cluster(cluster: str) -> None:
+    here = dry_run("--cores", "8", "--configfile", "config/paper.yaml")
+    assert job_stats(here) == job_stats(cluster)
 
 
 def test_jobs_on_the_cluster_ask_for_a_gpu_memory_and_time(cluster: str) -> None:
@@ -70,12 +75,14 @@ def test_jobs_on_the_cluster_ask_for_a_gpu_memory_and_time(cluster: str) -> None
             assert f"runtime={MINUTES[rule]}," in job
 
 
+@pytest.mark.slow
 def test_no_gpu_is_asked_for_on_the_cpu() -> None:
     output = dry_run("--cores", "8", "--config", "device=cpu")
     assert "rule pretrain:" in output
     assert "gpu=1" not in output
 
 
+@pytest.mark.slow
 def test_a_stack_is_one_job_for_all_seeds(tmp_path: Path) -> None:
     """Of the paper's study on a cluster: twelve tasks of five seeds."""
     overlay = tmp_path / "stacked.yaml"

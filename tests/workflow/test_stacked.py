@@ -16,6 +16,9 @@ training: {{stack_seeds: true}}
 """
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The study up to its scores, run once."""

@@ -77,6 +77,7 @@ def test_generated_data_is_named_as_such_in_every_table(project: Project) -> Non
         )
 
 
+@pytest.mark.slow
 def test_convergence_and_trust_region_are_made_on_request(project: Project) -> None:
     results = project.folder / "results"
     targets = ("convergence", "trust_region")
@@ -108,6 +109,7 @@ def test_editing_a_comment_reruns_nothing(project: Project) -> None:
     assert project.planned() == set()
 
 
+@pytest.mark.slow
 def test_other_processes_for_simulators_rerun_nothing(project: Project) -> None:
     assert project.planned("evaluation: {processes: 2}") == set()
 
@@ -128,8 +130,8 @@ def test_a_tasks_setting_reruns_that_task_alone(project: Project) -> None:
     ("change", "runs"),
     [
         ("fmq: {eta: 0.5}", {"finetune-fmq"}),
-        ("sampling: {qgbs_eta: 0.1}", set()),
-        ("device: cpu", set()),
+        pytest.param("sampling: {qgbs_eta: 0.1}", set(), marks=pytest.mark.slow),
+        pytest.param("device: cpu", set(), marks=pytest.mark.slow),
     ],
 )
 def test_a_setting_reruns_what_it_shapes(project: Project, change: str, runs: set[str]) -> None:
@@ -143,6 +145,7 @@ def test_the_statistics_section_shapes_no_run(project: Project) -> None:
     assert "results/statistics/aggregates.csv" in planned
 
 
+@pytest.mark.slow
 def test_a_setting_that_changes_no_score_remakes_the_tables(project: Project) -> None:
     """Their captions name the settings, and an interrupted run must not leave those of others."""
     planned = project.planned("published: true")
@@ -178,35 +181,19 @@ def test_a_dry_run_imports_no_torch(project: Project) -> None:
     assert result.returncode == 0, result.stderr
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ("bogus: 1", ["bogus", "unknown key", "allowed", "tasks"]),
-        ("online: {stepz: 1}", ["online.stepz", "unknown key", "start_training"]),
-        ("tasks: [nowhere-v0]", ["tasks", "nowhere-v0", "allowed"]),
-        ("seeds: []", ["seeds", "at least 1"]),
-        ("seeds: [0, 0]", ["seeds", "twice"]),
-        ("online: {steps: -1}", ["online.steps", "greater than or equal to 1", "-1"]),
-        ("methods: [sac]", ["methods", "sac", "fmq, mvp, qc"]),
-        ("samplers: [qc+qgbs]", ["samplers", "qc", "flow map"]),
-        (f"task_settings: {{{TASK2}: {{discount: 2}}}}", [TASK2, "discount", "less than 1"]),
-        ("task_settings: {typo: {discount: 0.9}}", ["typo", "allowed"]),
-    ],
-)
-def test_a_bad_setting_is_one_line_and_makes_nothing(
-    tmp_path: Path, change: str, words: list[str]
-) -> None:
+def test_a_bad_setting_is_one_line_and_makes_nothing(tmp_path: Path) -> None:
+    """Which settings are bad, and what is told of them: tests/test_settings.py."""
     project = Project(tmp_path)
-    result = project.snakemake(*project.overlay(change))
+    result = project.snakemake(*project.overlay("online: {stepz: 1}"))
     assert result.returncode != 0
     told = [line for line in result.stderr.splitlines() if line.startswith("fmq: ")]
     assert len(told) == 1
+    assert "online.stepz" in told[0]
     assert "Traceback" not in result.stderr
-    for word in words:
-        assert word in told[0]
     assert not (tmp_path / "results").exists()
 
 
+@pytest.mark.slow
 def test_the_theorem_is_checked_on_request(project: Project) -> None:
     assert not (project.folder / "results" / "theory").exists()
     result = project.snakemake(*project.overlay("{}"), "--", "theory")
@@ -227,6 +214,7 @@ def test_the_theorem_is_checked_on_request(project: Project) -> None:
         assert set(re.findall(r"^(?:local)?rule (\w+):", told, re.MULTILINE)) == rules
 
 
+@pytest.mark.slow
 def test_episodes_are_shown_on_request(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MUJOCO_GL", "disabled")  # so that it is the same on every machine
     page = f"results/rollouts/{TASK4}/fmq.html"
@@ -263,6 +251,7 @@ def test_the_report_shows_tables_and_figures_in_one_file(project: Project) -> No
     assert not re.search(r"<(?:script|link|img)[^>]+(?:src|href)=[\"']?https?:", text)
 
 
+@pytest.mark.slow
 def test_a_report_of_another_study_is_refused(project: Project) -> None:
     report = project.folder / "results" / "other.html"
     result = project.snakemake(*project.overlay("fmq: {eta: 0.5}"), "--report", str(report))
@@ -272,6 +261,7 @@ def test_a_report_of_another_study_is_refused(project: Project) -> None:
     assert not report.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium here")
 def test_a_browser_without_a_network_shows_the_report(project: Project, tmp_path: Path) -> None:
     report = project.folder / "results" / "report.html"
@@ -283,7 +273,7 @@ def test_a_browser_without_a_network_shows_the_report(project: Project, tmp_path
         *("--virtual-time-budget=5000", "--disable-background-networking"),
         *("--host-resolver-rules=MAP * ~NOTFOUND", f"--log-net-log={log}", report.as_uri()),
     ]
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert "Flow map policies with optimal Q-guidance, as a study: smoke" in shown.stdout
     for category in ("tables", "figures", "settings"):
         assert re.search(rf">\s*{category}\s*<", shown.stdout)
