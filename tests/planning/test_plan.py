@@ -36,11 +36,11 @@ def test_seconds_of_jobs_by_hand(smoke: Study, rates: Rates) -> None:
     # 505 steps in two processes, and one simulator
     assert first["dataset"] == pytest.approx(start + 0.5 + 505 * 0.001 / 2)
     assert first["pretrain pretrain-warmup best_of_n_euler"] == pytest.approx(start + 10 * 0.1)
-    # four simulators, 30 updates, 200 steps in 10 calls
-    distill = start + 4 * 0.5 + 30 * 0.1 + 200 * 0.001 + 10 * 0.02
+    # four simulators, 30 updates, 400 steps in 20 calls
+    distill = start + 4 * 0.5 + 30 * 0.1 + 400 * 0.001 + 20 * 0.02
     assert first["distill distill-esd best_of_n"] == pytest.approx(distill)
-    # five simulators, 20 updates, 60 steps to learn from, 400 more in 20 calls
-    online = start + 5 * 0.5 + 20 * 0.1 + 60 * 0.01 + 400 * 0.001 + 20 * 0.03
+    # five simulators, 20 updates, 60 steps to learn from, 600 more in 30 calls
+    online = start + 5 * 0.5 + 20 * 0.1 + 60 * 0.01 + 600 * 0.001 + 30 * 0.03
     assert first["finetune finetune-qc best_of_n_euler"] == pytest.approx(online)
     evaluation = start + 4 * 0.5 + 200 * 0.001 + 10 * 0.04
     assert first["evaluate finetune-mvp qgbs"] == pytest.approx(evaluation)
@@ -89,7 +89,7 @@ def test_bytes_of_official_data_are_known_where_their_rows_are(paper: Study, rat
 def test_a_run_leaves_a_checkpoint_and_episodes(smoke: Study, rates: Rates) -> None:
     jobs = {job.name.split("/")[-1]: job for job in study_jobs(smoke)}
     assert run_bytes(jobs["pretrain-warmup"], rates) == 1_000_000
-    assert run_bytes(jobs["finetune-fmq"], rates) == 1_000_000 + 8 * EPISODE_BYTES
+    assert run_bytes(jobs["finetune-fmq"], rates) == 1_000_000 + 12 * EPISODE_BYTES
     assert run_bytes(jobs["evaluate-finetune-fmq-qgbs.csv"], rates) == 4 * EPISODE_BYTES
 
 
@@ -155,4 +155,4 @@ def test_a_measured_plan_has_every_section(
     text = capsys.readouterr().out
     for section in (*SECTIONS, "Assumed"):
         assert f"\n{section}" in text
-    assert re.search(r"^  total +42$", text, re.MULTILINE)
+    assert re.search(r"^  total +30$", text, re.MULTILINE)

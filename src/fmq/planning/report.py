@@ -133,6 +133,8 @@ def _assumptions(plan: Plan) -> str:
         "bytes of a row, uncompressed, without the validation file. Buffers stay in memory.",
         "scores, statistics, tables and figures: as in the default study.",
     ]
+    if study.training.compile != "never":
+        lines.append("Updates: as they are before they are compiled, which may halve their time.")
     if study.training.stack_seeds:
         lines.append(
             "Seeds that are trained together: as one after the other; an upper bound on a GPU, "

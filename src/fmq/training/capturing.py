@@ -62,7 +62,7 @@ def captured(
             return _aside(function, given)
         if not inputs:
             inputs.extend(one.clone() for one in given)
-            with told_of("capture", "this update cannot be one CUDA graph", RuntimeError):
+            with told_of("capture", RuntimeError):
                 replay, results = record(lambda: function(*inputs), generators)
         for mine, one in zip(inputs, given, strict=True):
             mine.copy_(one, non_blocking=True)

@@ -74,7 +74,7 @@ def recorded(
     """
     from torch.fx.experimental.proxy_tensor import make_fx  # as slow as torch itself
 
-    with told_of(setting, "this update cannot be recorded", RuntimeError, AttributeError):
+    with told_of(setting, RuntimeError, AttributeError):
         graph: Callable[..., Result] = make_fx(function)(*inputs)
     return graph
 
@@ -82,7 +82,7 @@ def recorded(
 def _telling(graph: Callable[..., Result]) -> Callable[..., Result]:
     def call(*inputs: Tensor) -> Result:
         dynamo = torch._dynamo.exc.TorchDynamoException
-        with told_of("compile", "torch cannot compile this update", dynamo):
+        with told_of("compile", dynamo):
             return graph(*inputs)
 
     return call
@@ -93,7 +93,7 @@ def _build(function: Callable[..., Any], inputs: Sequence[Tensor], package: Path
     graph = recorded(function, inputs, "compile")
     with (
         tempfile.TemporaryDirectory(dir=package.parent) as folder,
-        told_of("compile", "torch cannot compile this update", Exception),
+        told_of("compile", Exception),
         torch.no_grad(),
     ):
         program = torch.export.export(graph, tuple(inputs))  # type: ignore[arg-type]

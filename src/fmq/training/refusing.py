@@ -8,21 +8,28 @@ import torch
 from fmq.errors import UserError
 from fmq.messages import one_line
 
+REFUSALS = {
+    "capture": ("this update cannot be one CUDA graph", "false"),
+    "compile": ("torch cannot compile this update", "never"),
+    "stack_seeds": ("this update cannot be made for several seeds at once", "false"),
+}
+"""By setting of `training`: what is then said, and the value that always works."""
+
 
 @contextmanager
-def told_of(setting: str, what: str, *kinds: type[Exception]) -> Iterator[None]:
-    """Around what torch does for a setting: `UserError` for errors of the given kinds.
+def told_of(setting: str, *kinds: type[Exception]) -> Iterator[None]:
+    """Turn errors of the given kinds in what torch does for a setting into a `UserError`.
 
     Args:
-        setting: its name in `training`; false is what always works.
-        what: cannot be done, e.g. "torch cannot compile this update".
+        setting: a key of `REFUSALS`.
     """
+    what, off = REFUSALS[setting]
     try:
         yield
-    except torch.OutOfMemoryError:
+    except (torch.OutOfMemoryError, UserError):
         raise
     except kinds as error:
         reason = one_line(str(error).strip().split("\n")[0], 300)
         raise UserError(
-            f"training.{setting}: {what} ({reason}); set training.{setting} to false"
+            f"training.{setting}: {what} ({reason}); set training.{setting} to {off}"
         ) from error

@@ -15,8 +15,12 @@ from fmq.training.vectors import Vectors, row, stacked
 Tensors = TypeVar("Tensors", Batch, Draws)
 Joint = tuple[Tensor, Tensor, dict[str, Tensor]]
 
-READ_BY_LOSSES = ("networks", "training", "sampling", "offline", "fmq", "own_methods")
-"""Sections of the settings that a loss or a sampler may have looked at when it was compiled."""
+READ_BY_LOSSES: dict[str, Any] = {
+    **dict.fromkeys(("networks", "sampling", "fmq"), True),
+    "training": {"selection"},
+    "offline": {"distillation"},
+}
+"""Settings that fmq's own losses and samplers look at when they are compiled."""
 
 
 def together(learners: Sequence[Learner]) -> Vectors:
@@ -67,8 +71,8 @@ def graph_gradients(
 
 
 def _identity(learner: Learner, objective: Objective, several: bool) -> list[Any]:
-    settings = learner.study.model_dump(include=set(READ_BY_LOSSES))
     own = {name: row.code.digest for name, row in learner.study.own_methods.items()}
+    settings = learner.study.model_dump(include=None if own else READ_BY_LOSSES)
     task = [learner.task.model_dump(), learner.backup_length, learner.action_size]
     normalizer = [part.tolist() for part in learner.normalizer]
     return [described(objective), settings, own, task, normalizer, several]

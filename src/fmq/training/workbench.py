@@ -88,13 +88,15 @@ class Workbench:
 
     @property
     def compiles(self) -> bool:
-        """Whether its updates are a compiled program: the same for any run like it on this machine."""
-        wanted = self.run.study.training.compile
+        """Whether its updates are a compiled program: the same for all runs like it on a machine.
+
+        A loss of the study's own may do what cannot be compiled, and is so only when asked to.
+        """
+        wanted, run = self.run.study.training.compile, self.run
         if wanted != "auto":
             return wanted == "always"
-        return (
-            self.device.type == "cpu" and self.run.updates >= PAYS_FROM and compiling.has_compiler()
-        )
+        pays = self.device.type == "cpu" and run.updates >= PAYS_FROM and run.code is None
+        return pays and compiling.has_compiler()
 
     def objective(self) -> Objective:
         """The run's losses: its actor loss, and its critic target."""
