@@ -101,6 +101,7 @@ def test_the_default_study_runs_here(root, tmp_path):
         assert f"  {subject}: " in result.output
 
 
+@pytest.mark.slow
 def test_the_paper_study_lacks_its_data_here(root, tmp_path, nowhere):
     result = doctor(root / "config.yaml", root / "config" / "paper.yaml", "--results", tmp_path)
     assert result.exit_code == 1

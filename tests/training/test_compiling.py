@@ -10,13 +10,9 @@ from fmq.training.compiling import compiled
 from fmq.training.learner import Learner
 from fmq.training.updater import Updater
 
-SLOW = pytest.mark.slow  # a compilation takes 15 s
-LOSSES = [
-    pytest.param("diagonal", marks=SLOW),
-    pytest.param("flow_map", marks=SLOW),
-    "fmq",
-]
+LOSSES = ["diagonal", "flow_map", "fmq"]
 CPU = torch.device("cpu")
+SLOW = pytest.mark.slow  # a compilation takes 15 s
 
 
 def compiling(study: Study = STUDY) -> Study:
@@ -37,6 +33,7 @@ def gradient_of(learner: Learner, loss: str) -> torch.Tensor:
     return learner.vectors.moments.average
 
 
+@SLOW
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_compiled_update_is_the_eager_one(loss: str) -> None:
     assert_near(

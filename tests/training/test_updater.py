@@ -63,8 +63,13 @@ def assert_learned_alike(found: list[Learner], expected: list[Learner]) -> None:
         assert_near(average(one), average(other), 1e-5)
 
 
-EAGER = [(loss, STUDY) for loss in LOSSES]
-COMPILED = ("fmq", with_training(compile=True))  # takes 15 s: one loss stands for all
+FAST = ("diagonal", "fmq")
+EAGER = [
+    pytest.param(loss, STUDY, marks=[pytest.mark.slow] * (loss not in FAST)) for loss in LOSSES
+]
+COMPILED = pytest.param(  # takes 15 s: one loss stands for all
+    "fmq", with_training(compile=True), marks=pytest.mark.slow
+)
 
 
 @pytest.mark.parametrize(("loss", "study"), [*EAGER, COMPILED], ids=[*LOSSES, "fmq compiled"])
