@@ -11,6 +11,7 @@ for library in ("OMP", "MKL", "OPENBLAS"):
 import pytest  # noqa: E402
 import torch  # noqa: E402
 from hypothesis import settings  # noqa: E402
+from matplotlib.figure import Figure  # noqa: E402
 
 # The same examples everywhere, however long a machine takes for one.
 settings.register_profile("fmq", deadline=None, derandomize=True)
@@ -42,6 +43,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let figures be laid out and saved as empty files: to draw them is most of a report's time."""
+    monkeypatch.setattr(Figure, "savefig", lambda self, path, **_: Path(path).touch())
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def one_jump_error(network: VelocityNetwork, end: float) -> float:
     return float((jump - (MEAN + DEVIATION * x)).square().mean().sqrt())
 
 
-@pytest.mark.parametrize("kind", ["esd", "psd"])
+@pytest.mark.parametrize("kind", ["esd", pytest.param("psd", marks=pytest.mark.slow)])
 def test_a_distilled_network_learns_the_one_step_map(kind: str) -> None:
     """One Euler step of the exact velocity lands on the mean: its error is the spread.
 

@@ -20,6 +20,14 @@ from fmq.runs import Run, evaluation_name, evaluation_settings, make_run, settin
 from fmq.settings import Study
 from fmq.variants import ablation_rows
 
+
+@pytest.fixture(autouse=True)
+def _undrawn(request: pytest.FixtureRequest) -> None:
+    """Leave figures to the tests that are marked for them: one at least of each."""
+    if request.node.get_closest_marker("drawn") is None:
+        request.getfixturevalue("undrawn")
+
+
 CHANCE = {  # of success, offline and online: made up
     "fmq": (0.5, 0.95),
     "mvp": (0.5, 0.7),

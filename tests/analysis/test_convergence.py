@@ -95,6 +95,7 @@ def test_the_mean_is_of_the_ratios_and_its_interval_holds_those_of_the_runs(
     assert mean["low"] == 2.0 < mean["high"] <= 3.0
 
 
+@pytest.mark.slow
 def test_all_runs_censored(study: Study, runs: Path, tmp_path: Path) -> None:
     def success(task: str, method: str, seed: int, step: int) -> float:
         return 0.1 if method == "fmq" else arriving(task, method, seed, step)
@@ -139,6 +140,7 @@ def test_a_run_that_stays_behind_counts_against_its_method(
         assert mean["high"] == pytest.approx(3.0)
 
 
+@pytest.mark.slow
 def test_without_a_success_of_mvp_a_task_has_no_level(
     study: Study, runs: Path, tmp_path: Path
 ) -> None:
@@ -170,6 +172,7 @@ def test_one_seed_has_no_interval_and_says_so(
     assert re.search(r"\bnan\b", text) is None
 
 
+@pytest.mark.slow
 def test_an_unfinished_study_takes_the_runs_that_are_there(
     study_maker: Callable[..., Study], runs: Path, tmp_path: Path
 ) -> None:
@@ -190,6 +193,7 @@ def test_an_unfinished_study_takes_the_runs_that_are_there(
     assert "Unfinished: a task is over the seeds that it has, 0 to 3 of 3" in text
 
 
+@pytest.mark.slow
 def test_resamples_without_a_success_of_mvp_leave_no_interval_to_a_single_task(
     study_maker: Callable[..., Study],
     runs_writer: Callable[[Study, Path], None],
@@ -211,6 +215,7 @@ def test_resamples_without_a_success_of_mvp_leave_no_interval_to_a_single_task(
         assert mean[["low", "high"]].notna().all(axis=None) == bounded
 
 
+@pytest.mark.slow
 def test_runs_too_short_for_a_measurement_have_no_time(
     study: Study, runs: Path, tmp_path: Path
 ) -> None:
@@ -225,6 +230,7 @@ def test_runs_too_short_for_a_measurement_have_no_time(
     assert "such a task is not in the mean" in (tmp_path / "convergence/seconds.md").read_text()
 
 
+@pytest.mark.drawn
 def test_files_are_the_same_twice(study: Study, runs: Path, tmp_path: Path) -> None:
     report(study, runs, tmp_path)
     first = {path.name: path.read_bytes() for path in (tmp_path / "convergence").iterdir()}

@@ -104,6 +104,7 @@ def test_plain_names_stay_as_they_are() -> None:
         assert escape_markdown(name) == name
 
 
+@pytest.mark.drawn
 def test_a_figure_takes_dollars_for_dollars(tmp_path: Path) -> None:
     figure = Figure()
     footnote(figure, r"costs $5 and $\frac{ more")

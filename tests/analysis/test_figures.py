@@ -14,6 +14,8 @@ from fmq.analysis.style import look, short_task_names
 from fmq.methods import METHODS
 from fmq.settings import Study
 
+pytestmark = pytest.mark.drawn
+
 
 def make(study: Study, runs: Path, manifest: Path, folder: Path) -> Path:
     """Scores, statistics and figures below `folder`."""
@@ -48,7 +50,7 @@ def test_figures_are_the_same_twice_and_say_where_they_are_from(
     "changes",
     [
         {"seeds": [0], "tasks": ["pointmaze-medium-navigate-singletask-task2-v0"]},
-        {"seeds": [0, 1], "methods": ["qc"], "samplers": []},
+        pytest.param({"seeds": [0, 1], "methods": ["qc"], "samplers": []}, marks=pytest.mark.slow),
     ],
 )
 def test_one_seed_task_or_method_is_drawn(

@@ -45,6 +45,7 @@ def runs(
     return folder
 
 
+@pytest.mark.drawn
 def test_every_sampler_has_its_line(
     study: Study, runs: Path, manifest: Path, tmp_path: Path
 ) -> None:

@@ -1,6 +1,7 @@
 """Tables are made of scores and statistics of the same settings, and of each other."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,12 +15,18 @@ from fmq.errors import UserError
 from fmq.settings import Study
 
 
+@pytest.fixture(scope="module")
+def analysed(study: Study, runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("analysed")
+    write_scores(study, runs, folder / "scores.csv")
+    write_statistics(study, folder / "scores.csv", folder / "statistics")
+    return folder
+
+
 @pytest.fixture
-def made(study: Study, runs: Path, tmp_path: Path) -> Path:
-    """Scores and statistics of the study."""
-    write_scores(study, runs, tmp_path / "scores.csv")
-    write_statistics(study, tmp_path / "scores.csv", tmp_path / "statistics")
-    return tmp_path
+def made(analysed: Path, tmp_path: Path) -> Path:
+    """Scores and statistics of the study, to be changed."""
+    return Path(shutil.copytree(analysed, tmp_path / "made"))
 
 
 def refusal(function: Callable[..., None], *arguments: object) -> str:

@@ -12,6 +12,8 @@ from fmq.analysis.provenance import collect_provenance
 from fmq.errors import UserError
 from fmq.settings import Study
 
+pytestmark = pytest.mark.drawn
+
 SIGNS = "100% of $x_1$ & {y} ~ ^ \\ # 3 → 4 ± 1 – “quoted”"
 
 

@@ -73,6 +73,7 @@ def test_written_scores_read_back_exactly(study: Study, runs: Path, tmp_path: Pa
 
 @settings(max_examples=8, deadline=None)
 @given(data=st.data())
+@pytest.mark.slow
 def test_any_missing_file_is_named(study: Study, runs: Path, data: st.DataObject) -> None:
     path = data.draw(st.sampled_from(evaluation_files(runs)))
     moved = path.rename(path.with_suffix(".away"))

@@ -62,6 +62,7 @@ def test_the_second_half_counts_and_the_radius_is_squared(
     assert (table["runs"] == 3).all()
 
 
+@pytest.mark.drawn
 def test_files_are_all_there_and_the_same_twice(study: Study, copy: Path, tmp_path: Path) -> None:
     report(study, copy, tmp_path)
     folder = tmp_path / "trust_region"

@@ -90,6 +90,7 @@ def test_without_the_setting_it_is_refused_at_every_stage(
         read_estimates(study, made.folder / "statistics", "aggregates")
 
 
+@pytest.mark.slow
 def test_of_a_finished_study_the_setting_changes_no_number(
     unfinished: Study, study: Study, runs: Path
 ) -> None:
@@ -198,6 +199,7 @@ def test_bold_needs_enough_seeds_in_the_whole_line(made: Made, runs: Path, tmp_p
     assert bold == [1, 0]
 
 
+@pytest.mark.drawn
 def test_figures_say_what_is_missing(
     made: Made, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

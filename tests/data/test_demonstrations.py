@@ -49,12 +49,14 @@ def recorded(lift):
     return [demonstrate(lift, scripted(), seed(0)), demonstrate(lift, random(), seed(1))]
 
 
+@pytest.mark.slow
 def test_without_noise_lift_is_always_solved(lift):
     lengths = [demonstrate(lift, scripted(), seed(number)) for number in range(10)]
     assert [one.success for one in lengths] == [True] * 10
     assert max(one.steps for one in lengths) < 40
 
 
+@pytest.mark.slow
 def test_without_noise_the_can_is_always_put_into_its_bin(can):
     episodes = [demonstrate(can, scripted(), seed(number)) for number in range(3)]
     assert [one.success for one in episodes] == [True] * 3

@@ -17,6 +17,7 @@ from fmq.datasets import RandomData, ScriptedData
 from fmq.errors import UserError
 from fmq.tasks import TaskSettings, parse_task
 
+SLOW = pytest.mark.slow
 MAZE = "pointmaze-medium-navigate-v0"
 LIFT = "lift-mh-low_dim"
 SIZES = {"episodes": 3, "validation_episodes": 2, "episode_length": 60, "seed": 4}
@@ -91,6 +92,7 @@ def test_same_seed_same_bytes_with_two_processes(generated, tmp_path):
     assert contents(tmp_path / "new" / "folder") == contents(generated)
 
 
+@pytest.mark.slow
 def test_the_caller_s_linear_algebra_threads_do_not_change_the_bytes(tmp_path, monkeypatch):
     for processes, threads in ((1, "2"), (2, None)):
         monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
@@ -150,7 +152,10 @@ def test_without_noise_the_expert_reaches_goals_by_unit_steps(maze):
     assert all(maze.maze_map[cell] == 0 for cell in cells)
 
 
-@pytest.mark.parametrize("environment", ["cube-double-v0", "scene-v0", "puzzle-3x3-v0"])
+@pytest.mark.parametrize(
+    "environment",
+    ["cube-double-v0", *(pytest.param(name, marks=SLOW) for name in ("scene-v0", "puzzle-3x3-v0"))],
+)
 def test_a_manipulation_episode_depends_on_its_seed_alone(environment):
     used = manipulation_expert.make_manipulator(environment)
     for number in range(2):
@@ -265,8 +270,8 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
         ("humanoidmaze-medium-stitch-v0", "humanoidmaze-medium-stitch-singletask-v0", None),
         ("pointmaze-medium-stitch-v0", "pointmaze-medium-stitch-singletask-v0", (2, 2, 2, 2)),
         ("cube-single-noisy-v0", "cube-single-noisy-singletask-task2-v0", (28, 5, 21, 20)),
-        ("scene-play-v0", "scene-play-singletask-v0", None),
-        ("puzzle-3x3-play-v0", "puzzle-3x3-play-singletask-v0", None),
+        pytest.param("scene-play-v0", "scene-play-singletask-v0", None, marks=SLOW),
+        pytest.param("puzzle-3x3-play-v0", "puzzle-3x3-play-singletask-v0", None, marks=SLOW),
     ],
 )
 def test_random_data_of_any_ogbench_set_are_read_for_its_task(
@@ -344,6 +349,7 @@ def test_a_robomimic_set_is_read_for_its_task(lift):
     assert load_transitions(lift, task).terminals.sum() == 5
 
 
+@pytest.mark.slow
 def test_same_seed_same_robomimic_bytes_with_two_processes(lift, tmp_path):
     np.random.seed(99)
     generate_dataset(LIFT, settings(), tmp_path, processes=2)

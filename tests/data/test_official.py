@@ -162,6 +162,7 @@ def test_an_unknown_data_set_is_refused() -> None:
 
 
 @pytest.mark.usefixtures("robosuite", "served")
+@pytest.mark.slow
 def test_a_robomimic_file_is_held_against_the_simulator(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

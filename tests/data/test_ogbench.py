@@ -73,7 +73,13 @@ def fail(tmp_path):
     return load
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name in ("scene", "puzzle")))
+        for name in TASKS
+    ],
+)
 def test_agrees_with_the_loader_of_ogbench(files, name):
     import ogbench
 

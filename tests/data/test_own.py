@@ -186,11 +186,14 @@ def test_a_cut_off_file_and_a_missing_one(study: Callable[..., Study], tmp_path:
     path.write_bytes(path.read_bytes()[:-500])
     assert "damaged, cut off" in refusal(mine, tmp_path)
     path.unlink()
-    assert f"no file {str(path)!r}"[:60] in refusal(mine, tmp_path)
+    told = refusal(mine, tmp_path)
+    assert "no file" in told
+    assert str(path) in told
     (finding,) = source_findings(mine, tmp_path)
     assert (finding.mark, finding.subject) == ("FAIL", "data set mine")
 
 
+@pytest.mark.slow
 def test_plan_and_doctor_look_at_the_file(study: Callable[..., Study], tmp_path: Path) -> None:
     mine = study()
     folder = tmp_path / "planned"

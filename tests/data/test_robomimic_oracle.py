@@ -149,6 +149,7 @@ def test_stored_states_show_the_same_observations(oracle, folder, environment):
             np.testing.assert_array_equal(shown[key][number], expected[key], err_msg=key)
 
 
+@pytest.mark.slow
 def test_the_same_actions_give_the_same_observations_and_rewards(oracle, folder):
     """A whole solved episode of Lift, from a stored state."""
     path = folder / "lift-mh-low_dim.hdf5"

@@ -44,6 +44,7 @@ def test_make_builds_it_with_these_options() -> None:
     assert f"sphinx-build {' '.join(OPTIONS)} docs build/docs" in (ROOT / "Makefile").read_text()
 
 
+@pytest.mark.slow
 def test_every_page_is_in_the_table_of_contents(site: Path) -> None:
     contents = (site / "index.html").read_text()
     pages = {page.stem for page in (ROOT / "docs").glob("*.md")} - {"index"}
@@ -67,6 +68,7 @@ def fields(model: type[BaseModel]) -> set[tuple[str, str]]:
     return found
 
 
+@pytest.mark.slow
 def test_every_setting_is_told_with_its_description(site: Path) -> None:
     page = (site / "settings.html").read_text().replace("\n", " ")
     rows = [re.findall(r"<td>.*?</td>", row) for row in re.findall(r"<tr.*?</tr>", page)]
@@ -86,6 +88,7 @@ def test_settings_have_descriptions() -> None:
     assert {name for name, text in fields(Study) if not text} == groups | {"source"}
 
 
+@pytest.mark.slow
 def test_every_command_is_told_with_its_parameters(site: Path) -> None:
     told = plain((site / "commands.html").read_text())
     for name, command in typer.main.get_command(app).commands.items():
@@ -98,6 +101,7 @@ def test_every_command_is_told_with_its_parameters(site: Path) -> None:
             assert plain(parameter.help) in part, (name, shown)
 
 
+@pytest.mark.slow
 def test_equations_are_mathml_and_nothing_is_loaded_from_elsewhere(site: Path) -> None:
     assert (site / "method.html").read_text().count(
         '<math xmlns="http://www.w3.org/1998/Math/'
@@ -107,6 +111,7 @@ def test_equations_are_mathml_and_nothing_is_loaded_from_elsewhere(site: Path) -
         assert loaded == [], page.name
 
 
+@pytest.mark.slow
 def test_links_beside_the_pages_bring_the_file_along(site: Path) -> None:
     links = re.findall(r'href="(_downloads/[^"]+/flow\.py)"', (site / "method.html").read_text())
     assert links

@@ -102,6 +102,7 @@ def test_the_default_study_runs_here(root, tmp_path):
 
 
 @pytest.mark.usefixtures("robosuite")
+@pytest.mark.slow
 def test_the_paper_study_lacks_its_data_here(root, tmp_path, nowhere):
     result = doctor(root / "config.yaml", root / "config" / "paper.yaml", "--results", tmp_path)
     assert result.exit_code == 1

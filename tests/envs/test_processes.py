@@ -86,7 +86,9 @@ def pids(simulators: SimulatorProcesses) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("name", "count", "processes"), [(MAZE, 4, [1, 2, 3, 4]), (CUBE, 3, [2])], ids=["maze", "cube"]
+    ("name", "count", "processes"),
+    [(MAZE, 4, [1, 2, 3, 4]), pytest.param(CUBE, 3, [2], marks=pytest.mark.slow)],
+    ids=["maze", "cube"],
 )
 def test_episodes_and_policy_calls_do_not_depend_on_the_number_of_processes(
     name: str, count: int, processes: list[int]

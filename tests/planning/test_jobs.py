@@ -202,7 +202,13 @@ imported: {authors: {label: Theirs, files: "{task}-{seed}.pkl"}}
 STACKED = IMPORTED + "training: {stack_seeds: true}\n"
 
 
-@pytest.mark.parametrize("overlay", ["config/smoke.yaml", "config/paper.yaml", IMPORTED, STACKED])
+SLOW = [
+    pytest.param(overlay, marks=pytest.mark.slow)
+    for overlay in ("config/paper.yaml", IMPORTED, STACKED)
+]
+
+
+@pytest.mark.parametrize("overlay", ["config/smoke.yaml", *SLOW])
 def test_snakemake_counts_the_same_jobs(
     root: Path, tmp_path: Path, overlay: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

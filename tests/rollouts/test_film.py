@@ -38,6 +38,7 @@ def film(study: Study, run: Run, results: Path, **variables: str) -> tuple[Path,
     return paths.rollout_folder(results, run.task.name) / "fmq", ended.stderr
 
 
+@pytest.mark.slow
 def test_a_film_a_page_and_a_contact_sheet(
     study: Study, run: Run, results: Path, graphics: str
 ) -> None:
@@ -115,6 +116,7 @@ assert rows[1] < rows[0] - 3, f"what rises goes up in the picture: {rows}"
 @pytest.mark.parametrize(
     ("task", "code"), [("scene-play-singletask-task4-v0", SCENE), ("lift-mh-low_dim", LIFT)]
 )
+@pytest.mark.slow
 def test_simulators_draw_the_states_that_they_had(
     graphics: str, tmp_path: Path, request: pytest.FixtureRequest, task: str, code: str
 ) -> None:

@@ -45,6 +45,7 @@ def changed(study: Study, **changes: float) -> Study:
     return study.model_copy(update={"fmq": study.fmq.model_copy(update=changes)})
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_every_claim_that_is_certain_holds(study: Study, results: Path) -> None:
     folder = write(study, results)
     optimum = table(folder, "optimum").set_index("critic")
@@ -75,6 +76,7 @@ def test_all_files_are_there_with_their_provenance(study: Study, results: Path) 
         assert described == list(table(folder, name).columns)
 
 
+@pytest.mark.slow
 def test_the_same_inputs_give_the_same_bytes(study: Study, measured: Path, results: Path) -> None:
     measure_theory(study, TASK, 0, results)
     again, before = (paths.theory_folder(folder, TASK, 0) for folder in (results, measured))
@@ -99,6 +101,7 @@ def doctor(results: Path, name: str, column: str, value: float, rows: slice) -> 
         ("converged", 0),
     ],
 )
+@pytest.mark.usefixtures("undrawn")
 def test_a_single_problem_that_disagrees_makes_the_claim_fail(
     study: Study, results: Path, column: str, value: float
 ) -> None:
@@ -119,6 +122,7 @@ def test_a_single_problem_that_disagrees_makes_the_claim_fail(
         ("improvement", "gain", -0.1),
     ],
 )
+@pytest.mark.usefixtures("undrawn")
 def test_what_fails_is_shown_as_failing(
     study: Study, results: Path, name: str, column: str, value: float
 ) -> None:
@@ -181,6 +185,7 @@ def test_a_trust_region_of_no_size_is_refused(study: Study) -> None:
         theory_runs(changed(study, eta=0.0), TASK, 0)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_an_unfinished_study_shows_what_is_there(study: Study, results: Path) -> None:
     other = TASK.replace("task4", "task2")
     more = {"tasks": [other, TASK], "seeds": [0, 1], "allow_missing": True}
@@ -213,6 +218,7 @@ def test_means_and_deviations_are_over_seeds() -> None:
     assert row.holds == 0  # one seed fell
 
 
+@pytest.mark.slow
 def test_twelve_tasks_fit_into_a_figure(study: Study, measured: Path, tmp_path: Path) -> None:
     tasks = [TASK.replace("task4", f"task{number}") for number in range(12)]
     twelve = study.model_copy(update={"tasks": tasks})

@@ -47,8 +47,8 @@ def leaves(results: Any) -> list[Tensor]:
     return [leaf for leaf in found if isinstance(leaf, Tensor)]
 
 
-@pytest.mark.parametrize("loss", ["flow_map", "fmq"])
-@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("loss", [pytest.param("flow_map", marks=pytest.mark.slow), "fmq"])
+@pytest.mark.parametrize("count", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_recorded_updates_are_the_eager_ones(loss: str, count: int) -> None:
     rows, vectors = [], []
     for recording in (False, True):

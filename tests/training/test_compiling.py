@@ -10,12 +10,8 @@ from fmq.training.compiling import compiled
 from fmq.training.learner import Learner
 from fmq.training.updater import Updater
 
+LOSSES = ["diagonal", "flow_map", "fmq"]
 SLOW = pytest.mark.slow  # a compilation takes 15 s
-LOSSES = [
-    pytest.param("diagonal", marks=SLOW),
-    pytest.param("flow_map", marks=SLOW),
-    "fmq",
-]
 
 
 def weights_after(
@@ -33,6 +29,7 @@ def gradient_of(learner: Learner, loss: str, compile: bool = False) -> torch.Ten
     return learner.vectors.moments.average
 
 
+@SLOW
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_compiled_update_is_the_eager_one(loss: str) -> None:
     found = gradient_of(make_learner(), loss, compile=True)

@@ -46,7 +46,7 @@ class Holder:
         self.process.communicate()
 
 
-@pytest.mark.parametrize("kill", [False, True])
+@pytest.mark.parametrize("kill", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_each_process_has_a_card_and_the_next_waits_for_one(tmp_path: Path, kill: bool) -> None:
     first, second = Holder(tmp_path, 1), Holder(tmp_path, 1)
     cards = [first.card(), second.card()]

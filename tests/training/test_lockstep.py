@@ -30,6 +30,7 @@ from fmq.training.workbench import Workbench
 SEEDS = (0, 1)
 STAGES = ("pretrain-warmup", "distill-esd", "finetune-fmq", "finetune-mvp-no-new-data")
 NAME = "finetune-fmq"
+pytestmark = pytest.mark.slow  # the set-up alone makes eight runs
 
 
 def in_folder(results: Path, data: Path, disturbance, made: Path | None = None) -> Path:

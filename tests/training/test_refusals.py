@@ -233,6 +233,7 @@ def test_a_full_disk_keeps_the_last_progress_and_the_run_goes_on_when_there_is_r
     assert disturbance.outputs(results, NAME) == disturbance.outputs(undisturbed, NAME)
 
 
+@pytest.mark.slow
 def test_outputs_that_find_no_room_are_one_line_and_cost_no_work(
     disturbance, smoke: Study, undisturbed: Path, results: Path, small_disk: Path
 ) -> None:

@@ -97,6 +97,7 @@ def train(alpha: float) -> dict[str, float]:
     return metrics
 
 
+@pytest.mark.slow
 def test_alpha_trades_the_flow_s_chunks_for_a_higher_value() -> None:
     faithful, greedy = train(100.0), train(0.0)
     assert greedy["policy_value"] > faithful["policy_value"] + 0.1

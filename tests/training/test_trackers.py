@@ -175,6 +175,7 @@ def test_wandb_is_told_the_rows(
 
 
 @pytest.mark.usefixtures("_wandb")
+@pytest.mark.slow
 def test_wandb_is_told_the_rows_of_each_seed_apart(
     disturbance, smoke: Study, results: Path
 ) -> None:

@@ -65,10 +65,16 @@ def assert_learned_alike(found: list[Learner], expected: list[Learner]) -> None:
         assert_near(average(one), average(other), 1e-5)
 
 
-COMPILED = pytest.param("fmq", True, id="fmq compiled")  # takes 15 s: one loss stands for all
+FAST = ("diagonal", "fmq")
+EAGER = [
+    pytest.param(loss, False, marks=[pytest.mark.slow] * (loss not in FAST)) for loss in LOSSES
+]
+COMPILED = pytest.param(  # takes 15 s: one loss stands for all
+    "fmq", True, marks=pytest.mark.slow
+)
 
 
-@pytest.mark.parametrize(("loss", "compile"), [*((loss, False) for loss in LOSSES), COMPILED])
+@pytest.mark.parametrize(("loss", "compile"), [*EAGER, COMPILED])
 def test_together_as_one_by_one(loss: str, compile: bool) -> None:
     alone, together = learners(), learners()
     start = [weights(learner).detach().clone() for learner in alone]
