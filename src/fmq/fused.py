@@ -66,9 +66,7 @@ def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 def recording() -> bool:
     """Whether operations are noted down for a graph rather than only run."""
     modes = torch._C._TorchDispatchModeKey
-    return torch.compiler.is_compiling() or (
-        torch._C._get_dispatch_mode(modes.PROXY) is not None
-    )
+    return torch.compiler.is_compiling() or (torch._C._get_dispatch_mode(modes.PROXY) is not None)
 
 
 def vectorised(tensor: Tensor) -> bool:

@@ -14,9 +14,7 @@ LOSSES = ["diagonal", "flow_map", "fmq"]
 SLOW = pytest.mark.slow  # a compilation takes 15 s
 
 
-def weights_after(
-    learner: Learner, loss: str, updates: int, compile: bool = False
-) -> torch.Tensor:
+def weights_after(learner: Learner, loss: str, updates: int, compile: bool = False) -> torch.Tensor:
     updater = Updater([learner], objective(loss, learner), compile)
     for step in range(updates):
         updater.update([random_batch(step)], STEP + step)

@@ -10,7 +10,6 @@ from helpers.learners import STUDY, make_learner, random_batch
 from fmq.configuration import study_from_dict
 from fmq.data.generate import generate_dataset
 from fmq.errors import UserError
-from fmq.evaluation import evaluate_checkpoint
 from fmq.export.exporting import export_run
 from fmq.inference import write_inference
 from fmq.own_methods import execute
@@ -169,7 +168,13 @@ def finish(study: Study, results: Path) -> None:
 
 def outputs(results: Path) -> list[bytes]:
     folder = run_folder(results, TASK, 0, "finetune-mine")
-    names = ("checkpoint.pt", "evaluations.csv", "last_evaluation.csv", "method.py", "settings.json")
+    names = (
+        "checkpoint.pt",
+        "evaluations.csv",
+        "last_evaluation.csv",
+        "method.py",
+        "settings.json",
+    )
     return [(folder / name).read_bytes() for name in names]
 
 

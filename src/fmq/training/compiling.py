@@ -100,14 +100,14 @@ def _build(function: Callable[..., Any], inputs: Sequence[Tensor], package: Path
         temporary = torch._inductor.aoti_compile_and_package(
             program, package_path=str(Path(folder) / package.name)
         )
-        os.replace(temporary, package)
+        Path(temporary).replace(package)
 
 
 def _load(package: Path) -> Callable[..., Any]:
     from torch.utils._pytree import tree_unflatten, treespec_loads
 
     # The public loader imports the compiler first, two seconds of every process.
-    loader = torch._C._aoti.AOTIModelPackageLoader(str(package), "model", True, 1, -1)  # type: ignore[attr-defined]
+    loader = torch._C._aoti.AOTIModelPackageLoader(str(package), "model", True, 1, -1)
     structure = treespec_loads(loader.get_call_spec()[1])
 
     def call(*inputs: Tensor) -> Any:
@@ -159,7 +159,8 @@ def processor() -> dict[str, str]:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         lines = []
-    fields = dict(map(str.strip, line.split(":", 1)) for line in reversed(lines) if ":" in line)
+    pairs = (line.partition(":") for line in reversed(lines))
+    fields = {key.strip(): value.strip() for key, _, value in pairs}
     told["name"] = fields.get("model name", told["name"])
     told["instructions"] = hashlib.sha256(fields.get("flags", "").encode()).hexdigest()[:12]
     return told | {"vectors": torch.backends.cpu.get_cpu_capability()}

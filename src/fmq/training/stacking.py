@@ -1,4 +1,4 @@
-"""The gradient of an update as a graph of plain operations, of one learner or of several at once."""
+"""The gradient of an update as a graph of plain operations, of one learner or of several."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar

@@ -57,6 +57,7 @@ class Updater:
         # To look at an update is to wait for it. A GPU's is looked at once the next is launched.
         self.looks_later = device.type != "cpu"
         self.unsettled: Unsettled | None = None
+        self.gradients: Callable[[Batch, Draws, Tensor], Gradients]
         if len(learners) == 1 and not compile:
             self.gradients = partial(first.gradients, objective)
         else:
