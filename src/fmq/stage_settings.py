@@ -73,7 +73,9 @@ class OnlineSettings(Section):
     steps: int = Field(ge=1, description="environment steps")
     start_training: int = Field(ge=0, description="environment steps before the first update")
     update_every: int = Field(ge=1, description="environment steps per gradient step")
-    critic_target: Aggregate = Field(description="min is clipped double Q; QC always takes mean")
+    critic_target: Aggregate = Field(
+        description="of methods without one of their own, as FMQ: min is clipped double Q"
+    )
     capacity: int = Field(ge=1, description="transitions kept; at least the data set's and one")
     evaluate_every: int = Field(ge=1, description="environment steps between evaluations")
 
