@@ -8,6 +8,9 @@ from types import ModuleType
 for library in ("OMP", "MKL", "OPENBLAS"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
+# Compiled updates are kept from one run of the tests to the next, and out of the user's cache.
+os.environ.setdefault("FMQ_CACHE_DIR", str(Path(__file__).parents[1] / "build" / "updates"))
+
 import pytest  # noqa: E402
 import torch  # noqa: E402
 from hypothesis import settings  # noqa: E402

@@ -124,7 +124,7 @@ def test_what_shapes_its_run() -> None:
     for changes in (
         {"networks": values["networks"] | {"hidden_width": 64}},
         {"evaluation": values["evaluation"] | {"episodes": 7}},
-        {"online": values["online"] | {"critic_target": "min"}},
+        {"online": values["online"] | {"critic_target": "mean"}},
         {"online": values["online"] | {"steps": 9000}},  # the starts of its episodes
     ):
         assert digest(with_imported(also=changes)) != before

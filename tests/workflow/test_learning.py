@@ -1,0 +1,27 @@
+"""The default study's recipe learns, through the very commands that a reader gives."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from helpers.workflows import Project
+
+STUDY = """
+name: learning
+tasks: [pointmaze-medium-navigate-singletask-task4-v0]
+seeds: [0]
+methods: [fmq, mvp-no-new-data]
+samplers: []
+"""
+
+
+@pytest.mark.slow
+def test_fmq_solves_task4_and_its_control_does_not(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    (tmp_path / "learning.yaml").write_text(STUDY)
+    result = project.snakemake("--configfile", "learning.yaml", "--", "results/scores.csv")
+    assert result.returncode == 0, result.stdout + result.stderr
+    scores = pd.read_csv(tmp_path / "results" / "scores.csv")
+    last = scores[scores["stage"] == "online"].groupby("method").last()["success"]
+    assert last["fmq"] >= 0.8
+    assert last["mvp-no-new-data"] < 0.2
