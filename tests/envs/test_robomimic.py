@@ -1,4 +1,7 @@
 import json
+import os
+import subprocess
+import sys
 
 import h5py
 import numpy as np
@@ -71,6 +74,17 @@ def one_line(error):
     message = str(error.value)
     assert "\n" not in message
     return message
+
+
+@pytest.mark.parametrize("value", [None, "disabled"])
+def test_the_graphics_of_other_simulators_stay_as_they_are(value):
+    code = (
+        "import os; from fmq.envs.robosuite import import_robosuite; import_robosuite()\n"
+        f"assert os.environ.get('MUJOCO_GL') == {value!r}"
+    )
+    environment = {name: text for name, text in os.environ.items() if name != "MUJOCO_GL"}
+    environment |= {"MUJOCO_GL": value} if value else {}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
 
 
 def test_an_episode_depends_on_its_seed_alone(lift, folder):

@@ -8,6 +8,7 @@ same late values, so they are kept.
 
 import json
 import logging
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -122,16 +123,24 @@ def make_simulator(env_args: dict[str, Any], pictures: bool = False) -> Any:
 def import_robosuite() -> Any:
     """The package, without its notes on optional packages and on every controller it loads.
 
+    MUJOCO_GL, which robosuite sets as it is imported, stays as it was: other simulators would load
+    EGL because of it, and importing Triton crashes where that is Mesa's, for a CPU.
+
     Raises:
         UserError: it, or a package that it needs, is not installed.
     """
     logging.getLogger("robosuite_logs").addFilter(_is_error)
+    graphics = os.environ.get("MUJOCO_GL")
     try:
         import robosuite
     except ModuleNotFoundError as error:
         raise UserError(
             f"package {error.name} is not installed, which RoboMimic's tasks need; {INSTALL_EXTRA}"
         ) from None
+    finally:
+        os.environ.pop("MUJOCO_GL", None)
+        if graphics is not None:
+            os.environ["MUJOCO_GL"] = graphics
     return robosuite
 
 
