@@ -11,16 +11,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+TASK = "pointmaze-medium-navigate-singletask-task4-v0"
 SMOKE = ["--configfile", "config/smoke.yaml"]
 QUICK = ["--seconds-between-status-checks", "2", "--slurm-init-seconds-before-status-checks", "2"]
 
 
 def copy_project(folder: Path) -> Path:
-    """What a clone of the project holds for a study."""
+    """What a clone of the project holds for a study; the smoke study of one task."""
     for name in ("src", "workflow", "profiles", "config", "slurm"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("Snakefile", "config.yaml"):
         shutil.copy(ROOT / name, folder / name)
+    with (folder / "config" / "smoke.yaml").open("a") as smoke:
+        smoke.write(f"tasks: [{TASK}]\n")
     return folder
 
 
