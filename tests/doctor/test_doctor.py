@@ -16,7 +16,7 @@ from fmq.configuration import load_study
 from fmq.data import sources as table
 from fmq.doctor import data_files, simulators
 from fmq.doctor.data_files import source_findings
-from fmq.doctor.machine import bytes_to_come, disk_findings
+from fmq.doctor.machine import bytes_to_come, compiler_findings, disk_findings
 from fmq.doctor.report import examine
 from fmq.doctor.simulators import rendering_findings
 
@@ -89,6 +89,19 @@ def study(root, tmp_path):
 
 def doctor(*arguments):
     return CliRunner().invoke(app, ["doctor", *map(str, arguments)])
+
+
+@pytest.mark.parametrize(("wanted", "mark"), [("auto", "note"), ("always", "FAIL")])
+def test_without_a_compiler(root, monkeypatch, wanted, mark):
+    study = load_study(root / "config.yaml")
+    training = study.training.model_copy(update={"compile": wanted})
+    study = study.model_copy(update={"training": training})
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    (finding,) = compiler_findings(study)
+    assert finding.mark == mark
+    monkeypatch.setenv("CXX", "true")
+    (finding,) = compiler_findings(study)
+    assert finding.mark == "ok"
 
 
 def test_the_default_study_runs_here(root, tmp_path):

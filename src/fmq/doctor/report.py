@@ -6,7 +6,13 @@ from pathlib import Path
 
 from fmq.doctor.data_files import imported_findings, source_findings
 from fmq.doctor.findings import Finding, failure, ok
-from fmq.doctor.machine import disk_findings, gpu_findings, processor_findings, slurm_findings
+from fmq.doctor.machine import (
+    compiler_findings,
+    disk_findings,
+    gpu_findings,
+    processor_findings,
+    slurm_findings,
+)
 from fmq.doctor.packages import (
     optional_findings,
     package_findings,
@@ -48,6 +54,7 @@ def _study_findings(files: Sequence[Path], results: Path) -> Iterator[Finding]:
         return
     yield ok("settings", f"{names}: {len(study.tasks)} tasks, {len(study.seeds)} seeds")
     yield from _guarded("GPU", partial(gpu_findings, study))
+    yield from _guarded("C++ compiler", partial(compiler_findings, study))
     yield from _guarded("extra robomimic", partial(robomimic_findings, study))
     yield from _guarded("simulators", partial(simulator_findings, study))
     yield from _guarded("disk", partial(disk_findings, study, results))
