@@ -89,7 +89,13 @@ def _telling(graph: Callable[..., Result]) -> Callable[..., Result]:
 
 
 def _build(function: Callable[..., Any], inputs: Sequence[Tensor], package: Path) -> None:
-    """Compile `function` into a file that is there whole or not at all."""
+    """Compile `function` into a file that is there whole or not at all.
+
+    The compiler keeps a cache of its own, which takes what another kind of CPU has built for its
+    own: it gets a folder for each kind.
+    """
+    kind = hashlib.sha256(json.dumps(processor()).encode()).hexdigest()[:12]
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(package.parent / f"inductor-{kind}")
     graph = recorded(function, inputs, "compile")
     with (
         tempfile.TemporaryDirectory(dir=package.parent) as folder,
