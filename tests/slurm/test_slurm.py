@@ -83,7 +83,7 @@ def test_a_cancelled_and_a_requeued_job_leave_the_scores_of_a_local_run(
     local: Path, tmp_path: Path
 ) -> None:
     folder = copy_project(tmp_path / "cluster")
-    process = start(folder, "--profile", "slurm", *QUICK, *SMOKE)
+    process = start(folder, "--profile", "slurm", "--printshellcmds", *QUICK, *SMOKE)
     cancelled = next_job(process, lambda comment: "rule_pretrain" in comment)
     subprocess.run(["scancel", cancelled], check=True)
     requeued = next_job(process, lambda comment: "rule_finetune" in comment)
