@@ -1,7 +1,7 @@
 r"""Time of an update and of an action, one JSON line per case: {"case", "ms_wall", "ms_cpu", "n"}.
 
     python benchmarks/speed.py                      # the paper's sizes; the default study's:
-    python benchmarks/speed.py --obs 2 --act 2 --batch 128 --samples 4 --hidden 128 --layers 2 \
+    python benchmarks/speed.py --obs 2 --act 2 --batch 64 --samples 4 --hidden 128 --layers 2 \
         --plain
 
 `offline` and `fmq` are whole updates: noise, critic target, losses, gradients, Adam, targets.

@@ -1,8 +1,8 @@
 """Perceptrons without a gradient, fast on a CPU: wide layers as oneDNN's products.
 
 Nearly all the time of training goes through here: the 32 proposals per state of a critic target
-need no gradient. Their activation is the last step of each product, on weights brought into
-oneDNN's order once for all tiles of rows. Figures: docs/performance.md.
+need no gradient. Weights are brought into oneDNN's order once for all tiles of rows; the activation
+is the last step of each product, or follows it. Figures: docs/performance.md.
 """
 
 import torch
@@ -14,7 +14,7 @@ from fmq.perceptron import IN_PLACE, Layer, Pairs, forward, through
 TILE = 1024  # rows; a tile of 512 units takes 2 MB
 FUSED_WIDTH, FUSED_ROWS = 256, 64  # units and rows from which on oneDNN beats MKL
 # oneDNN computes the activation as a product's last step, at no cost with vectors of 512 bits. With
-# shorter ones that step takes three times as long as torch's own kernels behind the product.
+# shorter ones that step takes longer than torch's own kernels behind the product.
 ACTIVATION_IN_PRODUCT = torch.backends.cpu.get_cpu_capability() == "AVX512"
 # Names of the activations in oneDNN's products: the operation, and its variant.
 FUSED = {"gelu": ("gelu", "tanh"), "silu": ("swish", "")}

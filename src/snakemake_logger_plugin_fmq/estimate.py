@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from fmq.planning.rates import ANALYSIS_SECONDS
 
-TRAINING = {"pretrain": 17.0, "distill": 23.0, "finetune": 30.0}
-"""Seconds of a job in the default study, as `fmq plan` divides its time. Only their ratios count,
-since another study may train a hundred times as long."""
+TRAINING = {"pretrain": 8.0, "distill": 8.0, "finetune": 20.0}
+"""Seconds of CPU time of a job in the default study. Only their ratios count, since another study may
+train a hundred times as long."""
 
 PRIOR = {**TRAINING, "dataset": 12.0, "evaluate": 5.0, **ANALYSIS_SECONDS}
 """Seconds of a rule's job until one is seen: of the default study, too."""

@@ -1,11 +1,15 @@
 """Compiled updates are the eager ones."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 from helpers.learners import STEP, STUDY, assert_near, make_learner, objective, random_batch
 
 from fmq.errors import UserError
 from fmq.settings import Study
+from fmq.training import compiling
 from fmq.training.compiling import compiled
 from fmq.training.learner import Learner
 from fmq.training.updater import Updater
@@ -58,6 +62,58 @@ def test_a_thousand_compiled_updates_end_where_eager_ones_do() -> None:
     eager = weights_after(make_learner(), "flow_map", 1000)
     found = weights_after(make_learner(), "flow_map", 1000, compile=True)
     assert_near(found - start, eager - start, 1e-4)
+
+
+@SLOW
+def test_a_program_is_built_once_and_anew_when_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compiling, "_folder", lambda: tmp_path)
+    inputs, built = [torch.linspace(0, 1, 8)], []
+    original = compiling._build
+
+    def build(*arguments: Any) -> None:
+        built.append(arguments)
+        original(*arguments)
+
+    monkeypatch.setattr(compiling, "_build", build)
+
+    def double(x: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"double": 2 * x}
+
+    for times in (1, 1):
+        (found,) = compiling.compiled(double, inputs, "double")(*inputs).values()
+        torch.testing.assert_close(found, 2 * inputs[0])
+        assert len(built) == times
+    (package,) = tmp_path.glob("*.pt2")
+    package.write_bytes(package.read_bytes()[:1000])
+    assert set(compiling.compiled(double, inputs, "double")(*inputs)) == {"double"}
+    assert len(built) == 2
+
+
+def test_programs_of_other_threads_shapes_and_functions_have_other_names() -> None:
+    def name(size: int = 4, identity: object = "sine") -> str:
+        return compiling._package_path([torch.zeros(size)], identity).name
+
+    threads = torch.get_num_threads()
+    names = {name(), name(5), name(identity="cosine")}
+    try:
+        torch.set_num_threads(threads + 1)
+        names.add(name())
+    finally:
+        torch.set_num_threads(threads)
+    assert len(names) == 4
+    assert name() in names
+
+
+def test_where_nothing_can_be_kept_a_process_has_a_folder_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(compiling.CACHE, "/proc/no-such-folder")
+    folder = compiling._folder.__wrapped__()
+    assert folder.is_dir()
+    assert compiling.CACHE in capsys.readouterr().err
+    folder.rmdir()
 
 
 def test_without_a_compiler_there_is_one_line(monkeypatch) -> None:

@@ -62,16 +62,16 @@ def judge_gpu(device: str, version: str, cuda: str | None, cards: list[Card]) ->
 
 def compiler_findings(study: "Study") -> Iterator[Finding]:
     """Return whether updates can be compiled, where the settings want that."""
-    from fmq.training.compiling import has_compiler
+    from fmq.training.compiling import compiler
 
     wanted = study.training.compile
     if wanted == "never":
         return
-    if has_compiler():
-        yield ok("C++ compiler", f"updates are compiled (`training.compile: {wanted}`)")
+    if found := compiler():
+        yield ok("C++ compiler", f"{found}; updates are compiled (`training.compile: {wanted}`)")
     elif wanted == "auto":
         remedy = "for updates in about half the time, install g++, or name another in CXX"
-        yield note("C++ compiler", "there is none, updates run uncompiled", remedy)
+        yield note("C++ compiler", "there is none that works, updates run uncompiled", remedy)
     else:
         remedy = "install g++, name another in CXX, or set `training.compile: never`"
         yield failure("C++ compiler", f"there is none, and `training.compile: {wanted}`", remedy)

@@ -5,16 +5,21 @@ cache under a name that is a hash of all that went into it, and is loaded in som
 second, without importing the compiler. On a GPU the same graph goes through torch.compile.
 """
 
+import atexit
 import hashlib
 import json
 import os
 import platform
 import shutil
+import subprocess
+import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from pathlib import Path
+from subprocess import DEVNULL
 from typing import Any, TypeVar
 
 import torch
@@ -32,9 +37,23 @@ CACHE = "FMQ_CACHE_DIR"
 Result = TypeVar("Result")
 
 
-def has_compiler() -> bool:
-    """Return whether there is the C++ compiler that torch would call: g++, or what CXX names."""
-    return shutil.which(os.environ.get("CXX", "g++")) is not None
+@cache
+def _compiler(name: str) -> str:
+    """Return the first line of a compiler's version; empty if it cannot compile for OpenMP."""
+    attempt = [name, "-x", "c++", "-fopenmp", "-fsyntax-only", "-"]
+    try:
+        subprocess.run(
+            attempt, input=b"#include <cmath>\n#include <omp.h>\n", check=True, stderr=DEVNULL
+        )
+        version = subprocess.run([name, "--version"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return version.stdout.partition("\n")[0] or name
+
+
+def compiler() -> str:
+    """Return what C++ compiler torch would call, g++ or what CXX names; empty if none works."""
+    return _compiler(os.environ.get("CXX", "g++"))
 
 
 def compiled(
@@ -52,15 +71,17 @@ def compiled(
     if inputs[0].device.type != "cpu":
         graph = torch.compile(recorded(function, inputs, "compile"), fullgraph=True)
         return _telling(graph)
-    if not has_compiler():
+    if not compiler():
         raise UserError(
-            f"training.compile: no C++ compiler {os.environ.get('CXX', 'g++')!r} here; install "
-            "one, name it in the environment variable CXX, or set training.compile to never"
+            f"training.compile: no C++ compiler {os.environ.get('CXX', 'g++')!r} that works here; "
+            "install one, name it in the environment variable CXX, or set training.compile to never"
         )
     package = _package_path(inputs, identity)
     with _locked(package):
-        if not package.exists():
-            _build(function, inputs, package)
+        if package.exists():
+            with suppress(RuntimeError):  # damaged: it is built anew
+                return _load(package)
+        _build(function, inputs, package)
         return _load(package)
 
 
@@ -91,13 +112,14 @@ def _telling(graph: Callable[..., Result]) -> Callable[..., Result]:
 def _build(function: Callable[..., Any], inputs: Sequence[Tensor], package: Path) -> None:
     """Compile `function` into a file that is there whole or not at all.
 
-    The compiler keeps a cache of its own, which takes what another kind of CPU has built for its
-    own: it gets a folder for each kind.
+    The compiler's own cache of graphs takes what another kind of CPU has built for its own: unless
+    the environment names a folder for it, it gets one for each kind.
     """
     kind = hashlib.sha256(json.dumps(processor()).encode()).hexdigest()[:12]
-    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(package.parent / f"inductor-{kind}")
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(package.parent / f"inductor-{kind}"))
     graph = recorded(function, inputs, "compile")
     with (
+        warnings.catch_warnings(action="ignore", category=FutureWarning),  # torch's, of itself
         tempfile.TemporaryDirectory(dir=package.parent) as folder,
         told_of("compile", Exception),
         torch.no_grad(),
@@ -139,21 +161,25 @@ def _locked(package: Path) -> Iterator[None]:
 
 def _package_path(inputs: Sequence[Tensor], identity: object) -> Path:
     shapes = [(list(one.shape), list(one.stride()), str(one.dtype)) for one in inputs]
-    parts = [identity, shapes, torch.__version__, torch.__config__.show(), processor(), _sources()]
+    machine = [torch.__version__, torch.__config__.show(), processor(), compiler()]
+    parts = [identity, shapes, torch.get_num_threads(), machine, _sources()]
     text = json.dumps(parts, sort_keys=True, default=str)
     return _folder() / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.pt2"
 
 
 @cache
 def _folder() -> Path:
-    """Return the folder of compiled updates; where there is no cache, one for this process."""
-    chosen = os.environ.get(CACHE)
+    """Return the folder of compiled updates; where none can be written, one of this process."""
     try:
-        folder = Path(chosen) if chosen else user_cache_path("fmq") / "updates"
+        chosen = os.environ.get(CACHE)
+        folder = Path(chosen).expanduser() if chosen else user_cache_path("fmq") / "updates"
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
-    except (OSError, RuntimeError):  # RuntimeError: there is no home
-        return Path(tempfile.mkdtemp(prefix="fmq-updates-"))
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
+        told = f"fmq: compiled updates cannot be kept ({error}), every run builds its own"
+        print(f"{told}; name a folder for them in {CACHE}", file=sys.stderr)
+        folder = Path(tempfile.mkdtemp(prefix="fmq-updates-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 

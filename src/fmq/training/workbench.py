@@ -96,7 +96,7 @@ class Workbench:
         if wanted != "auto":
             return wanted == "always"
         pays = self.device.type == "cpu" and run.updates >= PAYS_FROM and run.code is None
-        return pays and compiling.has_compiler()
+        return pays and bool(compiling.compiler())
 
     def objective(self) -> Objective:
         """The run's losses: its actor loss, and its critic target."""
