@@ -7,7 +7,7 @@ from typing import NamedTuple
 from fmq.planning.rates import ANALYSIS_SECONDS
 
 TRAINING = {"pretrain": 8.0, "distill": 8.0, "finetune": 20.0}
-"""Seconds of CPU time of a job in the default study. Only their ratios count, since another study may
+"""Seconds of CPU time of a job in the default study. Only their ratios count: another study may
 train a hundred times as long."""
 
 PRIOR = {**TRAINING, "dataset": 12.0, "evaluate": 5.0, **ANALYSIS_SECONDS}
