@@ -69,7 +69,8 @@ def made(
         *((TASK4, seed, "finetune-mvp") for seed in (0, 1, 2)),
     ):
         shutil.rmtree(copy / task / f"seed{seed}" / name)
-        (copy / task / f"seed{seed}" / f"evaluate-{name}-qgbs.csv").unlink()
+        for path in (copy / task / f"seed{seed}").glob(f"evaluate-{name}-qgbs.*"):
+            path.unlink()
     for path in copy.glob(f"{TASK2}/seed[12]/finetune-mvp-no-new-data/last_evaluation.*"):
         path.unlink()
     analyse(unfinished, copy, folder, [manifest])

@@ -263,7 +263,7 @@ def test_only_the_end_of_a_log_is_read_and_every_file_once(
 def test_the_document_has_the_documented_keys(folder, root: Path) -> None:
     folder.finish("finetune-fmq")
     document = json.loads(json.dumps(as_document(folder.study, folder.states())))
-    assert document["totals"] == {"done": 1, "running": 0, "waiting": 32, "failed": 0}
+    assert document["totals"] == {"done": 1, "running": 0, "waiting": 20, "failed": 0}
     told = (root / "docs/status.md").read_text()
     for key in (*document, *document["parts"][0]):
         assert f"`{key}`" in told
