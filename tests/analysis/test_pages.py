@@ -38,7 +38,7 @@ def test_a_missing_table_is_named(tmp_path: Path) -> None:
 def test_settings_are_all_there(study: Study, manifest: Path, tmp_path: Path) -> None:
     write_settings_page(study, [manifest], tmp_path / "settings.html")
     text = tmp_path.joinpath("settings.html").read_text()
-    for key, value in (("fmq.eta", "1.0"), ("training.batch_size", "128"), ("seeds", "[0, 1, 2]")):
+    for key, value in (("fmq.eta", "1.0"), ("training.batch_size", "64"), ("seeds", "[0, 1, 2]")):
         assert re.search(rf"<td>{key}</td>\s*<td>{re.escape(value)}</td>", text), key
     assert "ablations.methods.fmq@lsd" in text
     assert "not the official data set" in text
