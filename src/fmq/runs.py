@@ -137,10 +137,13 @@ class Run:
     def updates(self) -> int:
         """Gradient updates that it makes."""
         if self.stage == "finetune":
-            online = self.study.online
-            first = min(online.start_training, online.steps)
-            return online.steps // online.update_every - first // online.update_every
+            return self.online_updates(self.last_step)
         return self.last_step - (self.parent.last_step if self.parent else 0)
+
+    def online_updates(self, step: int) -> int:
+        """Gradient updates that an online run makes up to and with an environment step."""
+        online = self.study.online
+        return max(step // online.update_every - online.start_training // online.update_every, 0)
 
     def derive_seed(self, purpose: str, *parts: int | str) -> int:
         """A seed for one purpose of this task and seed."""

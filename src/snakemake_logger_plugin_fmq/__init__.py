@@ -51,9 +51,9 @@ class Job(NamedTuple):
 def _left_by_log(job: Job) -> float | None:
     """Return the seconds to a job's last step as its log says, if that is not of an earlier try."""
     log = read_log(Path(job.logs[0])) if job.logs else None
-    if log is None or not log.heartbeat or not log.heartbeat.rate or log.stat.st_mtime < job.began:
+    if log is None or log.heartbeat is None or log.stat.st_mtime < job.began:
         return None
-    return (log.heartbeat.total - log.heartbeat.done) / log.heartbeat.rate
+    return log.heartbeat.seconds_left
 
 
 class LogHandler(LogHandlerBase):

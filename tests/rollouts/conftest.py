@@ -8,7 +8,6 @@ from helpers.sharing import made_once
 
 from fmq.configuration import load_study
 from fmq.data.generate import generate_dataset
-from fmq.evaluation import evaluate_checkpoint
 from fmq.paths import dataset_folder
 from fmq.rollouts.recording import record_rollouts
 from fmq.runs import Run, make_run
@@ -51,7 +50,6 @@ def recorded(study: Study, run: Run, tmp_path_factory: pytest.TempPathFactory) -
         for offline in ("pretrain-warmup", "distill-esd"):
             train_offline([make_run(study, TASK, 0, offline)], folder)
         finetune([run], folder)
-        evaluate_checkpoint(run, run.sampler, folder)
         record_rollouts(study, TASK, 0, "fmq", folder)
 
     return made_once(tmp_path_factory, "recorded", make)

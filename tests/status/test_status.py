@@ -199,6 +199,7 @@ def test_a_failure_before_the_study_was_begun_anew_waits(folder) -> None:
     [
         "fmq: waiting for a place: 1 GPUs with 1 jobs each are taken",
         "fmq: tracker gave up, training goes on: OSError: x",
+        "fmq: compiled updates cannot be kept (x), every run builds its own; name a folder",
     ],
 )
 def test_a_notice_is_no_failure(folder, line: str) -> None:

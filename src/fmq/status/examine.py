@@ -145,7 +145,7 @@ def _from_log(part: Part, log: Log | None) -> State:
         last_step=last,
         unit=beat.unit,
         rate=beat.rate,
-        seconds_left=(beat.total - beat.done) / beat.rate if beat.rate else None,
+        seconds_left=beat.seconds_left,
         success=beat.success,
     )
 

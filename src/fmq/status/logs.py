@@ -11,7 +11,10 @@ TAIL = 8_192
 """Bytes read of a log; a traceback takes some thousand, and logs of long runs are of any size."""
 
 STOPPED = "fmq: stopped as asked"
-NOTICES = (STOPPED, "fmq: waiting for a place", "fmq: passed over", "fmq: tracker gave up")
+NOTICES = (
+    *(STOPPED, "fmq: waiting for a place", "fmq: passed over", "fmq: tracker gave up"),
+    "fmq: compiled updates cannot be kept",
+)
 """Lines of fmq's own that are no failure; any other that a log ends with is one."""
 
 # What `fmq.progress` writes: "NAME: 898/4050 updates, 60 updates/s, success 12% at 2250".
@@ -36,6 +39,11 @@ class Heartbeat(NamedTuple):
     unit: str
     rate: int
     success: float | None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds to the last unit at that rate; None where nothing was done yet."""
+        return (self.total - self.done) / self.rate if self.rate else None
 
 
 class Log(NamedTuple):

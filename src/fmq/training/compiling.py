@@ -17,7 +17,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from subprocess import DEVNULL
 from typing import Any, TypeVar
@@ -186,16 +186,17 @@ def _folder() -> Path:
 @cache
 def processor() -> dict[str, str]:
     """Return what kind of CPU this is: its name, its instructions, and those that torch uses."""
-    told = {"name": platform.processor(), "instructions": ""}
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         lines = []
     pairs = (line.partition(":") for line in reversed(lines))
     fields = {key.strip(): value.strip() for key, _, value in pairs}
-    told["name"] = fields.get("model name", told["name"])
-    told["instructions"] = hashlib.sha256(fields.get("flags", "").encode()).hexdigest()[:12]
-    return told | {"vectors": torch.backends.cpu.get_cpu_capability()}
+    return {
+        "name": fields.get("model name", platform.processor()),
+        "instructions": hashlib.sha256(fields.get("flags", "").encode()).hexdigest()[:12],
+        "vectors": torch.backends.cpu.get_cpu_capability(),
+    }
 
 
 @cache
@@ -205,17 +206,3 @@ def _sources() -> str:
     for path in sorted(Path(fmq.__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()
-
-
-def described(value: Any) -> Any:
-    """Return plain values that tell a function, bound arguments included, from others like it."""
-    if isinstance(value, partial):
-        named = {name: described(one) for name, one in value.keywords.items()}
-        return [described(value.func), [described(one) for one in value.args], named]
-    if isinstance(value, tuple | list):
-        return [described(one) for one in value]
-    if hasattr(value, "model_dump"):
-        return value.model_dump()
-    if callable(value):
-        return f"{value.__module__}.{value.__qualname__}"
-    return value

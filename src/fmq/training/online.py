@@ -57,7 +57,7 @@ def _train(benches: Sequence[Workbench], collectors: Sequence[Collector]) -> Non
             for collector in collectors:
                 collector.step()
             if step > settings.start_training and step % settings.update_every == 0:
-                gradient_step = _gradient_step(run, step)
+                gradient_step = run.study.offline.steps + run.online_updates(step)
                 measure = gradient_step % run.study.training.log_every == 0
                 updated = lockstep.update(gradient_step, measure)
                 if measure:
@@ -68,16 +68,6 @@ def _train(benches: Sequence[Workbench], collectors: Sequence[Collector]) -> Non
             pause = first.pauses_after(step, settings.evaluate_every)
             scratch.keep(state, now=pause)
         heartbeat.remark(lockstep.evaluate_end())
-
-
-def _gradient_step(run: Run, step: int) -> int:
-    """Gradient steps up to and with environment step `step`, offline ones included."""
-    online = run.study.online
-    return (
-        run.study.offline.steps
-        + step // online.update_every
-        - (online.start_training // online.update_every)
-    )
 
 
 def _record(

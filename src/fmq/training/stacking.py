@@ -1,13 +1,14 @@
 """The gradient of an update as a graph of plain operations, of one learner or of several."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from fmq.data.sequences import Batch
-from fmq.training.compiling import compiled, described, recorded
+from fmq.training.compiling import compiled, recorded
 from fmq.training.learner import Learner
 from fmq.training.objective import Draws, Gradients, Objective
 from fmq.training.vectors import Vectors, row, stacked
@@ -75,7 +76,21 @@ def _identity(learner: Learner, objective: Objective, several: bool) -> list[Any
     settings = learner.study.model_dump(include=None if own else READ_BY_LOSSES)
     task = [learner.task.model_dump(), learner.backup_length, learner.action_size]
     normalizer = [part.tolist() for part in learner.normalizer]
-    return [described(objective), settings, own, task, normalizer, several]
+    return [_described(objective), settings, own, task, normalizer, several]
+
+
+def _described(value: Any) -> Any:
+    """Return plain values that tell a function, bound arguments included, from others like it."""
+    if isinstance(value, partial):
+        named = {name: _described(one) for name, one in value.keywords.items()}
+        return [_described(value.func), [_described(one) for one in value.args], named]
+    if isinstance(value, tuple | list):
+        return [_described(one) for one in value]
+    if hasattr(value, "model_dump"):
+        return value.model_dump()
+    if callable(value):
+        return f"{value.__module__}.{value.__qualname__}"
+    return value
 
 
 def _losses(learner: Learner, objective: Objective) -> Callable[..., Any]:
