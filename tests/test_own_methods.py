@@ -14,7 +14,8 @@ from fmq.methods import METHODS
 from fmq.runs import evaluation_settings, make_run, settings_hash
 from fmq.settings import Study
 from fmq.variants import ablation_rows, row_label
-from fmq.workflow import evaluation_hash, method_pattern, run_hash, sampler_pattern
+from fmq.training_jobs import evaluation_hashes
+from fmq.workflow import method_pattern, run_hash, sampler_pattern
 
 ROOT = Path(__file__).parents[1]
 TASK = "pointmaze-medium-navigate-singletask-task2-v0"
@@ -126,7 +127,8 @@ def hashes(study: Study) -> dict[str, str]:
     found["mine"] = run_hash(study, TASK, "0", "finetune-mine")
     for run in ("distill-esd", "finetune-mine"):
         for sampler in ("best_of_n", "mine"):
-            found[f"{run} {sampler}"] = evaluation_hash(study, TASK, "0", run, sampler)
+            wildcards = {"task": TASK, "seed": "0", "run": run, "sampler": sampler}
+            found[f"{run} {sampler}"] = evaluation_hashes(study, wildcards)
     return found
 
 

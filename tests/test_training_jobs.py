@@ -80,6 +80,19 @@ def test_a_job_is_repeated_for_whichever_of_its_seeds(single: Study, stacked: St
     assert one == workflow.run_hash(single, TASK, "1", "finetune-fmq") != each[0]
 
 
+def test_one_job_evaluates_the_seeds_that_one_job_trains(single: Study, stacked: Study) -> None:
+    folder = "results/runs/{{task}}/seed{}/evaluate"
+    assert training_jobs.in_seed_folders(stacked, "evaluate") == [folder.format(n) for n in (1, 3)]
+    assert training_jobs.in_seed_folders(single, "evaluate") == [folder.format("{seed}")]
+    wildcards = {"task": TASK, "run": "distill-esd", "sampler": "qgbs"}
+    assert training_jobs.evaluated_seeds(stacked, wildcards) == "--seed 1 --seed 3"
+    assert training_jobs.evaluated_seeds(single, wildcards | {"seed": "3"}) == "--seed 3"
+    first, second = training_jobs.evaluation_hashes(stacked, wildcards).split()
+    assert first != second
+    qgbs = changed(stacked, {"sampling": {"qgbs_rho": 0.5}})
+    assert not {first, second} & set(training_jobs.evaluation_hashes(qgbs, wildcards).split())
+
+
 def test_every_further_seed_takes_memory_of_its_own(single: Study, stacked: Study) -> None:
     three = changed(stacked, {"seeds": [3, 1, 0]})
     one, both, all_ = (training_jobs.memory_mb(study, TASK) for study in (single, stacked, three))

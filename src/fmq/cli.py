@@ -21,6 +21,7 @@ from fmq.cli_options import (
     Seeds,
     Settings,
     TaskName,
+    distinct,
     load,
     runs_of,
 )
@@ -147,18 +148,19 @@ def import_run(
 @app.command()
 def evaluate(
     task: TaskName,
-    seed: Seed,
+    seed: Seeds,
     run: Annotated[str, typer.Option(help="A run's folder name, e.g. finetune-fmq.")],
     sampler: Annotated[str, typer.Option(help="How to act, e.g. best_of_n or qgbs.")],
     settings: Settings = None,
     results: Results = RESULTS,
 ) -> None:
     """Evaluate the last checkpoint of a run."""
-    from fmq.evaluation import evaluate_checkpoint
+    from fmq.evaluation import evaluate_checkpoints
     from fmq.runs import make_run
 
     study = load(settings, results)
-    evaluate_checkpoint(make_run(study, task, seed, run), sampler, results)
+    runs = [make_run(study, task, one, run) for one in distinct(seed)]
+    evaluate_checkpoints(runs, sampler, results)
 
 
 @app.command()

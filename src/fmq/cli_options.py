@@ -37,10 +37,7 @@ def runs_of(study, task: str, seeds: Sequence[int], name: str):  # type: ignore[
     """
     from fmq.runs import make_run
 
-    for seed in seeds:
-        if seeds.count(seed) > 1:
-            raise UserError(f"--seed {seed} is given more than once; name each seed once")
-    runs = [make_run(study, task, seed, name) for seed in sorted(seeds)]
+    runs = [make_run(study, task, seed, name) for seed in distinct(seeds)]
     together = [run.seed for run in runs[0].stack]
     if [run.seed for run in runs] != together:
         stacked = study.training.stack_seeds
@@ -50,6 +47,14 @@ def runs_of(study, task: str, seeds: Sequence[int], name: str):  # type: ignore[
             f"{options(seeds)}"
         )
     return runs
+
+
+def distinct(seeds: Sequence[int]) -> list[int]:
+    """The seeds in ascending order; `UserError` if one is there twice."""
+    for seed in seeds:
+        if seeds.count(seed) > 1:
+            raise UserError(f"--seed {seed} is given more than once; name each seed once")
+    return sorted(seeds)
 
 
 def options(seeds: Sequence[int]) -> str:

@@ -21,7 +21,7 @@ from fmq.files import atomic_path, write_rows
 from fmq.networks import VelocityNetwork
 from fmq.policy import Policy, make_networks, sampler_of
 from fmq.progress import progress
-from fmq.runs import Run, evaluation_file, evaluation_settings, settings_hash
+from fmq.runs import Run, evaluation_file, evaluation_settings, settings_hash, title
 from fmq.seeding import derive_seed
 from fmq.training.checkpoint import load_checkpoint, refuse_misfit
 from fmq.training.device import claim_device
@@ -171,19 +171,25 @@ def load_policy(run: Run, sampler: str, results: Path, device: torch.device) -> 
     )
 
 
-def evaluate_checkpoint(run: Run, sampler: str, results: Path) -> None:
-    """Evaluate a run's last checkpoint and write its episodes and their record."""
-    claim = claim_device(run.study)
-    policy = load_policy(run, sampler, results, claim.device)
-    total = run.study.evaluation.episodes
+def evaluate_checkpoints(runs: Sequence[Run], sampler: str, results: Path) -> None:
+    """Evaluate the last checkpoints of a run's seeds; write their episodes and the records.
+
+    Args:
+        runs: the same run of one seed or of several, which share their simulators.
+    """
+    first = runs[0]
+    claim = claim_device(first.study)
+    total = len(runs) * first.study.evaluation.episodes
     with (
-        closing(Evaluator(run, results)) as evaluator,
-        progress(f"evaluate {run} {sampler}", total, "episodes") as beat,
+        closing(Evaluator(first, results)) as evaluator,
+        progress(f"evaluate {title(runs)} {sampler}", total, "episodes") as beat,
     ):
-        rows = evaluator.episodes(run, policy.act, sampler, run.last_step)
-        beat.remark(f"success {success_rate(rows):.0%}")
-        beat.advance(len(rows))
-    write_last_evaluation(run, sampler, results, rows)
+        for run in runs:
+            policy = load_policy(run, sampler, results, claim.device)
+            rows = evaluator.episodes(run, policy.act, sampler, run.last_step)
+            write_last_evaluation(run, sampler, results, rows)
+            beat.remark(f"success {success_rate(rows):.0%}")
+            beat.advance(len(rows))
 
 
 def write_last_evaluation(

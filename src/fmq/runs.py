@@ -49,11 +49,15 @@ class Run:
         return self.stage != "finetune" or self.study.method(self.kind).trained
 
     @property
+    def siblings(self) -> "list[Run]":
+        """The same run of all seeds that one job serves, in ascending order; or this one alone."""
+        stacked = self.study.training.stack_seeds
+        return [replace(self, seed=seed) for seed in sorted(self.study.seeds)] if stacked else [self]
+
+    @property
     def stack(self) -> "list[Run]":
         """The runs that one process trains together, in ascending order; or this one alone."""
-        if not (self.trained and self.study.training.stack_seeds):
-            return [self]
-        return [replace(self, seed=seed) for seed in sorted(self.study.seeds)]
+        return self.siblings if self.trained else [self]
 
     @property
     def rule(self) -> str:
@@ -214,6 +218,14 @@ class Run:
             return {}
         names = {"warmup_steps", "anneal_end", "distillation"}
         return self.study.offline.model_dump(include=names)
+
+
+def title(runs: Sequence[Run]) -> str:
+    """Return what a log calls the same run of one seed, or of several."""
+    first, *others = runs
+    if not others:
+        return str(first)
+    return f"{first.name} {first.task.name} seeds {', '.join(str(run.seed) for run in runs)}"
 
 
 def evaluation_file(run: Run, sampler: str, results: Path) -> Path:

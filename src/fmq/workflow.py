@@ -22,7 +22,6 @@ from fmq.runs import (
     DISTILLATIONS,
     dataset_settings,
     evaluation_file,
-    evaluation_settings,
     make_run,
     settings_hash,
 )
@@ -249,11 +248,6 @@ def dataset_hash(study: Study, dataset: str) -> str:
 def run_hash(study: Study, task: str, seed: str, run: str) -> str:
     """Changes when the run has to be repeated."""
     return settings_hash(make_run(study, task, int(seed), run).settings())
-
-
-def evaluation_hash(study: Study, task: str, seed: str, run: str, sampler: str) -> str:
-    """Changes when the evaluation has to be repeated."""
-    return settings_hash(evaluation_settings(make_run(study, task, int(seed), run), sampler))
 
 
 def theory_hash(study: Study, task: str, seed: str) -> str:

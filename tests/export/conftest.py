@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fmq.configuration import load_study
 from fmq.data.generate import generate_dataset
-from fmq.evaluation import evaluate_checkpoint
+from fmq.evaluation import evaluate_checkpoints
 from fmq.export.card import CARD, WEIGHTS, digest
 from fmq.export.exporting import export_run
 from fmq.paths import dataset_folder
@@ -50,7 +50,7 @@ def results(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
             train_offline([make_run(study, TASK, 0, run)], folder)
         for run in ("finetune-fmq", "finetune-qc"):
             finetune([make_run(study, TASK, 0, run)], folder)
-        evaluate_checkpoint(make_run(study, TASK, 0, "finetune-fmq"), "qgbs", folder)
+        evaluate_checkpoints([make_run(study, TASK, 0, "finetune-fmq")], "qgbs", folder)
 
     return made_once(tmp_path_factory, "finished", make)
 

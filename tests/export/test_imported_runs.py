@@ -13,7 +13,7 @@ from fmq.analysis.evaluations import read_evaluation
 from fmq.configuration import study_from_dict
 from fmq.data.manifest import file_sha256
 from fmq.errors import UserError
-from fmq.evaluation import evaluate_checkpoint, load_policy
+from fmq.evaluation import evaluate_checkpoints, load_policy
 from fmq.export.card import read_card
 from fmq.export.exporting import export_run
 from fmq.export.imported_runs import import_run
@@ -55,7 +55,7 @@ def test_its_policy_is_the_file_s(run: Run, file: Path, tmp_path: Path) -> None:
 def test_it_is_evaluated_and_exported_like_any_run(run: Run, file: Path, tmp_path: Path) -> None:
     write_agent(file, 3)
     import_run(run, tmp_path)
-    evaluate_checkpoint(run, "best_of_n", tmp_path)
+    evaluate_checkpoints([run], "best_of_n", tmp_path)
     folder = tmp_path / "runs" / TASK / "seed0"
     episodes = read_evaluation(folder / "evaluate-finetune-authors-best_of_n.csv")
     assert set(episodes["step"]) == {run.study.online.steps}

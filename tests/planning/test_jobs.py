@@ -139,21 +139,24 @@ def test_shared_runs_are_counted_once(smoke: Study) -> None:
 def test_a_stack_is_one_job_with_the_work_of_all_seeds(smoke: Study) -> None:
     several = changed(smoke, {"seeds": [3, 1]})
     stacked = changed(several, {"training": {"stack_seeds": True}})
-    rules = ("pretrain", "distill", "finetune")
+    rules = ("pretrain", "distill", "finetune", "evaluate")
     one, both = study_jobs(several), study_jobs(stacked)
     counts, halved = (Counter(job.rule for job in jobs) for jobs in (one, both))
     assert halved == counts | {rule: counts[rule] // 2 for rule in rules}
     apart, together = vars(total(one, *rules)), vars(total(both, *rules))
-    # Evaluations share their four simulators in all stacks but the warm-ups: six of each task.
-    assert together.pop("simulators") == apart.pop("simulators") - 2 * 6 * 4
+    # Evaluations share their four simulators in all stacks but the warm-ups, six of each task, and
+    # in the three jobs of QGBS.
+    assert together.pop("simulators") == apart.pop("simulators") - 2 * (6 + 3) * 4
     assert together == apart
     jobs = {job.name: job for job in both}
     runs = f"results/runs/{smoke.tasks[0]}/seed1"
     assert jobs[f"{runs}/finetune-fmq"].seeds == 2
     assert jobs[f"{runs}/finetune-fmq"].needs[1] == f"{runs}/distill-esd"
-    evaluation = f"{runs.replace('seed1', 'seed3')}/evaluate-finetune-fmq-qgbs.csv"
-    assert jobs[evaluation].needs == (f"{runs}/finetune-fmq",)
-    assert jobs[evaluation].work == work_of(smoke, "evaluate-finetune-fmq-qgbs.csv")
+    evaluation = jobs[f"{runs}/evaluate-finetune-fmq-qgbs.csv"]
+    assert (evaluation.needs, evaluation.seeds) == ((f"{runs}/finetune-fmq",), 2)
+    alone = work_of(smoke, "evaluate-finetune-fmq-qgbs.csv")
+    assert evaluation.work.resets == 2 * alone.resets
+    assert evaluation.work.simulators == alone.simulators
 
 
 def test_every_job_stands_behind_those_it_needs(paper: Study) -> None:

@@ -12,7 +12,7 @@ import pytest
 from helpers.processes import all_end, children
 
 from fmq.envs import processes
-from fmq.evaluation import evaluate_checkpoint
+from fmq.evaluation import evaluate_checkpoints
 from fmq.paths import settings_file
 from fmq.runs import evaluation_file
 from fmq.settings import Study
@@ -42,7 +42,7 @@ def test_runs_and_evaluations_have_the_same_bytes_and_start_their_processes_once
     assert len(started) == 2, "two evaluations, one pair of processes"
     assert all(worker.process.returncode is not None for worker in started)
     for study, folder in ((smoke, undisturbed), (spread(smoke), results)):
-        evaluate_checkpoint(disturbance.run(study, name), "qgbs", folder)
+        evaluate_checkpoints([disturbance.run(study, name)], "qgbs", folder)
     assert len(started) == 4
     assert all(worker.process.returncode is not None for worker in started)
     one, other = (

@@ -11,7 +11,7 @@ from fmq.configuration import study_from_dict
 from fmq.data.generate import generate_dataset
 from fmq.data.manifest import file_sha256
 from fmq.errors import UserError
-from fmq.evaluation import evaluate_checkpoint
+from fmq.evaluation import evaluate_checkpoints
 from fmq.paths import dataset_folder, run_folder
 from fmq.runs import evaluation_file, make_run, settings_hash
 from fmq.settings import Study, find_dataset
@@ -53,7 +53,7 @@ def run_all(study: Study, results: Path) -> None:
         train_offline([make_run(study, TASK, 0, name)], results)
     for method in study.methods:
         finetune([make_run(study, TASK, 0, f"finetune-{method}")], results)
-    evaluate_checkpoint(make_run(study, TASK, 0, "finetune-fmq"), "qgbs", results)
+    evaluate_checkpoints([make_run(study, TASK, 0, "finetune-fmq")], "qgbs", results)
 
 
 def qgbs_file(study: Study, results: Path, run: str) -> Path:
@@ -123,7 +123,7 @@ def test_the_end_is_evaluated_in_training_as_its_checkpoint_is(
     files = [evaluation_file(run, run.sampler, results).with_suffix(s) for s in (".csv", ".json")]
     before = [file.read_bytes() for file in files]
     assert before[0].count(b"\n") == 1 + study.evaluation.episodes
-    evaluate_checkpoint(run, run.sampler, results)
+    evaluate_checkpoints([run], run.sampler, results)
     assert [file.read_bytes() for file in files] == before
 
 
@@ -147,7 +147,7 @@ def test_an_evaluation_records_the_checkpoint_it_is_of(study: Study, results: Pa
 def test_a_flow_map_sampler_is_refused_on_a_diagonal_policy(study: Study, results: Path) -> None:
     run = make_run(study, TASK, 0, "pretrain-full")
     with pytest.raises(UserError, match="flow map"):
-        evaluate_checkpoint(run, "qgbs", results)
+        evaluate_checkpoints([run], "qgbs", results)
     assert not qgbs_file(study, results, "pretrain-full").exists()
 
 
@@ -155,7 +155,7 @@ def test_a_checkpoint_of_other_settings_is_refused(study: Study, results: Path) 
     other = study.model_copy(update={"fmq": study.fmq.model_copy(update={"eta": 0.25})})
     before = qgbs_file(study, results, "finetune-fmq").read_bytes()
     with pytest.raises(UserError, match="made with other settings"):
-        evaluate_checkpoint(make_run(other, TASK, 0, "finetune-fmq"), "qgbs", results)
+        evaluate_checkpoints([make_run(other, TASK, 0, "finetune-fmq")], "qgbs", results)
     assert qgbs_file(study, results, "finetune-fmq").read_bytes() == before
 
 

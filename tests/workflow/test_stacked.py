@@ -11,7 +11,7 @@ STACKED = f"""
 tasks: [{TASK}]
 seeds: [1, 0]
 methods: [mvp]
-samplers: []
+samplers: [mvp+qgbs]
 training: {{stack_seeds: true}}
 """
 
@@ -33,7 +33,10 @@ def test_every_seed_has_its_runs_and_the_smallest_the_logs(project: Project) -> 
     names = {"pretrain-warmup", "distill-esd", "finetune-mvp"}
     for seed in (0, 1):
         assert {path.parent.name for path in runs.glob(f"seed{seed}/*/checkpoint.pt")} == names
+        evaluated = {path.stem for path in runs.glob(f"seed{seed}/*.csv")}
+        assert evaluated == {f"evaluate-{run}-qgbs" for run in ("distill-esd", "finetune-mvp")}
     assert {path.parent.name for path in runs.glob("seed0/*/log.txt")} == names
+    assert len(list(runs.glob("seed*/*.log"))) == len(list(runs.glob("seed0/*.log"))) == 2
     assert not list(runs.glob("seed1/*/log.txt"))
     scores = pd.read_csv(project.folder / "results" / "scores.csv")
     assert set(scores.seed) == {0, 1}

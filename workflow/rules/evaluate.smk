@@ -1,11 +1,11 @@
 rule evaluate:
     input:
-        "results/runs/{task}/seed{seed}/{run}/checkpoint.pt",
+        training_jobs.in_seed_folders(study, "{run}/checkpoint.pt"),
     output:
-        "results/runs/{task}/seed{seed}/evaluate-{run}-{sampler}.csv",
-        "results/runs/{task}/seed{seed}/evaluate-{run}-{sampler}.json",
+        training_jobs.in_seed_folders(study, "evaluate-{run}-{sampler}.csv"),
+        training_jobs.in_seed_folders(study, "evaluate-{run}-{sampler}.json"),
     log:
-        "results/runs/{task}/seed{seed}/evaluate-{run}-{sampler}.log",
+        training_jobs.in_seed_folders(study, "evaluate-{run}-{sampler}.log")[0],
     conda:
         "../envs/fmq.yaml"
     threads: study_workflow.job_threads(study)
@@ -15,9 +15,8 @@ rule evaluate:
             attempt * study_workflow.memory_mb(study, wildcards.task)
         ),
     params:
-        settings=lambda wildcards: study_workflow.evaluation_hash(
-            study, wildcards.task, wildcards.seed, wildcards.run, wildcards.sampler
-        ),
+        seeds=lambda wildcards: training_jobs.evaluated_seeds(study, wildcards),
+        settings=lambda wildcards: training_jobs.evaluation_hashes(study, wildcards),
     shell:
-        "fmq evaluate {wildcards.task} --seed {wildcards.seed} --run {wildcards.run}"
+        "fmq evaluate {wildcards.task} {params.seeds} --run {wildcards.run}"
         " --sampler {wildcards.sampler} 2> {log}"

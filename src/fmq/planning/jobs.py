@@ -55,9 +55,9 @@ class Job:
         cores: that it claims; fewer where there are fewer.
         priority: of those that could start, the highest start first.
         task: whose simulator it uses; for a data set, the first task that needs it.
-        run: that it trains or evaluates; of a stack, the smallest seed's.
+        run: that it trains or evaluates; of several seeds, the smallest one's.
         sampler: that it acts with.
-        seeds: that it trains together; the work is that of all.
+        seeds: that it trains or evaluates in one process; the work is that of all.
     """
 
     name: str
@@ -81,7 +81,7 @@ def study_jobs(study: Study) -> list[Job]:
                 run = make_run(study, task, seed, name)
                 apart = (sampler for sampler in samplers if not run.evaluates(sampler))
                 for job in (*_training_jobs(run), *(_evaluation_job(run, s) for s in apart)):
-                    jobs[job.name] = job  # runs share their offline runs, and seeds their stack
+                    jobs[job.name] = job  # runs share their offline runs, and seeds a job
     ordered = sorted(jobs.values(), key=lambda job: RULES.index(job.rule))
     return [*ordered, *_analysis_jobs(tuple(jobs))]
 
@@ -123,15 +123,17 @@ def _training_jobs(run: Run) -> Iterator[Job]:
 
 
 def _evaluation_job(run: Run, sampler: str) -> Job:
+    runs = run.siblings
     return Job(
-        str(evaluation_file(run, sampler, RESULTS)),
+        str(evaluation_file(runs[0], sampler, RESULTS)),
         "evaluate",
-        (str(_folder(run.stack[0])),),
+        tuple(dict.fromkeys(str(_folder(one.stack[0])) for one in runs)),
         cores=job_threads(run.study),
         task=run.task.name,
-        run=run,
+        run=runs[0],
         sampler=sampler,
-        work=_evaluated(Work(), run, evaluations=1),
+        work=_together(_evaluated(Work(), run, evaluations=1), run, len(runs)),
+        seeds=len(runs),
     )
 
 

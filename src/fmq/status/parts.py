@@ -193,7 +193,7 @@ def _run_parts(
             output=file,
             record=file.with_suffix(".json"),
             settings=partial(evaluation_settings, run, sampler),
-            log=file.with_suffix(".log"),
+            log=evaluation_file(run.siblings[0], sampler, results).with_suffix(".log"),
             scratch=scratch,
             episodes=file,
             run=run,

@@ -6,6 +6,7 @@ from statistics import mean
 from typing import Any
 
 from fmq.errors import UserError
+from fmq.runs import title
 from fmq.training.checkpoint import save_checkpoint
 from fmq.training.divergence import Divergence
 from fmq.training.updater import Updater
@@ -28,11 +29,7 @@ class Lockstep:
     @property
     def title(self) -> str:
         """What is told of them."""
-        first, *others = (bench.run for bench in self.benches)
-        if not others:
-            return str(first)
-        seeds = ", ".join(str(bench.run.seed) for bench in self.benches)
-        return f"{first.name} {first.task.name} seeds {seeds}"
+        return title([bench.run for bench in self.benches])
 
     def update(self, step: int, measure: bool) -> list[dict[str, float]]:
         """Sample a batch each and make one update of all; with `measure`, the metrics of each.
