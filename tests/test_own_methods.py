@@ -13,8 +13,8 @@ from fmq.errors import UserError
 from fmq.methods import METHODS
 from fmq.runs import evaluation_settings, make_run, settings_hash
 from fmq.settings import Study
-from fmq.variants import ablation_rows, row_label
 from fmq.training_jobs import evaluation_hashes
+from fmq.variants import ablation_rows, row_label
 from fmq.workflow import method_pattern, run_hash, sampler_pattern
 
 ROOT = Path(__file__).parents[1]

@@ -50,9 +50,11 @@ class Run:
 
     @property
     def siblings(self) -> "list[Run]":
-        """The same run of all seeds that one job serves, in ascending order; or this one alone."""
+        """The same run of all seeds that one job serves, ascending; or this one alone."""
         stacked = self.study.training.stack_seeds
-        return [replace(self, seed=seed) for seed in sorted(self.study.seeds)] if stacked else [self]
+        return (
+            [replace(self, seed=seed) for seed in sorted(self.study.seeds)] if stacked else [self]
+        )
 
     @property
     def stack(self) -> "list[Run]":

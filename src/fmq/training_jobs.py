@@ -1,8 +1,8 @@
-"""What the rules of runs and evaluations ask: what a job reads and leaves, of one seed or of several.
+"""What the rules of runs and evaluations ask: what a job reads and leaves.
 
-With `training.stack_seeds` one job trains, or evaluates, all seeds of a task. Its files are those of as many jobs
-of one seed; its log alone is one, in the smallest seed's folder. A run's name comes with its
-wildcard, ``pretrain-{budget}``; the wildcard ``{seed}`` is none of a stack's. Imports nothing
+With `training.stack_seeds` one job trains, or evaluates, all seeds of a task. Its files are those of
+as many jobs of one seed; its log alone is one, in the smallest seed's folder. A run's name comes with
+its wildcard, ``pretrain-{budget}``; the wildcard ``{seed}`` is none of a stack's. Imports nothing
 heavier than the settings, as `fmq.workflow`.
 """
 
@@ -60,9 +60,7 @@ def evaluated_seeds(study: Study, wildcards: Mapping[str, str]) -> str:
 def evaluation_hashes(study: Study, wildcards: Mapping[str, str]) -> str:
     """Changes when an evaluation has to be repeated, whichever of its seeds is the reason."""
     runs = _run(study, wildcards["run"], wildcards).siblings
-    return " ".join(
-        settings_hash(evaluation_settings(one, wildcards["sampler"])) for one in runs
-    )
+    return " ".join(settings_hash(evaluation_settings(one, wildcards["sampler"])) for one in runs)
 
 
 def _runs(study: Study, run: str, wildcards: Mapping[str, str]) -> list[Run]:
