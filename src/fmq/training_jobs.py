@@ -1,9 +1,9 @@
 """What the rules of runs and evaluations ask: what a job reads and leaves.
 
-With `training.stack_seeds` one job trains, or evaluates, all seeds of a task. Its files are those of
-as many jobs of one seed; its log alone is one, in the smallest seed's folder. A run's name comes with
-its wildcard, ``pretrain-{budget}``; the wildcard ``{seed}`` is none of a stack's. Imports nothing
-heavier than the settings, as `fmq.workflow`.
+With `training.stack_seeds` one job trains, or evaluates, all seeds of a task. Its files are those
+of as many jobs of one seed; its log alone is one, in the smallest seed's folder. A run's name comes
+with its wildcard, ``pretrain-{budget}``; the wildcard ``{seed}`` is none of a stack's. Imports
+nothing heavier than the settings, as `fmq.workflow`.
 """
 
 from collections.abc import Mapping
