@@ -38,9 +38,10 @@ def test_a_distillation_is_the_same_run_by_whatever_name_it_is_reached(study: St
     variant = make_run(study, TASK, 0, "finetune-fmq@lsd")
     assert variant.parent is not None
     assert variant.parent.settings() == make_run(study, TASK, 0, "distill-lsd").settings()
-    wildcards = {"task": TASK, "seed": "0", "method": "fmq@lsd"}
-    (checkpoint,) = parent_checkpoints(study, "finetune-{method}", wildcards)
-    assert checkpoint == f"results/runs/{TASK}/seed0/distill-lsd/checkpoint.pt"
+    wildcards = {"task": TASK, "method": "fmq@lsd"}
+    folders = [f"results/runs/{TASK}/seed{seed}/distill-lsd" for seed in study.seeds]
+    checkpoints = parent_checkpoints(study, "finetune-{method}", wildcards)
+    assert checkpoints == [f"{folder}/checkpoint.pt" for folder in folders]
 
 
 def test_ablations_shape_no_run_of_the_study(study: Study) -> None:

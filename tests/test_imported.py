@@ -156,7 +156,8 @@ def test_it_has_a_place_online_and_none_offline() -> None:
     assert scores == {(seed, "online", study.online.steps) for seed in study.seeds}
     assert "authors" not in flow_map_methods(study)
     jobs = [job for job in study_jobs(study) if job.run and job.run.name == "finetune-authors"]
-    assert sorted(job.rule for job in jobs) == ["evaluate"] * 6 + ["import_run"] * 6
+    assert sorted(job.rule for job in jobs) == ["evaluate"] * 2 + ["import_run"] * 6
+    assert {job.seeds for job in jobs if job.rule == "evaluate"} == {3}
     assert sum(job.work.updates for job in jobs) == 0
 
 

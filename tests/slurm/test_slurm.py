@@ -17,13 +17,13 @@ QUICK = ["--seconds-between-status-checks", "2", "--slurm-init-seconds-before-st
 
 
 def copy_project(folder: Path) -> Path:
-    """What a clone of the project holds for a study; the smoke study of one task."""
+    """What a clone of the project holds for a study; the smoke study of one task and method."""
     for name in ("src", "workflow", "profiles", "config", "slurm"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("Snakefile", "config.yaml"):
         shutil.copy(ROOT / name, folder / name)
     with (folder / "config" / "smoke.yaml").open("a") as smoke:
-        smoke.write(f"tasks: [{TASK}]\n")
+        smoke.write(f"tasks: [{TASK}]\nmethods: [fmq]\nsamplers: [fmq+qgbs]\n")
     return folder
 
 
