@@ -40,7 +40,7 @@ class TrainingSettings(Section):
     )
     stack_seeds: bool = Field(
         description="all seeds of a task are trained in one process, in joint updates: for GPUs, "
-        "where one seed leaves most of the device idle"
+        "where one seed leaves most of the device idle, and for short runs, where the start counts"
     )
     target_rate: float = Field(gt=0, le=1, description="tau of the target critics' moving average")
     log_every: int = Field(ge=1, description="gradient steps between rows of metrics.csv")
