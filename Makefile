@@ -24,7 +24,7 @@ INSTALL := $(ACTIVATE) python -m pip install --quiet --no-compile --constraint c
 study: install
 	$(ACTIVATE) snakemake --cores $(CORES)
 
-# Every stage of the paper's twelve tasks, a few dozen steps each, beside any study in results/.
+# FMQ on each of the paper's twelve tasks, a few dozen steps each, beside any study in results/.
 smoke-paper: install-robomimic
 	$(ACTIVATE) snakemake --cores $(CORES) --directory build/smoke-paper \
 		--configfile config/paper.yaml config/smoke-paper.yaml

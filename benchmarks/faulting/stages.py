@@ -97,7 +97,9 @@ def disturb_stages(kills: int, seed: int, workers: int) -> bool:
         landed = trials = 0
         good = True
         while landed < kills:
-            names = [random.Random(f"{seed}/{trials + n}").choice(list(STAGES)) for n in range(8)]
+            names = [
+                random.Random(f"{seed}/{trials + n}").choice(list(STAGES)) for n in range(workers)
+            ]
             jobs = [
                 pool.submit(disturb_stage, reference, name, seconds[name], f"{seed}/{trials + n}/")
                 for n, name in enumerate(names)

@@ -44,6 +44,7 @@ def python(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *arguments], cwd=cwd, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("absent")
 def test_every_module_can_be_imported(tmp_path: Path) -> None:
     ended = python("-c", IMPORT_ALL, cwd=tmp_path)
@@ -51,7 +52,9 @@ def test_every_module_can_be_imported(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("absent")
-@pytest.mark.parametrize("command", ["dataset lift-mh-low_dim", "plan"])
+@pytest.mark.parametrize(
+    "command", ["dataset lift-mh-low_dim", pytest.param("plan", marks=pytest.mark.slow)]
+)
 def test_commands_end_in_a_line_that_says_what_to_install(
     lift_and_can: Study, root: Path, tmp_path: Path, command: str
 ) -> None:

@@ -62,6 +62,7 @@ def test_a_policy_without_a_flow_map(study: Study, results: Path, tmp_path: Path
     assert [path.name for path in tmp_path.iterdir()] == ["qc"]
 
 
+@pytest.mark.slow
 def test_the_program_is_the_one_step_policy_and_needs_no_fmq(
     fmq_run: Run, results: Path, exported: Path, tmp_path: Path
 ) -> None:

@@ -121,6 +121,7 @@ def test_a_failure_is_told_with_the_end_of_its_log(tmp_path: Path) -> None:
     assert "    101\n" not in done.stderr
 
 
+@pytest.mark.slow
 def test_a_job_that_works_when_tried_again_has_not_failed(tmp_path: Path) -> None:
     done = snakemake(tmp_path, "--retries", "1", do=FAIL_ONCE)
     assert done.returncode == 0, done.stderr
@@ -157,7 +158,13 @@ def test_paths_are_told_from_where_it_was_called(tmp_path: Path) -> None:
     assert (tmp_path / "elsewhere" / "results" / "0.md").exists()
 
 
-@pytest.mark.parametrize("option", ["--dry-run", "--dag", "--summary", "--list"])
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--dry-run",
+        *(pytest.param(o, marks=pytest.mark.slow) for o in ("--dag", "--summary", "--list")),
+    ],
+)
 def test_what_snakemake_is_asked_for_is_what_it_says_by_itself(tmp_path: Path, option: str) -> None:
     ours = snakemake(tmp_path, option)
     theirs = subprocess.run(
@@ -178,6 +185,7 @@ def _without_header(text: str) -> list[str]:
     return sorted(line for line in lines if not line.startswith("["))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["--printshellcmds", "--verbose"])
 def test_more_is_shown_on_request(tmp_path: Path, option: str) -> None:
     told = snakemake(tmp_path, option).stderr
@@ -185,6 +193,7 @@ def test_more_is_shown_on_request(tmp_path: Path, option: str) -> None:
     assert f"{JOBS} of {JOBS} steps (100%) done" in told
 
 
+@pytest.mark.slow
 def test_quiet_stays_quiet(tmp_path: Path) -> None:
     assert len(snakemake(tmp_path, "--quiet", "all").stderr.splitlines()) == 1  # the profile
 
