@@ -1,19 +1,19 @@
-# `make study`, `make test` and the others need nothing done before: they make .venv, install into
-# it what they need, and run.
+# `make study`, `make test` and the other targets need no preparation: they create .venv, install
+# what they need, and run.
 CORES ?= all
 ACTIVATE := . .venv/bin/activate &&
-# A worker per core, the tests of a file in one of them: they may share what the file sets up.
+# One worker per core. The tests of a file run in one worker, because they may share fixtures.
 PYTEST := pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-# The newest Python that fmq supports, which runs and can make environments; PYTHON=... names another.
+# The newest installed Python that fmq supports and that can create environments; or PYTHON=...
 FITS := import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))
 PYTHONS := python3.12 python3.11 python3 python
 PYTHON ?= $(shell for python in $(PYTHONS); do \
 	$$python -c "$(FITS)" 2> /dev/null && echo $$python && break; done)
 
-# Wheels, so that no compiler is wanted. There are none of rliable, connection_pool and robomimic,
-# which are Python only, and of evdev, which the extra `robomimic` brings and a C compiler makes.
-# Files are compiled to bytecode when they are first imported, which most never are.
+# Install from wheels only, so that no compiler is needed. The exceptions have no wheels: rliable,
+# connection_pool and robomimic are pure Python; evdev, which the extra `robomimic` brings, needs a
+# C compiler. `--no-compile` skips bytecode: files are compiled when first imported; most never are.
 INSTALL := $(ACTIVATE) python -m pip install --quiet --no-compile --constraint constraints.txt \
 	--only-binary :all: --no-binary rliable,connection_pool,robomimic,evdev
 
@@ -24,16 +24,16 @@ INSTALL := $(ACTIVATE) python -m pip install --quiet --no-compile --constraint c
 study: install
 	$(ACTIVATE) snakemake --cores $(CORES)
 
-# FMQ on each of the paper's twelve tasks, a few dozen steps each, beside any study in results/.
+# Run FMQ on each of the paper's twelve tasks for a few dozen steps. Does not touch results/.
 smoke-paper: install-robomimic
 	$(ACTIVATE) snakemake --cores $(CORES) --directory build/smoke-paper \
 		--configfile config/paper.yaml config/smoke-paper.yaml
 
-# What every module does, and one whole study.
+# Test every module, and one whole study.
 test: install-test
 	$(ACTIVATE) $(PYTEST) -m "not slow"
 
-# Also kills, damaged files, studies of every kind, each compiled path.
+# Also test kills, damaged files, every kind of study and every compiled path.
 test-all: install-test
 	$(ACTIVATE) $(PYTEST)
 
@@ -44,11 +44,11 @@ lint: install-lint
 	$(ACTIVATE) snakemake --lint
 	$(ACTIVATE) snakefmt --check Snakefile workflow
 
-# The pages of docs/ and the reference from the code, in build/docs/index.html; warnings are errors.
+# Build docs/ and the reference generated from the code, build/docs/index.html. Warnings are errors.
 docs: install-docs
 	$(ACTIVATE) sphinx-build -b html -E -W --keep-going -n --quiet docs build/docs
 
-# Extras of pyproject.toml come on top of what the study needs, which is never installed anew for them.
+# Extras of pyproject.toml are installed on top of the base installation, which is not repeated.
 install: .venv/installed
 install-robomimic: .venv/installed-robomimic
 install-test: .venv/installed-test
@@ -66,7 +66,7 @@ install-docs: .venv/installed-docs
 
 .venv/installed-test: .venv/installed-robomimic .venv/installed-docs
 	$(INSTALL) --editable ".[test]"
-	# An oracle of the tests; what it asks for beside itself does not install any more.
+	# Reference implementation for the tests. Its own dependencies can no longer be installed.
 	$(INSTALL) --no-deps robomimic==0.3.0
 	touch $@
 

@@ -1,10 +1,11 @@
-# The front door: `snakemake --cores 8` makes results/tables, results/figures and what they need.
+# Entry point: `snakemake --cores 8` makes results/tables, results/figures and everything they need.
 
 from snakemake.utils import min_version
 
-from fmq import training_jobs
-from fmq import workflow as study_workflow
-from fmq.errors import UserError
+from fmq.base.errors import UserError
+from fmq.pipeline import rules as study_workflow
+from fmq.pipeline import shown
+from fmq.pipeline import training_rules as training_jobs
 
 min_version("9.27")
 
@@ -27,9 +28,17 @@ wildcard_constraints:
     method=study_workflow.method_pattern(study),
     run=study_workflow.run_pattern(study),
     sampler=study_workflow.sampler_pattern(study),
+    identity="|".join(study_workflow.identities(study)),
+    sampling="[0-9a-f]{8}",
 
 
-# Short, or in need of the network: on a cluster these run where snakemake runs.
+# Folder for everything computed from the study's runs together. Its name ends in a hash of what
+# determines its content, so a file that exists is up to date: inputs are marked `ancient`, to make
+# Snakemake ignore modification times.
+STUDY = study_workflow.study_folder(study, study_workflow.RESULTS)
+
+
+# These rules are short or need network access: on a cluster they run on the machine of `snakemake`.
 localrules:
     all,
     dataset,
@@ -38,6 +47,7 @@ localrules:
     statistics,
     tables,
     figures,
+    show,
     convergence,
     trust_region,
     ablations,
@@ -80,7 +90,6 @@ include: "workflow/rules/report.smk"
 rule all:
     default_target: True
     input:
-        rules.tables.output,
-        rules.figures.output,
-        expand("results/pages/{page}.html", page=study_workflow.TABLE_PAGES),
-        rules.settings_page.output,
+        ancient(rules.show.output),
+        ancient(expand(f"{STUDY}/pages/{{page}}.html", page=study_workflow.TABLE_PAGES)),
+        ancient(rules.settings_page.output),

@@ -1,9 +1,9 @@
-"""What keeping progress costs a run of the paper's size: seconds per checkpoint, share of the time.
+"""Measure the cost of checkpoints at the paper's sizes: seconds each, and share of the run time.
 
     python benchmarks/checkpoint_cost.py
 
-The learner has the sizes of cube-triple, the widest task of the paper but the humanoid. A
-checkpoint also appends the transitions seen since the last one. Prints one JSON line.
+The learner has the sizes of cube-triple, the widest task of the paper except the humanoid. A
+checkpoint also appends the transitions since the last one. Prints one JSON line.
 """
 
 import json
@@ -15,23 +15,26 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fmq.configuration import load_study
+from fmq.acting.checkpoint import save_checkpoint
+from fmq.config.reading import load_study
+from fmq.config.tasks import TaskSettings
 from fmq.data.normalization import Normalizer
-from fmq.tasks import TaskSettings
-from fmq.training.checkpoint import save_checkpoint
-from fmq.training.learner import Learner
+from fmq.training.learner import Backup, Learner
 from fmq.training.transition_log import TransitionLog
 
 ROOT = Path(__file__).parents[1]
 OBSERVATION, ACTION = 46, 5
-STEPS_PER_SECOND = 150  # of a fast GPU: more transitions per checkpoint than anything slower
+STEPS_PER_SECOND = 150  # of a fast GPU, which has the most transitions per checkpoint
 REPETITIONS = 10
 
 
 def main() -> None:
     study = load_study(ROOT / "config.yaml", ROOT / "config/paper.yaml")
     normalizer = Normalizer(torch.zeros(OBSERVATION), torch.ones(OBSERVATION))
-    learner = Learner(study, TaskSettings(), normalizer, ACTION, init_seed=0, noise_seed=0)
+    task = TaskSettings()
+    backup = Backup(task.discount, task.chunk_length)
+    size = task.chunk_length * ACTION
+    learner = Learner(study.networks, backup, normalizer, size, init_seed=0, noise_seed=0)
     observation, action = np.zeros(OBSERVATION, np.float32), np.zeros(ACTION, np.float32)
     seconds = []
     with tempfile.TemporaryDirectory() as temporary:

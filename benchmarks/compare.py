@@ -1,11 +1,11 @@
-"""Run two programs in turn on the same core, and print the ratio of their times case by case.
+"""Run two programs alternately on the same core, and print the ratio of their times per case.
 
     python benchmarks/compare.py [--rounds 5] [--copies 2] "python benchmarks/speed.py" "OTHER ONE"
 
-Both print JSON lines with `case` and `ms_cpu`, as `benchmarks/speed.py` does, and run with one
-thread. With `--copies 2`, two copies of a program run at once, on two cores. Prints for
-each case that both know the median over the rounds of either, their ratio, and the smallest and
-largest ratio of a round. Whatever else the machine does falls on both alike.
+Both must print JSON lines with `case` and `ms_cpu`, as `benchmarks/speed.py` does; they run with
+one thread. With `--copies 2`, two copies of a program run at once, on two cores. For each case in
+both outputs, prints the medians over the rounds, their ratio, and the smallest and largest ratio of
+a round. Other load on the machine affects both programs alike.
 """
 
 import argparse
@@ -28,13 +28,15 @@ def main() -> None:
     parser.add_argument("ours")
     parser.add_argument("theirs")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--copies", type=int, default=1, help="at once, each on a core of its own")
+    parser.add_argument(
+        "--copies", type=int, default=1, help="copies at once, each on its own core"
+    )
     arguments = parser.parse_args()
     cores = sorted(os.sched_getaffinity(0))[: arguments.copies]
     commands = [arguments.ours, arguments.theirs]
     rounds = []
     for number in range(arguments.rounds):
-        order = (0, 1) if number % 2 == 0 else (1, 0)  # places: the commands may be the same
+        order = (0, 1) if number % 2 == 0 else (1, 0)  # indices, because the commands may be equal
         times = {place: run(commands[place], cores) for place in order}
         rounds.append([times[0], times[1]])
         print(f"round {number + 1} of {arguments.rounds}", file=sys.stderr, flush=True)
@@ -45,7 +47,7 @@ def main() -> None:
 
 
 def run(command: str, cores: list[int]) -> Times:
-    """Milliseconds of CPU time per case; the mean of the copies."""
+    """Run a command and return the milliseconds of CPU time per case, averaged over the copies."""
     copies = [
         subprocess.Popen(
             ["taskset", "--cpu-list", str(core), *shlex.split(command)],
@@ -66,7 +68,7 @@ def run(command: str, cores: list[int]) -> Times:
 
 
 def summary(pairs: list[tuple[float, float]]) -> Times:
-    """Medians, and their ratio with its range over the rounds."""
+    """Return the medians, and their ratio with its range over the rounds."""
     ours, theirs = (median(values) for values in zip(*pairs, strict=True))
     ratios = [one / other for one, other in pairs]
     figures = {"ours": ours, "theirs": theirs, "ratio": ours / theirs}

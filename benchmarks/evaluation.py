@@ -1,15 +1,15 @@
-"""Time of an evaluation whose simulators are spread over processes, one JSON line for each number.
+"""Measure an evaluation with simulators in processes; print a JSON line per number of processes.
 
     OMP_NUM_THREADS=1 python benchmarks/evaluation.py
     OMP_NUM_THREADS=1 python benchmarks/evaluation.py --task TASK --processes 1 2 4 --sampler qgbs
 
-A policy of the paper's sizes that has learned nothing acts, on one thread, so that episodes run to
-their limit. The numbers of processes take turns, because absolute times change with whatever else a
-machine does. Figures are medians over the rounds, of an evaluation: `seconds` by the clock, and
-`cpu` of CPU time in this process and in the busiest of the others, the least that it takes where
-each has a core to itself; `policy` is the part of `cpu` that acts. Ratios are to the first number
-of processes, `lowest` and `highest` those of `cpu` in single rounds. `start` is the time by the
-clock until the simulators stand, once. Ends with an error if any two evaluations differ. Reads
+An untrained policy of the paper's sizes acts on one thread, so that episodes run to their limit.
+The numbers of processes alternate, because absolute times change with other load on the machine.
+Figures are medians over the rounds, per evaluation: `seconds` is wall-clock time; `cpu` is the CPU
+time of this process plus that of the busiest worker, the lower bound if each has its own core;
+`policy` is the part of `cpu` spent in the policy. Ratios are relative to the first number of
+processes; `lowest` and `highest` are those of `cpu` in single rounds. `start` is the wall-clock
+time to make the simulators, measured once. Ends with an error if any two evaluations differ. Reads
 /proc.
 """
 
@@ -23,21 +23,22 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from fmq.configuration import load_study
+from fmq.acting.policy import Policy, make_networks, make_sampler
+from fmq.config.reading import load_study
+from fmq.config.tasks import Task, TaskSettings, parse_task
 from fmq.data.normalization import Normalizer
-from fmq.envs.environment import make_environment
+from fmq.envs.making import make_environment
 from fmq.envs.processes import SimulatorProcesses
 from fmq.envs.rollout import Episode, rollout
 from fmq.envs.simulators import LocalSimulators, Simulators
-from fmq.policy import Policy, make_networks, make_sampler
-from fmq.tasks import Task, TaskSettings, parse_task
+from fmq.pipeline.bindings import sampler_numbers
 
 ROOT = Path(__file__).parents[1]
 TASKS = ("pointmaze-medium-navigate-singletask-task4-v0", "cube-single-play-singletask-task1-v0")
 
 
 class Round(NamedTuple):
-    """Of an evaluation: time by the clock, CPU time, that of the policy, and the episodes."""
+    """One evaluation: wall-clock time, CPU time, CPU time of the policy, and the episodes."""
 
     seconds: float
     cpu: float
@@ -47,12 +48,12 @@ class Round(NamedTuple):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--task", nargs="+", default=TASKS, help="of OGBench")
+    parser.add_argument("--task", nargs="+", default=TASKS, help="OGBench tasks")
     parser.add_argument("--processes", nargs="+", type=int, default=[1, 2])
     parser.add_argument("--episodes", type=int, default=20)
     parser.add_argument("--environments", type=int, default=10)
-    parser.add_argument("--limit", type=int, default=200, help="environment steps of an episode")
-    parser.add_argument("--sampler", default="best_of_n", help="32 from the one-step map, or qgbs")
+    parser.add_argument("--limit", type=int, default=200, help="environment steps per episode")
+    parser.add_argument("--sampler", default="best_of_n", help="e.g. best_of_n or qgbs")
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -61,7 +62,7 @@ def main() -> None:
 
 
 def measure(task: Task, arguments: argparse.Namespace) -> None:
-    """Print the figures of one task."""
+    """Measure one task and print its figures."""
     one = make_environment(task, Path())
     policy = make_policy(task, len(one.reset(0)), one.action_size, arguments.sampler)
     simulators, starts = {}, {}
@@ -85,26 +86,26 @@ def measure(task: Task, arguments: argparse.Namespace) -> None:
 
 
 def make_policy(task: Task, observation_size: int, action_size: int, sampler: str) -> Policy:
-    """A flow map at its random beginning, prepared as finished policies are."""
+    """Return an untrained flow map policy, prepared like a finished one."""
     study = load_study(ROOT / "config.yaml", ROOT / "config/paper.yaml")
     horizon, generator = task.settings.chunk_length, torch.Generator().manual_seed(0)
     networks = make_networks(observation_size, horizon * action_size, study.networks, generator)
     for network in networks:
         network.prepare()
     normalizer = Normalizer(torch.zeros(observation_size), torch.ones(observation_size))
-    sampling = make_sampler(sampler, study.sampling, "min")
+    sampling = make_sampler(sampler, "min", **sampler_numbers(sampler, study.sampling))
     return Policy(*networks, normalizer, sampling, generator, (horizon, action_size))
 
 
 def make_simulators(task: Task, count: int, processes: int) -> Simulators:
-    """As an evaluation makes them."""
+    """Make simulators as an evaluation does."""
     if processes > 1:
         return SimulatorProcesses(task, Path(), count, processes)
     return LocalSimulators([make_environment(task, Path()) for _ in range(count)])
 
 
 def evaluate(simulators: Simulators, policy: Policy, seeds: range) -> Round:
-    """One evaluation, with the same noise each time."""
+    """Run one evaluation, with the same noise each time."""
     policy.generator.manual_seed(0)
     acting = 0.0
 
@@ -123,14 +124,14 @@ def evaluate(simulators: Simulators, policy: Policy, seeds: range) -> Round:
 
 
 def cpu_seconds(simulators: Simulators) -> list[float]:
-    """CPU time of this process, and of those of the simulators."""
+    """Return the CPU seconds of this process and of each worker."""
     workers = simulators.workers if isinstance(simulators, SimulatorProcesses) else []
     files = [Path(f"/proc/{worker.process.pid}/schedstat") for worker in workers]
     return [time.process_time(), *(int(file.read_text().split()[0]) / 1e9 for file in files)]
 
 
 def summary(rounds: list[dict[int, Round]], processes: int, first: int) -> dict[str, float]:
-    """Medians, and ratios with their range over the rounds."""
+    """Return medians, and ratios with their range over the rounds."""
     figures = {}
     for name in ("seconds", "cpu", "policy"):
         figures[name] = median(getattr(one[processes], name) for one in rounds)

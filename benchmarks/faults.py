@@ -1,15 +1,15 @@
-"""Kill stages and whole workflows at random moments, and see whether they end as if undisturbed.
+"""Kill stages and whole workflows at random moments, and check that results stay the same.
 
     python benchmarks/faults.py stages --kills 200 --seed 0
     python benchmarks/faults.py snakemake --kills 20 --seed 0
-    python benchmarks/faults.py slurm --kills 5 --seed 0     # where a Slurm runs
+    python benchmarks/faults.py slurm --kills 5 --seed 0     # needs Slurm
 
-`stages` kills single `fmq` commands (SIGKILL, and SIGTERM one time in five) until the wanted number
-of kills has landed, starts each again with the same command, and compares checkpoint and
-evaluations with an undisturbed run to the byte. The others kill Snakemake with all its children
-and give the same command again; they compare scores.csv, and count jobs that had
-finished and were run again. Prints one JSON line per trial and one at the end; exit code 1 if
-anything differed or needed a hand.
+`stages` kills single `fmq` commands (SIGKILL, and SIGTERM one time in five) until the requested
+number of kills is reached, restarts each with the same command, and compares checkpoint and
+evaluations byte by byte with an undisturbed run. The others kill Snakemake with all its children
+and repeat the same command; they compare scores.csv, and count finished jobs that were run again.
+Prints one JSON line per trial and one at the end; the exit code is 1 if anything differed or needed
+manual help.
 """
 
 import argparse
@@ -24,7 +24,7 @@ def main() -> int:
     parser.add_argument("what", choices=["stages", "snakemake", "slurm"])
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=2, help="stages at a time")
+    parser.add_argument("--workers", type=int, default=2, help="stages that run at a time")
     arguments = parser.parse_args()
     if arguments.what == "stages":
         good = disturb_stages(arguments.kills, arguments.seed, arguments.workers)

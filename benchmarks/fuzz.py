@@ -1,14 +1,14 @@
-"""Feed damaged files to every reader, and tell how each took them.
+"""Feed damaged files to every reader, and report how each handled them.
 
     python benchmarks/fuzz.py --inputs 100000 --seed 0 [--reader npz] [--keep FOLDER]
 
-An input is accepted with the numbers that it holds, or refused by a `UserError` of one line. A
-fault is anything else: another exception, a crash, more than 5 seconds or 1 GB, a file left behind
-(so also: something in the data was executed), a message of several lines or over 2,000 characters,
-or a value that another way of reading the file (`fuzzing/judge_*.py`) calls wrong.
+A reader must either accept an input with the values that it holds, or refuse it with a `UserError`
+of one line. Anything else is a fault: another exception, a crash, more than 5 seconds or 1 GB, a
+file left behind (which also shows that data was executed), a message of several lines or over 2,000
+characters, or a value that an independent reader (`fuzzing/judge_*.py`) finds wrong.
 
-Prints one JSON line per reader, and exits with 1 if there was a fault. The same seed makes the same
-inputs. Inputs are read in a forked process, so that a crash costs one of them.
+Prints one JSON line per reader; the exit code is 1 if there was a fault. The same seed makes the
+same inputs. Inputs are read in a forked process, so that a crash loses only one of them.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from typing import Any, NamedTuple
 import torch
 from fuzzing.targets import TARGETS, Target, make_input
 
-from fmq.errors import UserError
+from fmq.base.errors import UserError
 
 SECONDS = 5.0
 MEMORY = 2**30
@@ -39,7 +39,7 @@ MESSAGE = 2000
 
 
 class Outcome(NamedTuple):
-    """How a reader took an input: `kind` is accepted, refused or fault."""
+    """How a reader handled an input; `kind` is accepted, refused or fault."""
 
     index: int
     kind: str
@@ -48,12 +48,12 @@ class Outcome(NamedTuple):
 
 
 def main() -> None:
-    """The program; see the module's text."""
+    """Run the program; see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--inputs", type=int, default=100_000, help="of all readers together")
+    parser.add_argument("--inputs", type=int, default=100_000, help="for all readers together")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--reader", choices=TARGETS, action="append", help="all unless given")
-    parser.add_argument("--keep", type=Path, help="folder for the inputs at fault")
+    parser.add_argument("--reader", choices=TARGETS, action="append", help="default: all")
+    parser.add_argument("--keep", type=Path, help="folder for inputs that cause faults")
     arguments = parser.parse_args()
     names = arguments.reader or list(TARGETS)
     faults = 0
@@ -70,10 +70,13 @@ def fuzz(name: str, inputs: int, seed: int, keep: Path | None = None) -> dict[st
     """Feed `inputs` damaged files to one reader.
 
     Args:
-        keep: the inputs at fault are put there, if given.
+        name: the reader, a key of `TARGETS`.
+        inputs: number of inputs.
+        seed: determines all inputs.
+        keep: folder for inputs that cause faults, if given.
 
     Returns:
-        counts, seconds, and a description of each distinct fault with the number of one input.
+        Counts, seconds, and a description of each distinct fault with the number of one input.
     """
     started = time.monotonic()
     counts: Counter[str] = Counter()
@@ -103,7 +106,7 @@ def fuzz(name: str, inputs: int, seed: int, keep: Path | None = None) -> dict[st
 
 
 def input_random(name: str, seed: int, index: int) -> Random:
-    """The source of all choices that make an input."""
+    """Return the random stream of all choices that make an input."""
     return Random(f"{name} {seed} {index}")
 
 
@@ -116,7 +119,7 @@ def _keep(keep: Path, name: str, target: Target, seed: int, outcome: Outcome) ->
 
 
 def _outcomes(target: Target, name: str, seed: int, inputs: int, folder: Path) -> Iterator[Outcome]:
-    """One per input; after a crash, another process goes on with the next input."""
+    """Yield one outcome per input; after a crash, another process continues with the next."""
     fork = multiprocessing.get_context("fork")
     index = 0
     while index < inputs:
@@ -147,7 +150,7 @@ def _death(exit_code: int | None) -> str:
 def _work(
     target: Target, name: str, seed: int, indices: range, folder: Path, results: Connection
 ) -> None:
-    """Read one input after the other; SIGALRM, left to the system, ends a hang even inside C."""
+    """Read inputs one by one; SIGALRM with its default action ends a hang even inside C."""
     os.chdir(folder)
     os.environ["TMPDIR"] = str(folder.parent)
     torch.set_num_threads(1)
@@ -161,7 +164,7 @@ def _work(
 
 
 def read(target: Target, index: int, content: bytes, only_bytes: bool, folder: Path) -> Outcome:
-    """Feed one input, written into `folder`, to the reader in this process."""
+    """Write one input into `folder` and feed it to the reader in this process."""
     path = folder / target.file
     path.write_bytes(content)
     before, peak = _listing(folder), _peak()
@@ -198,7 +201,7 @@ def _verdict(target: Target, path: Path, accepted: Any, only_bytes: bool) -> str
     try:
         return target.judge(path, accepted, only_bytes)
     except Exception as error:
-        return f"what the judge cannot read ({_described(error)})"
+        return f"the judge cannot read it ({_described(error)})"
 
 
 def _listing(folder: Path) -> set[str]:
@@ -211,7 +214,7 @@ def _peak() -> int:
 
 
 def _described(error: Exception) -> str:
-    """Kind and place of an exception; its text would tell inputs apart that fail alike."""
+    """Return type and place of an exception; its text would separate inputs that fail alike."""
     frames = traceback.extract_tb(error.__traceback__)
     inside = [frame for frame in frames if "/fmq/" in frame.filename] or frames
     place = f"{Path(inside[-1].filename).name}:{inside[-1].lineno}"

@@ -1,11 +1,11 @@
-"""Peak memory of the training stages at the paper's sizes, on made-up data of official size.
+"""Measure the peak memory of the stages at the paper's sizes, on synthetic data of official size.
 
     python benchmarks/memory.py cube-triple-play-singletask-task3-v0 ... [--seeds 3]
 
-Prints one JSON line per task and stage: peak resident memory of the process in MB, and the raw size
-of the training file's arrays. With several seeds a training stage is one process for all of them.
-`fmq.workflow.memory_mb` rests on these figures. The steps are few: memory does not depend on their
-number. Runs on the CPU; a GPU takes part of it off the host.
+Prints one JSON line per task and stage: the peak resident memory of the process and the size of the
+training file's arrays, both in MiB. With several seeds, a training stage is one process for all of
+them. `rules.memory_mb` is based on these figures. The runs are short, because memory does not
+depend on the number of steps. Runs on the CPU; with a GPU the host needs less memory.
 """
 
 import argparse
@@ -20,12 +20,12 @@ import gymnasium
 import numpy as np
 import ogbench  # noqa: F401  (registers the simulators)
 
-from fmq.configuration import load_study
+from fmq.config.reading import load_study
+from fmq.config.section import overlaid
+from fmq.config.sources import find_source
+from fmq.config.study import Study
 from fmq.data.manifest import file_sha256, write_manifest
-from fmq.data.sources import find_source
-from fmq.paths import dataset_folder, settings_file
-from fmq.section import overlaid
-from fmq.settings import Study
+from fmq.pipeline.paths import dataset_folder, settings_file
 
 ROOT = Path(__file__).parents[1]
 SHORT = {
@@ -44,11 +44,11 @@ STAGES = {
 
 
 def write_data(study: Study, task: str, results: Path) -> int:
-    """A training file of official shape, one copied random episode after another; its bytes."""
+    """Write a training file of official shape, filled with one state; return its array bytes."""
     name = study.task(task).dataset
     rows = find_source(name).rows
     if rows is None:
-        raise SystemExit(f"{name}: its number of rows is not in sources.yaml")
+        raise SystemExit(f"{name}: sources.yaml does not list its number of rows")
     simulator = gymnasium.make(study.task(task).environment)
     observation, _ = simulator.reset(seed=0)
     widths = {"observations": len(observation), "actions": simulator.action_space.shape[0]}
@@ -61,7 +61,7 @@ def write_data(study: Study, task: str, results: Path) -> int:
         arrays["button_states"] = np.zeros((rows, len(buttons)), np.int64) + buttons
     arrays["terminals"] = np.arange(rows) % 1001 == 1000
     arrays["terminals"][-1] = True
-    folder = dataset_folder(results, name)
+    folder = dataset_folder(study, name, results)
     folder.mkdir(parents=True)
     path = folder / f"{name}.npz"
     np.savez(path, **arrays)
@@ -71,7 +71,7 @@ def write_data(study: Study, task: str, results: Path) -> int:
 
 
 def peak_mb(command: list[str], folder: Path) -> int:
-    """Run a command to its end; its peak resident memory."""
+    """Run a command to its end and return its peak resident memory in MiB."""
     log = folder / "log.txt"
     with log.open("w") as file:
         process = subprocess.Popen(command, cwd=folder, stderr=file)
@@ -82,7 +82,7 @@ def peak_mb(command: list[str], folder: Path) -> int:
 
 
 def measure(task: str, folder: Path, count: int) -> None:
-    """Print the peak of every stage of one task, with so many seeds trained together."""
+    """Print the peak memory of every stage of one task, with `count` seeds trained together."""
     paper = load_study(ROOT / "config.yaml", ROOT / "config/paper.yaml").model_dump(mode="json")
     changes = {"task_settings": {task: {"episode_limit": 10}}, "seeds": list(range(count))}
     changes |= {"training": {**SHORT["training"], "stack_seeds": count > 1}}
@@ -106,7 +106,7 @@ def measure(task: str, folder: Path, count: int) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tasks", nargs="+")
-    parser.add_argument("--seeds", type=int, default=1, help="trained together")
+    parser.add_argument("--seeds", type=int, default=1, help="number of seeds trained together")
     arguments = parser.parse_args()
     for name in arguments.tasks:
         with tempfile.TemporaryDirectory() as temporary:

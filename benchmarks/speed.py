@@ -1,16 +1,16 @@
-r"""Time of an update and of an action, one JSON line per case: {"case", "ms_wall", "ms_cpu", "n"}.
+r"""Time gradient steps and actions; print a JSON line {"case", "ms_wall", "ms_cpu", "n"} per case.
 
     python benchmarks/speed.py                      # the paper's sizes; the default study's:
     python benchmarks/speed.py --obs 2 --act 2 --batch 64 --samples 4 --hidden 128 --layers 2 \
         --plain
 
-`offline` and `fmq` are whole updates: noise, critic target, losses, gradients, Adam, targets.
-The others act as an evaluation does, with weights that are prepared once:
-`one_step` is best-of-N from the one-step map at one observation, `euler` the same from ten Euler
-steps, `qgbs` the beam search 4/4/1. `sgemm` is a large product of matrices in float32, for scale.
-Figures are medians per call, of one thread. `benchmarks/compare.py` runs two such programs in turn.
+`offline` and `fmq` are whole updates: noise, critic target, losses, gradients, Adam, target
+networks. The samplers act as in an evaluation, with weights prepared once: `one_step` is best-of-N
+from the one-step map at one observation, `euler` best-of-N from ten Euler steps, `qgbs` the beam
+search 4/4/1. `sgemm` is a large float32 matrix product, for comparison. Figures are medians per
+call, on one thread. `benchmarks/compare.py` runs two such programs alternately.
 
-On a GPU every call is waited for; updates of several seeds are joint ones:
+On a GPU, every call waits for the device; updates of several seeds are joint updates:
 
     python benchmarks/speed.py --device cuda --cases offline,fmq --capture --compile --seeds 5
 """
@@ -24,14 +24,15 @@ from statistics import median
 
 import torch
 
-from fmq.configuration import load_study
+from fmq.acting.policy import Policy, make_sampler
+from fmq.config.reading import load_study
+from fmq.config.study import Study
+from fmq.config.tasks import TaskSettings
 from fmq.data.normalization import Normalizer
 from fmq.data.sequences import Batch
-from fmq.policy import Policy, make_sampler
-from fmq.settings import Study
-from fmq.tasks import TaskSettings
+from fmq.pipeline.bindings import Curriculum, sampler_numbers
 from fmq.training.actor_losses import ACTOR_LOSSES
-from fmq.training.learner import Learner
+from fmq.training.learner import Backup, Learner
 from fmq.training.objective import Objective
 from fmq.training.updater import Updater
 
@@ -39,20 +40,20 @@ ROOT = Path(__file__).parents[1]
 SIZES = {"obs": 46, "act": 5, "chunk": 5, "batch": 256, "samples": 32, "hidden": 512, "layers": 4}
 SAMPLERS = {"one_step": "best_of_n", "euler": "best_of_n_euler", "qgbs": "qgbs"}
 UPDATES = {"offline": ("flow_map", "mean"), "fmq": ("fmq", "min")}
-CURRICULUM_DONE = 100_000  # gradient steps after which the flow map's intervals are all of [0, 1]
+CURRICULUM_DONE = 100_000  # gradient steps after which the flow map's intervals span all of [0, 1]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name, size in SIZES.items():
         parser.add_argument(f"--{name}", type=int, default=size)
-    parser.add_argument("--observations", type=int, default=1, help="acted on at once")
-    parser.add_argument("--plain", action="store_true", help="SiLU and raw times")
+    parser.add_argument("--observations", type=int, default=1, help="batch size when acting")
+    parser.add_argument("--plain", action="store_true", help="use SiLU and raw flow times")
     parser.add_argument("--selection", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--compile", action="store_true", help="training.compile")
     parser.add_argument("--capture", action="store_true", help="training.capture")
     parser.add_argument("--tf32", action="store_true", help="training.tf32")
-    parser.add_argument("--seeds", type=int, default=1, help="of a joint update")
+    parser.add_argument("--seeds", type=int, default=1, help="number of seeds in a joint update")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--seconds", type=float, default=5, help="measuring time per case")
     parser.add_argument("--cases", default="sgemm,offline,fmq,one_step,euler,qgbs")
@@ -68,7 +69,7 @@ def main() -> None:
 
 
 def waited_for(call: Callable[[], object], device: torch.device) -> Callable[[], object]:
-    """The call, until a GPU is done with it."""
+    """Return the call, extended to wait for the GPU."""
     if device.type == "cpu":
         return call
 
@@ -79,8 +80,25 @@ def waited_for(call: Callable[[], object], device: torch.device) -> Callable[[],
     return wait
 
 
+def make_objective(study: Study, actor_loss: str, how: str) -> Objective:
+    """Return a run's objective with this actor loss and this aggregate over the critics."""
+    numbers = {
+        "flow_map": {"distillation": study.offline.distillation},
+        "fmq": study.fmq.model_dump(),
+    }
+    sampling = sampler_numbers("best_of_n", study.sampling)
+    return Objective(
+        ACTOR_LOSSES[actor_loss](**numbers.get(actor_loss, {})),
+        make_sampler("best_of_n", how, **sampling),
+        how,
+        learning_rate=study.training.learning_rate,
+        target_rate=study.training.target_rate,
+        curriculum=Curriculum(**study.offline.model_dump(include={*Curriculum.model_fields})),
+    )
+
+
 def make_case(case: str, sizes: argparse.Namespace) -> Callable[[], object]:
-    """One call of a case, on made-up data."""
+    """Return a function that runs a case once, on random data."""
     device = torch.device(sizes.device)
     if case == "sgemm":
         matrix = torch.randn(2048, 2048, device=device)
@@ -89,19 +107,30 @@ def make_case(case: str, sizes: argparse.Namespace) -> Callable[[], object]:
         return lambda: torch.ops.mkldnn._linear_pointwise(matrix, matrix, None, "none", [], "")
     study = make_study(sizes)
     normalizer = Normalizer(*(torch.full((sizes.obs,), x, device=device) for x in (0.0, 1.0)))
-    task = TaskSettings(chunk_length=sizes.chunk)
+    backup = Backup(TaskSettings().discount, sizes.chunk)
     learner, *others = [
-        Learner(study, task, normalizer, sizes.act, init_seed=seed, noise_seed=seed)
+        Learner(
+            study.networks,
+            backup,
+            normalizer,
+            sizes.chunk * sizes.act,
+            init_seed=seed,
+            noise_seed=seed,
+            selection=study.training.selection,
+        )
         for seed in range(sizes.seeds)
     ]
     batch = Batch(*(part.to(device) for part in make_batch(sizes)))
     if case in UPDATES:
-        actor_loss, how = UPDATES[case]
-        sampler = make_sampler("best_of_n", study.sampling, how)
-        objective = Objective(ACTOR_LOSSES[actor_loss], sampler, how)
-        updater = Updater([learner, *others], objective, sizes.compile)
+        updater = Updater(
+            [learner, *others],
+            make_objective(study, *UPDATES[case]),
+            sizes.compile,
+            study.training.capture,
+        )
         return lambda: updater.update([batch] * sizes.seeds, CURRICULUM_DONE)
-    sampler = make_sampler(SAMPLERS[case], study.sampling, "min")
+    name = SAMPLERS[case]
+    sampler = make_sampler(name, "min", **sampler_numbers(name, study.sampling))
     for network in (learner.actor, learner.critic):
         network.prepare()
     chunk = (sizes.chunk, sizes.act)
@@ -111,7 +140,7 @@ def make_case(case: str, sizes: argparse.Namespace) -> Callable[[], object]:
 
 
 def make_study(sizes: argparse.Namespace) -> Study:
-    """The paper's study with other sizes."""
+    """Return the paper's study with the given sizes."""
     study = load_study(ROOT / "config.yaml", ROOT / "config/paper.yaml")
     plain = {"activation": "silu", "time_features": 0} if sizes.plain else {}
     changes = {
@@ -130,7 +159,7 @@ def make_study(sizes: argparse.Namespace) -> Study:
 
 
 def make_batch(sizes: argparse.Namespace) -> Batch:
-    """Noise in the shape of a batch."""
+    """Return random data in the shape of a batch."""
     generator = torch.Generator().manual_seed(0)
     rows = sizes.batch
     return Batch(
@@ -145,7 +174,7 @@ def make_batch(sizes: argparse.Namespace) -> Batch:
 
 
 def measure(call: Callable[[], object], seconds: float) -> dict[str, float]:
-    """Medians of wall and CPU time per call, in milliseconds, and the number of calls."""
+    """Return the median wall and CPU time per call, in milliseconds, and the number of calls."""
     for _ in range(3):
         call()
     wall, cpu, end = [], [], time.perf_counter() + seconds

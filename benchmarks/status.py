@@ -1,11 +1,11 @@
-"""How long `fmq status` takes on a study of many runs, the whole process.
+"""Measure how long the whole `fmq status` process takes on a study of many runs.
 
     python benchmarks/status.py --runs 1000 --times 5 [--stacked]
 
-Makes up a results folder of the paper's study with as many seeds as it takes for so many training
-runs, each with its evaluations: a third of the runs is done, a third stopped half-way and a third
-failed. Prints one JSON line: runs, parts, files, seconds of the wall and of the CPU, each the
-median of the times. No job is at work; the files are in the page cache, as after a first look.
+Makes a synthetic results folder of the paper's study with enough seeds for the requested number of
+training runs, each with its evaluations: a third of the runs is done, a third stopped half-way and
+a third failed. Prints one JSON line: runs, parts, files, and the median wall and CPU seconds. No
+job is running; the files are in the page cache, as after a first call.
 """
 
 import argparse
@@ -18,19 +18,18 @@ import tempfile
 import time
 from pathlib import Path
 
-from fmq.configuration import load_study
-from fmq.files import write_json
-from fmq.paths import settings_file
-from fmq.runs import settings_hash
-from fmq.settings import Study
-from fmq.status.parts import Part, study_parts
+from fmq.base.files import write_json
+from fmq.config.reading import load_study
+from fmq.config.study import Study
+from fmq.pipeline.paths import settings_file
+from fmq.tools.status.parts import Part, study_parts
 
 ROOT = Path(__file__).parents[1]
 ROW = "task,run,sampler,0,online,{step},{episode},1,-100.0,200\n"
 
 
 def sized_study(runs: int, stacked: bool) -> Study:
-    """The paper's study with at least so many training runs; the seeds of a task in one process."""
+    """Return the paper's study with at least `runs` training runs; `stacked` sets stack_seeds."""
     study = load_study(ROOT / "config.yaml", ROOT / "config/paper.yaml")
     training = study.training.model_copy(update={"stack_seeds": stacked})
     study = study.model_copy(update={"training": training})
@@ -40,14 +39,12 @@ def sized_study(runs: int, stacked: bool) -> Study:
 
 
 def fill(part: Part, third: int) -> None:
-    """Write what a part leaves behind that is done (0), was killed (1) or failed (2)."""
+    """Write the files of a part that is done (0), was killed (1) or failed (2)."""
     for path in (part.output, part.log):
         path.parent.mkdir(parents=True, exist_ok=True)
     beats = [f"{part.name}: {step}000/1000000 steps, 150 steps/s\n" for step in range(500)]
     part.log.write_text("".join(beats))
     if third == 0:
-        settings = part.settings()
-        write_json(part.record, {"hash": settings_hash(settings), "settings": settings})
         rows = [ROW.format(step=step, episode=n) for step in range(9) for n in range(50)]
         part.output.write_bytes(b"")
         if part.episodes is not None:
@@ -55,14 +52,14 @@ def fill(part: Part, third: int) -> None:
     if third == 2:
         part.log.write_text("".join(beats) + "fmq: training diverged\n")
     if part.kept is not None and part.scratch is not None:
-        part.kept().mkdir(parents=True, exist_ok=True)
+        part.kept.mkdir(parents=True, exist_ok=True)
         part.scratch.mkdir(parents=True, exist_ok=True)
         write_json(part.scratch / "owner.json", {"host": "elsewhere", "pid": 1})
         (part.scratch / "lock").touch()
 
 
 def make_folder(study: Study, results: Path) -> int:
-    """Fill a results folder; returns the number of parts."""
+    """Fill a results folder and return the number of parts."""
     write_json(settings_file(results), study.model_dump())
     parts = study_parts(study, results)
     for number, part in enumerate(parts):

@@ -1,4 +1,4 @@
-"""How Sphinx builds these pages: `make docs`. No step of it asks the network for anything."""
+"""Sphinx configuration of these pages: `make docs` builds them, without network access."""
 
 import os
 import re
@@ -20,7 +20,7 @@ from generate_reference import commands_reference, settings_reference  # noqa: E
 project = html_title = "fmq"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 myst_enable_extensions = ["dollarmath"]
-myst_fence_as_directive = ["math"]  # as GitHub reads it
+myst_fence_as_directive = ["math"]  # as on GitHub
 myst_heading_anchors = 3
 html_theme = "furo"
 html_static_path = ["static"]
@@ -28,29 +28,29 @@ html_css_files = ["site.css"]
 html_math_renderer = "mathml"
 html_copy_source = html_show_copyright = False
 default_role = "code"  # docstrings write code in single backticks
-autodoc_typehints = "none"  # the docstrings have shapes
+autodoc_typehints = "none"  # the docstrings give the shapes
 autodoc_member_order = "bysource"
 napoleon_use_ivar = True
 napoleon_attr_annotations = False
 
 GENERATED = {"settings": settings_reference, "commands": commands_reference}
-"""Pages that end with what is generated from the code."""
+"""Pages that end with a part generated from the code."""
 TITLES = {"main": "# The default study's table\n\n"}
-"""Of pages that the workflow wrote."""
+"""Titles of pages that the workflow wrote."""
 
 
 def complete_page(app: Sphinx, page: str, source: list[str]) -> None:
-    """Put a title before what is written, or the generated part behind it."""
+    """Put the title before a page, and the generated part after it."""
     source[0] = TITLES.get(page, "") + source[0]
     if page in GENERATED:
         source[0] += "\n" + GENERATED[page]()
 
 
 def link_repository(app: Sphinx, page: nodes.document) -> None:
-    """Links to the repository beside docs/: the site takes files along, and names folders."""
+    """Turn links to files outside docs/ into downloads, and links to folders into their text."""
     for link in list(page.findall(addnodes.pending_xref)):
         path = (HERE / link["reftarget"].partition("#")[0]).resolve()
-        if link.get("refdomain") == "doc":  # myst has taken the ending off
+        if link.get("refdomain") == "doc":  # myst has removed the suffix
             path = path.with_name(f"{path.name}.md")
         if link["reftype"] != "myst" or path.is_relative_to(HERE) or not path.exists():
             continue
@@ -63,13 +63,13 @@ def link_repository(app: Sphinx, page: nodes.document) -> None:
 
 
 def escape_docstring(app: Sphinx, what: str, name: str, *rest: object) -> None:
-    """Formulas in docstrings are plain text: no bar or underscore in them is markup."""
+    """Escape bars and underscores, since formulas in docstrings are plain text."""
     lines: list[str] = rest[-1]  # type: ignore[assignment]
     lines[:] = [re.sub(r"[|]|(?<=\w)_(?!\w)", r"\\\g<0>", line) for line in lines]
 
 
 def visit_math(writer: nodes.NodeVisitor, node: nodes.Element) -> None:
-    """MathML, which browsers set themselves, offline."""
+    """Write a formula as MathML, which browsers render without scripts or network access."""
     try:
         is_block = isinstance(node, nodes.math_block)
         writer.body.append(str(tex2mathml(node.astext(), as_block=is_block)))
@@ -79,7 +79,7 @@ def visit_math(writer: nodes.NodeVisitor, node: nodes.Element) -> None:
 
 
 def setup(app: Sphinx) -> None:
-    """Connect all of it."""
+    """Connect the functions above to Sphinx."""
     app.connect("source-read", complete_page)
     app.connect("doctree-read", link_repository, priority=400)  # before files are collected
     app.connect("autodoc-process-docstring", escape_docstring, priority=400)  # before napoleon

@@ -1,7 +1,7 @@
-"""What the reference pages say of settings and commands, from the code, as Markdown.
+"""Generate the reference of settings and commands from the code, as Markdown.
 
-`conf.py` puts it behind the pages `settings.md` and `commands.md`. Reads the JSON schema of the
-settings and the parameters of the `fmq` command; imports no torch.
+`conf.py` appends it to the pages `settings.md` and `commands.md`. This module reads the JSON schema
+of the settings and the parameters of the `fmq` command, and imports no torch.
 """
 
 import json
@@ -14,8 +14,8 @@ import typer
 import yaml
 
 from fmq.cli import app
-from fmq.methods import METHODS, SAMPLER_LABELS
-from fmq.settings import Study
+from fmq.config.methods import METHODS, SAMPLER_LABELS
+from fmq.config.study import Study
 
 CONFIG = Path(__file__).parents[1] / "config.yaml"
 NONE = "–"
@@ -39,7 +39,7 @@ NAMES = {"methods": METHODS, "samplers": SAMPLER_LABELS}
 
 
 def settings_reference() -> str:
-    """A section per group of settings, in the order of `config.yaml`, each with a table."""
+    """Return a section with a table per group of settings, in the order of `config.yaml`."""
     schema = Study.model_json_schema()
     shown = yaml.safe_load(CONFIG.read_text(encoding="utf-8"))
     parts = []
@@ -49,14 +49,14 @@ def settings_reference() -> str:
         for name, field in model["properties"].items():
             found = _definition(schema, field) | field if "$ref" in field else field
             rows.append(_setting_row(name, found, values))
-        head = ("setting", "type and bounds", "config.yaml", "what")
+        head = ("setting", "type and bounds", "config.yaml", "description")
         parts += [f"## {title}", intro, table(head, rows)]
     names = [f"`{key}`: {', '.join(map(code, rows))}." for key, rows in NAMES.items()]
     return "\n\n".join([*parts, "## Names", *names]) + "\n"
 
 
 def _sections(schema: dict[str, Any], shown: dict[str, Any]) -> Iterator[tuple[str, dict, dict]]:
-    """Title, schema and values in `config.yaml` of every group, the study's own keys first."""
+    """Yield title, schema and `config.yaml` values of each group, the top-level keys first."""
     yield "Top level", schema, shown
     for key, field in schema["properties"].items():
         entries = field.get("additionalProperties")
@@ -90,7 +90,7 @@ def _setting_row(name: str, field: dict[str, Any], values: dict[str, Any]) -> li
 
 
 def _kind(field: dict[str, Any]) -> str:
-    """Type and bounds in words."""
+    """Describe a setting's type and bounds in words."""
     if "anyOf" in field:
         return " or ".join(_kind(one) for one in field["anyOf"])
     if "enum" in field or "const" in field:
@@ -106,7 +106,7 @@ def _kind(field: dict[str, Any]) -> str:
 
 
 def commands_reference() -> str:
-    """A section per command, in the order of `fmq --help`."""
+    """Return a section per command, in the order of `fmq --help`."""
     group = typer.main.get_command(app)
     return "\n\n".join(_command(name, one) for name, one in group.commands.items()) + "\n"
 
@@ -117,7 +117,7 @@ def _command(name: str, command: Any) -> str:
     parts = [f"## fmq {name}", command.help, f"```text\n{usage}\n```"]
     rows = [_parameter_row(one, hints[one.name]) for one in command.params]
     if rows:
-        parts.append(table(("parameter", "type", "default", "what"), rows))
+        parts.append(table(("parameter", "type", "default", "description"), rows))
     return "\n\n".join(parts)
 
 
@@ -146,21 +146,21 @@ def _parameter_row(parameter: Any, hint: Any) -> list[str]:
 
 
 def _word(kind: Any) -> str:
-    """A parameter's type in a word."""
-    if get_origin(kind) is list:
-        return f"{_word(get_args(kind)[0])}s"
+    """Return a parameter's type in a word."""
     if get_origin(kind) in (types.UnionType, Union):
         kind = next(one for one in get_args(kind) if one is not type(None))
+    if get_origin(kind) is list:
+        return f"{_word(get_args(kind)[0])}s"
     return WORDS[kind]
 
 
 def code(text: str) -> str:
-    """Text as code."""
+    """Format text as code."""
     return f"`{text}`"
 
 
 def table(head: tuple[str, ...], rows: list[list[str]]) -> str:
-    """A Markdown table."""
+    """Format a Markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(
         "| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines

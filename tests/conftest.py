@@ -10,12 +10,15 @@ for library in ("OMP", "MKL", "OPENBLAS"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
 
 # Compiled updates are kept from one run of the tests to the next, and out of the user's cache.
-os.environ.setdefault("FMQ_CACHE_DIR", str(Path(__file__).parents[1] / "build" / "updates"))
+os.environ.setdefault("FMQ_CACHE_DIR", str(Path(__file__).parents[1] / "build" / "cache"))
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
 from hypothesis import settings  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
+
+from fmq.config.reading import load_study  # noqa: E402
+from fmq.config.study import Study  # noqa: E402
 
 # The same examples everywhere, however long a machine takes for one.
 settings.register_profile("fmq", deadline=None, derandomize=True)
@@ -29,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--reference",
         type=Path,
         default=Path(__file__).parent / "data" / "reference.npz",
-        help="file of reference values for tests/test_reference.py",
+        help="file of reference values for tests/method/test_reference.py",
     )
 
 
@@ -69,3 +72,15 @@ def robosuite() -> ModuleType:
     from fmq.envs.robosuite import import_robosuite
 
     return import_robosuite()
+
+
+@pytest.fixture
+def smoke(root: Path) -> Study:
+    """The smoke study."""
+    return load_study(root / "config.yaml", root / "config/smoke.yaml")
+
+
+@pytest.fixture
+def paper(root: Path) -> Study:
+    """The paper study."""
+    return load_study(root / "config.yaml", root / "config/paper.yaml")

@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from fmq.doctor.packages import declared, pinned_versions
+from fmq.tools.doctor.packages import declared, pinned_versions
 
 # A Python of another version as far as `python -c` can tell; what else it is asked to do, it notes
 # and fails in.

@@ -1,4 +1,4 @@
-"""Commands of a project folder, started, killed and waited for; and the study that they serve."""
+"""Start, kill and wait for commands in a project folder, and define the study that they run."""
 
 import os
 import signal
@@ -23,17 +23,17 @@ online: {{steps: 700, start_training: 60, update_every: 1, evaluate_every: 250}}
 evaluation: {{episodes: 4, environments: 4}}
 statistics: {{resamples: 200}}
 """
-PATIENCE = 60.0  # seconds in which a signal has to be heeded
+PATIENCE = 60.0  # seconds within which a process has to end after a signal
 
 
 def environment() -> dict[str, str]:
-    """Of child processes: this Python's commands, and the sources beside this program."""
+    """Return the environment of child processes, with this Python's commands and these sources."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return os.environ | {"PATH": path, "PYTHONPATH": str(ROOT / "src")}
 
 
 def start(command: list[str], folder: Path, log: Path) -> subprocess.Popen[bytes]:
-    """A command in a session of its own, so that it can be killed with all its children."""
+    """Start a command in a session of its own, so that it can be killed with all its children."""
     with log.open("ab") as output:
         return subprocess.Popen(
             command,
@@ -46,7 +46,7 @@ def start(command: list[str], folder: Path, log: Path) -> subprocess.Popen[bytes
 
 
 def finish_or_kill(process: subprocess.Popen[bytes], seconds: float, number: int) -> int | None:
-    """Kill the whole session after a time; its exit code, or None if it ended before."""
+    """Kill the whole session after `seconds`; return its exit code, or None if it ended before."""
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:

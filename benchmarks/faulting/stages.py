@@ -1,4 +1,4 @@
-"""Single stages killed at random moments, and compared with undisturbed ones to the byte."""
+"""Kill single stages at random moments, and compare them byte by byte with undisturbed ones."""
 
 import json
 import random
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from faulting.processes import OVERLAY, ROOT, TASK, finish_or_kill, start
 from fmq.cli import STOPPED
-from fmq.configuration import load_study
+from fmq.config.reading import load_study
 
 STAGES = {
     "pretrain-warmup": ["pretrain", TASK, "--seed", "0", "--budget", "warmup"],
@@ -23,21 +23,20 @@ COMPARED = ("checkpoint.pt", "evaluations.csv", "last_evaluation.csv", "last_eva
 
 
 def is_heeded(code: int, number: int, started: float, results: Path) -> bool:
-    """Whether a stage ended as the signal should end it.
+    """Return whether a stage ended as it should after the signal.
 
-    SIGTERM has an exit code of its own, unless it came before there was anything to keep, or when
-    all was done.
+    SIGTERM leads to the exit code `STOPPED`, unless it came before there was any progress to keep,
+    or after everything was done.
     """
-    kept = any(
-        file.stat().st_mtime > started for file in results.glob("scratch/*/*/*/*/progress.pt")
-    )
+    files = results.glob("scratch/*/*/*/progress/progress.pt")
+    kept = any(file.stat().st_mtime > started for file in files)
     if number == signal.SIGKILL:
         return code in (-number, 0)
     return code in (STOPPED, 0) or (code == -number and not kept)
 
 
 def prepare_stages(folder: Path) -> dict[str, float]:
-    """The undisturbed runs in ``folder/results``; how many seconds each took."""
+    """Make the undisturbed runs in ``folder/results``; return the seconds that each took."""
     (folder / "overlay.yaml").write_text(OVERLAY)
     study = load_study(ROOT / "config.yaml", ROOT / "config/smoke.yaml", folder / "overlay.yaml")
     (folder / "results").mkdir()
@@ -55,7 +54,7 @@ def prepare_stages(folder: Path) -> dict[str, float]:
 def disturb_stage(
     reference: Path, name: str, seconds: float, random_seed: str
 ) -> dict[str, object]:
-    """One run that is killed one to three times and then left alone."""
+    """Kill a run one to three times, let it finish, and return the verdict."""
     dice = random.Random(random_seed)
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -64,10 +63,11 @@ def disturb_stage(
         runs.mkdir(parents=True)
         for part in ("settings.json", "datasets"):
             (results / part).symlink_to(reference / "results" / part)
-        original = reference / "results" / "runs" / TASK / "seed0"
-        for other in STAGES:
-            if other != name:
-                (runs / other).symlink_to(original / other)
+        undisturbed = reference / "results" / "runs" / TASK / "seed0"
+        originals = {path.name.rpartition("-")[0]: path for path in undisturbed.iterdir()}
+        original = originals.pop(name)
+        for other in originals.values():
+            (runs / other.name).symlink_to(other)
         kills, heeded = [], True
         for _ in range(dice.randint(1, 3)):
             number = signal.SIGTERM if dice.random() < 0.2 else signal.SIGKILL
@@ -81,7 +81,7 @@ def disturb_stage(
         left = start(["fmq", *STAGES[name]], folder, folder / "log.txt").wait()
         same = heeded and left == 0
         same = same and all(
-            (runs / name / file).read_bytes() == (original / name / file).read_bytes()
+            (runs / original.name / file).read_bytes() == (original / file).read_bytes()
             for file in COMPARED
         )
         verdict = {"stage": name, "kills": kills, "heeded": heeded, "exit_code": left}
@@ -90,7 +90,7 @@ def disturb_stage(
 
 
 def disturb_stages(kills: int, seed: int, workers: int) -> bool:
-    """Trials until enough kills have landed; whether every run ended as if undisturbed."""
+    """Run trials until enough kills landed; return whether all runs ended as if undisturbed."""
     with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(workers) as pool:
         reference = Path(temporary)
         seconds = prepare_stages(reference)

@@ -1,4 +1,4 @@
-"""Whole workflows killed at random moments: their scores, and what they did twice."""
+"""Kill whole workflows at random moments; compare their scores, and find repeated jobs."""
 
 import json
 import random
@@ -12,10 +12,12 @@ import time
 from pathlib import Path
 
 from faulting.processes import OVERLAY, PATIENCE, ROOT, finish_or_kill, start
+from fmq.config.reading import load_study
+from fmq.pipeline.paths import study_folder
 
 
 def copy_project(folder: Path) -> Path:
-    """What a clone holds for a study, and the overlay."""
+    """Copy the files of a clone that a study needs, and write the overlay."""
     for name in ("src", "workflow", "profiles", "config", "slurm"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("Snakefile", "config.yaml"):
@@ -24,14 +26,24 @@ def copy_project(folder: Path) -> Path:
     return folder
 
 
+def scores_file(folder: Path) -> str:
+    """Return the path of the study's scores, relative to the project."""
+    study = load_study(
+        folder / "config.yaml", folder / "config" / "smoke.yaml", folder / "overlay.yaml"
+    )
+    return str(study_folder(study, Path("results")) / "scores.csv")
+
+
 def snakemake(folder: Path, log: Path, *options: str) -> subprocess.Popen[bytes]:
-    """Snakemake on the study of this program, up to its scores."""
-    files = ["--configfile", "config/smoke.yaml", "overlay.yaml", "--", "results/scores.csv"]
-    return start([sys.executable, "-m", "snakemake", *options, *files], folder, log)
+    """Start Snakemake on this program's study, up to its scores; it logs every job."""
+    files = ["--configfile", "config/smoke.yaml", "overlay.yaml", "--", scores_file(folder)]
+    return start(
+        [sys.executable, "-m", "snakemake", "--printshellcmds", *options, *files], folder, log
+    )
 
 
 def jobs_in(log: Path, finished: bool) -> set[str]:
-    """Outputs of the jobs that a log of Snakemake reports as started, or as finished."""
+    """Return the outputs of the jobs that a Snakemake log reports as started, or as finished."""
     text = log.read_text()
     blocks = re.findall(r"^    output: (.*?)\n(?:.*\n)*?    jobid: (\d+)$", text, re.MULTILINE)
     outputs = {number: output for output, number in blocks}
@@ -50,20 +62,20 @@ def cancel_jobs() -> None:
     deadline = time.monotonic() + PATIENCE
     while subprocess.run(["squeue", "--me", "--noheader"], capture_output=True).stdout:
         if time.monotonic() > deadline:
-            raise SystemExit("cancelled Slurm jobs run on")
+            raise SystemExit("cancelled Slurm jobs are still running")
         time.sleep(0.5)
 
 
 def disturb_workflow(
     folder: Path, options: list[str], moment: float, scores: bytes
 ) -> dict[str, object]:
-    """Kill a workflow, give the same command again, and compare."""
+    """Kill a workflow, give the same command again, and return the verdict."""
     process = snakemake(folder, folder / "first.txt", *options)
     landed = finish_or_kill(process, moment, signal.SIGKILL) is not None
     if "slurm" in options:
         cancel_jobs()
     left = snakemake(folder, folder / "second.txt", *options).wait()
-    same = left == 0 and (folder / "results" / "scores.csv").read_bytes() == scores
+    same = left == 0 and (folder / scores_file(folder)).read_bytes() == scores
     done = jobs_in(folder / "first.txt", finished=True)
     repeated = sorted(done & jobs_in(folder / "second.txt", finished=False))
     verdict: dict[str, object] = {"killed": landed, "moment": round(moment, 1), "exit_code": left}
@@ -74,14 +86,19 @@ def disturb_workflow(
 
 
 def disturb_workflows(kills: int, seed: int, options: list[str]) -> bool:
-    """Trials until enough kills have landed; whether all scores are those of an undisturbed run."""
+    """Run trials until enough kills landed; return whether none changed the scores.
+
+    The answer is also False if a workflow repeated a job that was finished before the kill.
+    """
     with tempfile.TemporaryDirectory() as temporary:
         reference = copy_project(Path(temporary) / "reference")
         before = time.monotonic()
         if snakemake(reference, reference / "log.txt", *options).wait():
             raise SystemExit((reference / "log.txt").read_text())
         seconds = time.monotonic() - before
-        scores = (reference / "results" / "scores.csv").read_bytes()
+        if not jobs_in(reference / "log.txt", finished=True):
+            raise SystemExit("Snakemake's log does not show which jobs have finished")
+        scores = (reference / scores_file(reference)).read_bytes()
         landed = trials = 0
         good = True
         while landed < kills:

@@ -1,1 +1,1 @@
-"""The parts of `fuzz.py`: damage to files, what is fed to which reader, and judges."""
+"""Parts of `benchmarks/fuzz.py`: damage to files, readers with their inputs, and judges."""

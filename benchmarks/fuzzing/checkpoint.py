@@ -1,4 +1,4 @@
-"""Ways to damage a checkpoint that know its format."""
+"""Damage checkpoints with knowledge of their format."""
 
 import io
 import pickle
@@ -14,7 +14,7 @@ from fuzzing.trap import Trap
 
 
 def damage_checkpoint(random: Random, content: bytes) -> bytes:
-    """Other tensors, other values, a trap, or members of the archive changed."""
+    """Replace tensors or other values, plant a trap, or change members of the archive."""
     if random.random() < 0.4:
         return _damage_archive(random, content)
     state = torch.load(io.BytesIO(content), weights_only=True)

@@ -1,4 +1,4 @@
-"""Ways to damage an HDF5 file that know its format: links, other shapes, what was never written."""
+"""Damage HDF5 files with knowledge of their format: links, other shapes, data never written."""
 
 import io
 from collections.abc import Callable
@@ -15,7 +15,7 @@ Edit = Callable[[Random, h5py.File], None]
 
 
 def damage_hdf5(random: Random, content: bytes) -> bytes:
-    """One or two members or attributes changed inside the file."""
+    """Change one or two members or attributes inside the file."""
     buffer = io.BytesIO(content)
     with h5py.File(buffer, "r+") as file:
         for _ in range(random.choice((1, 1, 2))):
@@ -28,7 +28,7 @@ def damage_hdf5(random: Random, content: bytes) -> bytes:
 def _members(file: h5py.File) -> list[str]:
     names: list[str] = []
     file["data"].visit(names.append)
-    # What an earlier edit turned into a link is not visited.
+    # Members that an earlier edit turned into links are not visited.
     return [f"data/{name}" for name in names] or ["data"]
 
 
@@ -47,7 +47,7 @@ def _link(random: Random, file: h5py.File) -> None:
 
 
 def _outside(random: Random, file: h5py.File) -> None:
-    """Numbers kept in another file, by external storage or by a virtual data set."""
+    """Keep an array's numbers in another file, by external storage or a virtual data set."""
     name = _array_name(random, file)
     if name is None:
         return
@@ -59,7 +59,7 @@ def _outside(random: Random, file: h5py.File) -> None:
     else:
         space = h5py.h5s.create_simple(shape)
         plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
-        plan.set_obj_track_times(False)  # the hour would make each time another input
+        plan.set_obj_track_times(False)  # timestamps would make every input different
         plan.set_virtual(space, b"../other.hdf5", f"/{name}".encode(), space)
         h5py.h5d.create(file.id, name.encode(), h5py.h5t.py_create(dtype), space, plan)
 
@@ -68,7 +68,7 @@ def _values(random: Random, file: h5py.File) -> None:
     name = _array_name(random, file)
     if name is None:
         return
-    if file[name].size and file[name].size > 10**6:  # what an earlier edit announced
+    if file[name].size and file[name].size > 10**6:  # announced by an earlier edit
         return
     array = file[name][()]
     del file[name]
@@ -76,12 +76,12 @@ def _values(random: Random, file: h5py.File) -> None:
         array = odd_array(random, array)
     try:
         file[name] = array
-    except TypeError:  # of a type that HDF5 does not have
+    except TypeError:  # HDF5 has no such type
         file[name] = "text"
 
 
 def _announced(random: Random, file: h5py.File) -> None:
-    """Shapes far beyond what is stored: HDF5 makes up what was never written."""
+    """Announce a shape far beyond what is stored: HDF5 fills in what was never written."""
     name = _array_name(random, file)
     if name is None:
         return
@@ -95,7 +95,7 @@ def _announced(random: Random, file: h5py.File) -> None:
 
 
 def _all_announced(random: Random, file: h5py.File) -> None:
-    """The same, with every array of a demonstration agreeing."""
+    """Announce such a shape for every array of a demonstration, so that they agree."""
     rows = random.choice((10**6, 10**8))
     names = [name for name in _members(file) if name.startswith("data/demo_0/")]
     for name in names:
@@ -108,7 +108,7 @@ def _all_announced(random: Random, file: h5py.File) -> None:
 
 
 def _kind(random: Random, file: h5py.File) -> None:
-    """Another kind of member in a member's place."""
+    """Put another kind of member in a member's place."""
     name = random.choice(_members(file))
     del file[name]
     kind = random.randrange(6)

@@ -1,4 +1,4 @@
-"""Judges of data sets and checkpoints: what is wrong with what a reader accepted."""
+"""Judges of data sets and checkpoints, which describe what is wrong with accepted values."""
 
 import io
 import json
@@ -16,7 +16,7 @@ WIDTHS = {"robot0_eef_pos": 3, "robot0_eef_quat": 4, "robot0_gripper_qpos": 2, "
 def ogbench(
     path: Path, found: Any, whole: bool, seeds: list[bytes], environment: Any
 ) -> str | None:
-    """The arrays of the file, finite as float32, with the rewards of the file or of the goal."""
+    """Check that arrays are the file's, finite as float32, with rewards of the file or the goal."""
     raw = _arrays(path.read_bytes())
     if whole and not any(_equal_arrays(raw, _arrays(seed)) for seed in seeds):
         return "numbers differ from those that were written"
@@ -48,7 +48,7 @@ def _arrays(content: bytes) -> dict[str, np.ndarray]:
 
 
 def _equal_arrays(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
-    """Whether the arrays that are there are the other's; optional ones may have been lost."""
+    """Return whether the arrays of `one` equal those of `other`; it may lack optional ones."""
     return all(name in other and np.array_equal(array, other[name]) for name, array in one.items())
 
 
@@ -71,7 +71,7 @@ def _transitions(expected: dict[str, np.ndarray], found: Any, rows: np.ndarray) 
 
 
 def robomimic(path: Path, found: Any, whole: bool) -> str | None:
-    """Demonstrations by number, up to their first success, from this file and no other."""
+    """Check that demonstrations are this file's own, by number, up to their first success."""
     parts: dict[str, list[np.ndarray]] = {}
     rows: list[int] = []
     with h5py.File(path) as file:
@@ -108,7 +108,7 @@ def _foreign_parts(group: h5py.Group) -> str | None:
 
 
 def _foreign(parent: h5py.Group, name: str) -> str | None:
-    """Whether a member is a link, or keeps its numbers in another file."""
+    """Describe why a member is not the file's own: a link, or numbers in another file."""
     if not isinstance(parent.get(name, getlink=True), h5py.HardLink):
         return f"{name} is a link"
     one = parent[name]
@@ -117,7 +117,7 @@ def _foreign(parent: h5py.Group, name: str) -> str | None:
 
 
 def checkpoint(path: Path, found: Any, whole: bool, seeds: list[bytes]) -> str | None:
-    """Finite weights; those of a valid file where only bytes were damaged."""
+    """Check for finite weights, and for those of a valid file if only bytes were damaged."""
     states = [{**found.velocity.state_dict(), **found.critic.state_dict()}]
     if not all(torch.isfinite(value).all() for value in states[0].values()):
         return "weights that are not finite"

@@ -1,6 +1,6 @@
-"""Judges of settings, tables, manifests and digests: what is wrong with what a reader accepted.
+"""Judges of settings, tables, manifests and digests, which describe what is wrong with them.
 
-They read the file again by other means, and know by heart what each reader promises.
+The judges read the file again by other means, and have the promises of each reader built in.
 """
 
 import csv
@@ -15,7 +15,7 @@ from typing import Any
 import jsonschema
 import yaml
 
-from fmq.configuration import schema_text
+from fmq.config.reading import schema_text
 
 NUMBER = re.compile(r"-?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 
@@ -26,7 +26,7 @@ def _validator() -> Any:
 
 
 def study(path: Path, found: Any, whole: bool, base: Path | None = None) -> str | None:
-    """Inside the schema, finite, and the file's own values: no other key, no other type."""
+    """Check that values fit the schema, are finite, and are the file's own in key and type."""
     text = path.read_text()
     if fault := _repeated(yaml.compose(text)):
         return fault
@@ -40,7 +40,7 @@ def study(path: Path, found: Any, whole: bool, base: Path | None = None) -> str 
 
 
 def _repeated(node: Any) -> str | None:
-    """A key that is twice in one mapping."""
+    """Describe a key that occurs twice in one mapping, if there is one."""
     pairs = node.value if isinstance(node, yaml.MappingNode) else []
     keys = [key.value for key, _ in pairs if isinstance(key, yaml.ScalarNode)]
     if len(set(keys)) < len(keys):
@@ -57,7 +57,7 @@ def _over(values: Any, changes: Any) -> Any:
 
 
 def _differs(where: str, given: Any, accepted: Any) -> str | None:
-    """The first value that is not what the file says."""
+    """Describe the first value that is not what the file says, if there is one."""
     if isinstance(accepted, dict) and isinstance(given, dict):
         shared = [key for key in accepted if key in given]
         faults = (_differs(f"{where}.{key}", given[key], accepted[key]) for key in shared)
@@ -86,7 +86,7 @@ def _same(given: Any, accepted: Any) -> bool:
 
 
 def _table(path: Path, found: Any, key: tuple[str, ...]) -> str | None:
-    """Every cell is the file's, every number plain and finite, and no key is there twice."""
+    """Check that cells are the file's, numbers plain and finite, and keys unique."""
     text = path.read_bytes().decode()
     if not text.endswith("\n"):
         return "cut off inside its last line"
@@ -120,7 +120,7 @@ def _in_bounds(name: str, cell: str, value: Any) -> bool:
 
 
 def evaluation_table(path: Path, found: Any, whole: bool) -> str | None:
-    """Episodes: each once, success 0 or 1."""
+    """Check that each episode occurs once, and that its success is 0 or 1."""
     if (
         not found["success"].isin((0, 1)).all()
         or not found["stage"].isin(("offline", "online")).all()
@@ -130,17 +130,17 @@ def evaluation_table(path: Path, found: Any, whole: bool) -> str | None:
 
 
 def scores_table(path: Path, found: Any, whole: bool) -> str | None:
-    """Scores: each evaluation once."""
+    """Check that each evaluation occurs once."""
     return _table(path, found, ("task", "method", "sampler", "seed", "stage", "step"))
 
 
 def statistics_table(path: Path, found: Any, whole: bool) -> str | None:
-    """Aggregates: each once."""
+    """Check that each aggregate occurs once."""
     return _table(path, found, ("stage", "task", "method", "sampler", "measure"))
 
 
 def manifest(path: Path, found: Any, whole: bool) -> str | None:
-    """The JSON of the file, and names and checksums that are such."""
+    """Check that the JSON is that of the file, with valid file names and checksums."""
     raw = json.loads(path.read_text())
     for one in found:
         if one != raw:
@@ -161,6 +161,6 @@ def manifest(path: Path, found: Any, whole: bool) -> str | None:
 
 
 def digest(path: Path, found: Any, whole: bool) -> str | None:
-    """64 hexadecimal digits, the first word of the file."""
+    """Check for 64 hexadecimal digits that are the first word of the file."""
     right = re.fullmatch("[0-9a-f]{64}", found) and path.read_text().split()[0] == found
     return None if right else f"{found!r}"[:200]

@@ -1,6 +1,6 @@
-"""Ways to damage an npz file that know its format.
+"""Damage npz files with knowledge of their format.
 
-A file that is well-formed and lies gets further than one with a flipped bit.
+A well-formed file that lies gets further than one with a flipped bit.
 """
 
 import io
@@ -19,7 +19,7 @@ _HUGE_SHAPES = ("(1000000000, 2)", "(4294967296, 4294967296)", "(99999999999,)",
 
 
 def damage_npz(random: Random, content: bytes) -> bytes:
-    """One or two arrays of other types, shapes or values, or members that are no arrays."""
+    """Give one or two arrays other types, shapes or values, or make members no arrays."""
     with np.load(io.BytesIO(content)) as archive:
         members = {f"{name}.npy": _npy(array) for name, array in archive.items()}
         arrays = dict(archive)
@@ -52,7 +52,7 @@ def _npy(array: np.ndarray) -> bytes:
 
 
 def odd_array(random: Random, array: np.ndarray) -> np.ndarray:
-    """Other values, another type or another shape."""
+    """Return the array with other values, another type or another shape."""
     kind = random.randrange(6)
     if kind == 0:
         with np.errstate(all="ignore"):
@@ -72,7 +72,7 @@ def odd_array(random: Random, array: np.ndarray) -> np.ndarray:
 
 def _cast(array: np.ndarray, kind: str) -> np.ndarray:
     changed = np.array(array, kind)
-    if kind == "f16":  # six of its bytes mean nothing, and have to be the same each time
+    if kind == "f16":  # six of its bytes are padding, which has to be reproducible
         changed.view("u1").reshape(*changed.shape, 16)[..., 10:] = 0
     return changed
 
@@ -91,7 +91,7 @@ def _odd_member(random: Random, array: np.ndarray) -> bytes:
 
 
 def _forged(random: Random, array: np.ndarray) -> bytes:
-    """A header by hand: what it announces need not follow."""
+    """Write a header by hand, so that what it announces need not follow."""
     shape = random.choice((*_SHAPES, *_HUGE_SHAPES, str(array.shape))).format(n=len(array))
     kind = random.choice(("<f8", "|O", "<f4", "|V1000000000", "<U99999999", array.dtype.str, "x"))
     keys = {"descr": repr(kind), "fortran_order": "False", "shape": shape}
@@ -115,7 +115,7 @@ def _forged(random: Random, array: np.ndarray) -> bytes:
 
 
 def pack(random: Random, members: dict[str, bytes]) -> bytes:
-    """An archive, sometimes compressed, with a name that occurs twice, or a member that swells."""
+    """Pack an archive, sometimes compressed, with a repeated name or one outside the folder."""
     buffer = io.BytesIO()
     method = random.choice((0, 0, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2))
     with zipfile.ZipFile(buffer, "w", method) as archive:
@@ -124,7 +124,7 @@ def pack(random: Random, members: dict[str, bytes]) -> bytes:
         if random.random() < 0.03:
             archive.writestr(zipfile.ZipInfo("../escaped.npy"), b"x")
     content = buffer.getvalue()
-    if random.random() < 0.1:  # a twin: the directory's second entry says the first one's name
+    if random.random() < 0.1:  # a twin: give one member the name of another
         names = [name.encode() for name in members]
         pairs = [(a, b) for a in names for b in names if a != b and len(a) == len(b)]
         if pairs:
@@ -136,7 +136,7 @@ _bomb: list[bytes] = []
 
 
 def npz_bomb(random: Random, content: bytes) -> bytes:
-    """A few megabytes that unpack to over a gigabyte of zeros."""
+    """Return a few megabytes that unpack to over a gigabyte of zeros."""
     if not _bomb:
         buffer = io.BytesIO()
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:

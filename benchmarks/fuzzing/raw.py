@@ -1,6 +1,6 @@
-"""Ways to damage the bytes of any file.
+"""Damage the bytes of any file.
 
-Every choice in this package comes from the `random.Random` that is given, so a seed names an input.
+Every choice in this package comes from the given `random.Random`, so a seed identifies an input.
 """
 
 from collections.abc import Callable
@@ -8,14 +8,14 @@ from random import Random
 
 
 def damage_bytes(random: Random, content: bytes, others: list[bytes]) -> bytes:
-    """One to four flips, cuts, insertions, repetitions or splices."""
+    """Apply one to four flips, overwrites, cuts, insertions, repetitions or splices."""
     for _ in range(random.choice((1, 1, 2, 4))):
         content = random.choice(_BYTE_DAMAGES)(random, content, others)
     return content
 
 
 def _place(random: Random, content: bytes) -> int:
-    """Anywhere; often near an end, where headers and indices are."""
+    """Choose a position, often near an end, where headers and indices are."""
     span = len(content)
     if random.random() < 0.4:
         near = min(span, random.choice((8, 64, 512)))

@@ -1,4 +1,4 @@
-"""Valid files, small and made up, of the formats that `fuzz.py` damages."""
+"""Make small valid files of the formats that `fuzz.py` damages."""
 
 import io
 import json
@@ -11,9 +11,9 @@ import h5py
 import numpy as np
 import yaml
 
-from fmq.configuration import study_from_dict
-from fmq.settings import Study
-from fmq.tasks import LOW_DIM
+from fmq.config.reading import study_from_dict
+from fmq.config.study import Study
+from fmq.config.tasks import LOW_DIM
 
 ROOT = Path(__file__).parents[2]
 TASK = "pointmaze-medium-navigate-singletask-task1-v0"
@@ -21,7 +21,7 @@ TASK = "pointmaze-medium-navigate-singletask-task1-v0"
 
 @cache
 def small_study() -> Study:
-    """The default study with one small task, for everything that belongs to a study."""
+    """Return the default study with one small task, for all files that belong to a study."""
     values = yaml.safe_load((ROOT / "config.yaml").read_text())
     values |= {"tasks": [TASK], "seeds": [0, 1], "methods": ["fmq", "qc"], "samplers": []}
     values["networks"] |= {"hidden_width": 8}
@@ -30,7 +30,7 @@ def small_study() -> Study:
 
 
 def npz_file(episodes: int, rows: int, optional: bool) -> bytes:
-    """A point-maze data set; with `optional`, also rewards and masks, and not compressed."""
+    """Return a point-maze data set; with `optional`, uncompressed and with rewards and masks."""
     generator = np.random.default_rng(rows)
     count = episodes * rows
     arrays: dict[str, Any] = {
@@ -48,7 +48,7 @@ def npz_file(episodes: int, rows: int, optional: bool) -> bytes:
 
 
 def hdf5_file(lengths: tuple[int, ...], libver: str) -> bytes:
-    """Demonstrations of Lift, every second one solved; `libver` is the layout's version."""
+    """Return demonstrations of Lift, every second one solved, in HDF5's layout `libver`."""
     generator = np.random.default_rng(len(lengths))
     buffer = io.BytesIO()
     with h5py.File(buffer, "w", libver=libver) as file:
@@ -74,6 +74,6 @@ def hdf5_file(lengths: tuple[int, ...], libver: str) -> bytes:
 
 
 def csv_file(columns: Iterable[str], rows: Iterable[tuple[Any, ...]]) -> bytes:
-    """A table of plain cells."""
+    """Return a table of plain cells."""
     lines = [",".join(columns), *(",".join(map(str, row)) for row in rows)]
     return ("\n".join(lines) + "\n").encode()

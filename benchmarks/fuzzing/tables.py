@@ -1,4 +1,4 @@
-"""Ways to damage a CSV file."""
+"""Damage CSV files."""
 
 import csv
 import io
@@ -27,7 +27,7 @@ CELLS = (
 
 
 def damage_table(random: Random, content: bytes) -> bytes:
-    """A CSV file with cells, rows or columns replaced, repeated, moved or removed."""
+    """Replace, repeat, move or remove cells, rows or columns of a CSV file."""
     rows = list(csv.reader(io.StringIO(content.decode())))
     for _ in range(random.choice((1, 1, 2, 3))):
         row = random.randrange(len(rows))
@@ -52,7 +52,7 @@ def damage_table(random: Random, content: bytes) -> bytes:
             rows[row][column] = random.choice(CELLS)
         if not rows[0]:
             break
-    if random.random() < 0.3:  # as raw text: quotes and line breaks break out of their cells
+    if random.random() < 0.3:  # as raw text, so that quotes and line breaks leave their cells
         text = "\n".join(",".join(row) for row in rows) + random.choice(("\n", "", "\r\n", "\n\n"))
     else:
         buffer = io.StringIO()

@@ -1,6 +1,7 @@
-"""What `fuzz.py` feeds: valid files of every format, their readers, and judges of what they accept.
+"""The targets of `fuzz.py`: valid files of every format, their readers, and judges.
 
-A judge reads the file again without fmq, and tells what is wrong with a value that was accepted.
+A judge reads the file again without fmq, and describes what is wrong with a value that the reader
+accepted.
 """
 
 import json
@@ -15,20 +16,20 @@ import gymnasium
 import ogbench as _ogbench  # noqa: F401  registers the simulators
 import torch
 
-from fmq.analysis.estimates import TASK_MEANS, read_estimates
-from fmq.analysis.evaluations import EVALUATION, STAGES, read_evaluation
-from fmq.analysis.scores import SCORES, comparison_rows, expected_scores, load_scores
-from fmq.configuration import load_study
+from fmq.acting.checkpoint import save_checkpoint
+from fmq.acting.evaluation import load_policy
+from fmq.analysis.inputs.evaluations import EVALUATION, STAGES, read_evaluation
+from fmq.analysis.inputs.scores import SCORES, comparison_rows, expected_scores, load_scores
+from fmq.analysis.statistics.estimates import TASK_MEANS, read_estimates
+from fmq.config.reading import load_study
+from fmq.config.tasks import TaskSettings, parse_task
 from fmq.data import ogbench, robomimic
 from fmq.data.manifest import check_dataset, file_sha256, read_manifest
 from fmq.data.normalization import Normalizer
 from fmq.data.official import _recorded
-from fmq.evaluation import load_policy
-from fmq.paths import run_folder
-from fmq.runs import Run, make_run, settings_hash
-from fmq.tasks import TaskSettings, parse_task
-from fmq.training.checkpoint import save_checkpoint
-from fmq.training.learner import Learner
+from fmq.pipeline.paths import run_folder
+from fmq.pipeline.runs import Run, make_run
+from fmq.training.learner import Backup, Learner
 from fuzzing import judge_arrays, judge_texts
 from fuzzing.checkpoint import damage_checkpoint
 from fuzzing.hdf5 import damage_hdf5
@@ -43,15 +44,15 @@ LIFT = parse_task("lift-mh-low_dim", TaskSettings())
 
 
 class Target(NamedTuple):
-    """A reader and what it is fed.
+    """A reader and its inputs.
 
     Attributes:
         file: path of the input, relative to the working folder.
         seeds: valid contents.
-        damages: ways to change one that know the format; bytes are damaged besides.
-        read: from the path to what the reader returns.
-        judge: from the path, what was returned and whether only bytes were damaged to what is
-            wrong with it, or None.
+        damages: ways to damage a content with knowledge of the format; bytes are damaged besides.
+        read: maps the path to what the reader returns.
+        judge: maps the path, the returned value and whether only bytes were damaged to a
+            description of what is wrong with the value, or None.
     """
 
     file: str
@@ -62,7 +63,7 @@ class Target(NamedTuple):
 
 
 def make_input(target: Target, random: Random) -> tuple[bytes, bool]:
-    """A damaged file, and whether only its bytes were damaged."""
+    """Return a damaged file, and whether only its bytes were damaged."""
     content = random.choice(target.seeds)
     if random.random() < 0.45:
         return damage_bytes(random, content, target.seeds), True
@@ -98,7 +99,7 @@ def _npz(folder: Path) -> Target:
     environment.close = lambda: None
 
     def read(path: Path) -> Any:
-        # A simulator leaves a file and an open descriptor behind: one has to do for all inputs.
+        # Every simulator leaves a file and an open descriptor behind, so all inputs share one.
         with patch("gymnasium.make", return_value=environment):
             return ogbench.read_transitions(path, MAZE)
 
@@ -110,7 +111,7 @@ def _npz(folder: Path) -> Target:
 
 def _hdf5(folder: Path) -> Target:
     seeds = [hdf5_file((4, 6), "v110"), hdf5_file((5, 3), "earliest")]
-    (folder.parent / "other.hdf5").write_bytes(seeds[0])  # what links of a damaged file point to
+    (folder.parent / "other.hdf5").write_bytes(seeds[0])  # links in damaged files point to it
     read = partial(robomimic.read_transitions, task=LIFT)
     return Target("data.hdf5", seeds, (damage_hdf5,), read, judge_arrays.robomimic)
 
@@ -187,18 +188,20 @@ def _run() -> Run:
 
 def _checkpoint(folder: Path) -> Target:
     run = _run()
-    learner = Learner(
-        run.study, run.task.settings, Normalizer(torch.zeros(2), torch.ones(2)), 2, 0, 0
-    )
+    simulation = run.bound.simulation
+    backup = Backup(simulation.discount, simulation.backup_length)
+    normalizer = Normalizer(torch.zeros(2), torch.ones(2))
+    size = 2 * simulation.chunk_length
+    learner = Learner(run.bound.networks, backup, normalizer, size, init_seed=0, noise_seed=0)
     scratch = folder.parent / "seed.pt"
     seeds = []
     for number in range(2):
         with torch.no_grad():
             for parameter in learner.actor.parameters():
                 parameter += number
-        save_checkpoint(scratch, settings_hash(run.settings()), learner.state())
+        save_checkpoint(scratch, run.digest, learner.state())
         seeds.append(scratch.read_bytes())
-    path = run_folder(Path(), run.task.name, run.seed, run.name) / "checkpoint.pt"
+    path = run_folder(run, Path()) / "checkpoint.pt"
     (folder / path).parent.mkdir(parents=True, exist_ok=True)
 
     def read(path: Path) -> Any:
@@ -221,4 +224,4 @@ TARGETS: dict[str, Callable[[Path], Target]] = {
     "digest": _digest,
     "checkpoint": _checkpoint,
 }
-"""By the reader's name: makes the target, given the working folder of its inputs."""
+"""Makes the target of each reader, given the working folder of its inputs."""

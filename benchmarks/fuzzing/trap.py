@@ -1,4 +1,4 @@
-"""Something in data that shows whether it was executed."""
+"""An object in data that shows whether it was executed."""
 
 import os
 from typing import Any
@@ -8,7 +8,7 @@ MARK = "executed"
 
 
 class Trap:
-    """Leaves a mark when it is unpickled by anything that trusts it."""
+    """An object that leaves a mark when it is unpickled by anything that trusts it."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return os.system, (f"touch {MARK}",)

@@ -1,4 +1,4 @@
-"""Ways to damage trees of values, and the YAML and JSON files that they are written to."""
+"""Damage trees of values, and the YAML and JSON files that hold them."""
 
 import json
 import math
@@ -11,7 +11,7 @@ import yaml
 Damage = Callable[[Random, bytes], bytes]
 
 Tree = Any
-"""Mappings, lists and plain values, as JSON and YAML have them."""
+"""Mappings, lists and plain values, as in JSON and YAML."""
 
 HUGE = 10**30
 NUMBERS = (0, 1, -1, 2, 0.5, -0.0, 1e-320, 1e308, -1e308, 2**31, 2**63 - 1, 2**63, -(2**63), HUGE)
@@ -23,7 +23,7 @@ TEXTS = (
 
 
 def odd_value(random: Random, value: Tree) -> Tree:
-    """Something that may stand in `value`'s place, and mostly should not."""
+    """Return a replacement for `value`, mostly one that is not allowed in its place."""
     kind = random.randrange(8)
     if kind == 0:
         return random.choice(NUMBERS)
@@ -46,7 +46,7 @@ def odd_value(random: Random, value: Tree) -> Tree:
 
 
 def damage_tree(random: Random, tree: Tree) -> Tree:
-    """A copy with one to three values replaced, removed, renamed, added or exchanged."""
+    """Return a copy with one to three values replaced, removed, renamed, added or exchanged."""
     tree = _copy(tree)
     for _ in range(random.choice((1, 1, 1, 2, 3))):
         places = _places(tree)
@@ -79,7 +79,7 @@ def _keys(parent: Tree) -> list[Any]:
 
 
 def _places(tree: Tree) -> list[tuple[Tree, Any]]:
-    """Every (parent, key) of the tree."""
+    """Return every (parent, key) of the tree."""
     found, open_ = [], [tree]
     while open_:
         parent = open_.pop()
@@ -95,7 +95,7 @@ def _damage_document(load: Callable[[bytes], Any], dump: Callable[[Any], str]) -
         for _ in range(3):
             try:
                 return dump(damage_tree(random, tree)).encode("utf-8", "surrogatepass")
-            except (RecursionError, ValueError):  # too deep or too many digits to be written
+            except (RecursionError, ValueError):  # too deep, or too many digits to write
                 continue
         return content
 
@@ -103,7 +103,7 @@ def _damage_document(load: Callable[[bytes], Any], dump: Callable[[Any], str]) -
 
 
 def damage_json_text(random: Random, content: bytes) -> bytes:
-    """A value replaced by text that a JSON tree cannot say: repeated keys, odd numbers, depth."""
+    """Replace a value by text that no tree contains: repeated keys, odd numbers, deep nesting."""
     text = content.decode()
     place = random.choice([at for at, sign in enumerate(text) if sign == ":"])
     odd = ("[" * 100_000, '{"a":' * 5000, "9" * 5000, "NaN", "-Infinity", "1e999", "1.5", "-1", "")
@@ -136,7 +136,7 @@ _LINES = (
 
 
 def damage_yaml_text(random: Random, content: bytes) -> bytes:
-    """Lines of YAML that mean something else than they look like, or too much."""
+    """Write lines of YAML that do not mean what they look like, or mean too much."""
     lines = content.decode().splitlines()
     for _ in range(random.choice((1, 1, 2))):
         kind = random.randrange(5)
@@ -157,7 +157,7 @@ def damage_yaml_text(random: Random, content: bytes) -> bytes:
 
 
 def yaml_bomb(random: Random) -> list[str]:
-    """A few lines that stand for more values than any memory holds, or for themselves."""
+    """Return a few lines that stand for more values than fit in memory, or for themselves."""
     target = random.choice(("name", "seeds", "networks", "data_dir", "task_settings", "seed"))
     if random.random() < 0.2:
         return [f"{target}: &loop [*loop]"]

@@ -5,10 +5,11 @@ from typing import Any
 __version__ = "0.1.0"
 
 
-def __getattr__(name: str) -> Any:
-    """`fmq.Policy`, imported when it is asked for: what needs no torch must not wait for it."""
-    if name == "Policy":
-        from fmq.policy import Policy
+def load_policy(folder: Any, sampler: Any = None, seed: int = 0) -> Any:
+    """Load an exported policy; see `fmq.export.loading.load_exported`.
 
-        return Policy
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    torch is imported inside the function, so that `import fmq` stays fast without it.
+    """
+    from fmq.export.loading import load_exported
+
+    return load_exported(folder, sampler, seed)

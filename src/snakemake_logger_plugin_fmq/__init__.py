@@ -1,7 +1,7 @@
-"""What `snakemake` shows while a study runs: one line that says how far it is.
+"""A Snakemake logger that shows the progress of a study on one line.
 
-Snakemake finds loggers by the name of their package; `profiles/default` chooses this one. With
-`-n`, `-p`, `--verbose`, `--quiet` or `--debug-dag` all is shown as Snakemake itself does.
+Snakemake finds loggers by their package name; `profiles/default` selects this one. With `-n`, `-p`,
+`--verbose`, `--quiet` or `--debug-dag`, everything is shown as by Snakemake itself.
 """
 
 import logging
@@ -17,29 +17,29 @@ from snakemake.logging import ColorizingTextHandler, DefaultFormatter
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from fmq.status.logs import read_log
+from fmq.tools.status.logs import read_log
 from snakemake_logger_plugin_fmq.estimate import Running, seconds_left
 from snakemake_logger_plugin_fmq.words import closing, job_name, log_tail, progress_line
 
 TERMINAL_SECONDS = 5.0
-"""Between two looks at the logs of what runs, as with `fmq status --watch`."""
+"""Seconds between two reads of the running jobs' logs, as with `fmq status --watch`."""
 
 WIDTH = 100
-"""Columns where the output is no terminal, or one that does not say."""
+"""Width in columns if the output is not a terminal or the terminal does not report its width."""
 
 NOISE = (
     *("Assuming unrestricted", "Building DAG", "Using shell", "Conda environments: ignored"),
     *("Provided ", "Select jobs", "Shutting down", "Elapsed time"),
     *("SLURM run ID", "Cleaning up SLURM", "Job "),  # "Job 7 has been submitted with SLURM jobid 9"
 )
-"""How remarks begin that tell nothing to a person who waits for a study."""
+"""Prefixes of messages that are of no use to a person who waits for a study."""
 
 INTERRUPTED = "Terminating processes on user request"
-"""How the remark begins that Snakemake makes at Ctrl-C."""
+"""Prefix of Snakemake's message on Ctrl-C."""
 
 
 class Job(NamedTuple):
-    """A job that was started, and when; `files` are its outputs, or a target's inputs."""
+    """A started job and its start time; `files` are its outputs, or the inputs of a target rule."""
 
     rule: str
     name: str
@@ -49,7 +49,7 @@ class Job(NamedTuple):
 
 
 def _left_by_log(job: Job) -> float | None:
-    """Return the seconds to a job's last step as its log says, if that is not of an earlier try."""
+    """Return the seconds left according to the job's log; None if it is of an earlier attempt."""
     log = read_log(Path(job.logs[0])) if job.logs else None
     if log is None or log.heartbeat is None or log.stat.st_mtime < job.began:
         return None
@@ -57,11 +57,11 @@ def _left_by_log(job: Job) -> float | None:
 
 
 class LogHandler(LogHandlerBase):
-    """Keeps count of a study's jobs, and passes warnings and errors on to Snakemake's handler."""
+    """A log handler that counts jobs and passes warnings and errors to Snakemake's handler."""
 
     writes_to_stream = True
     writes_to_file = False
-    has_filter = False  # Snakemake gives it its own
+    has_filter = False  # Snakemake adds its own filter
     has_formatter = True
     needs_rulegraph = False
 
@@ -81,15 +81,15 @@ class LogHandler(LogHandlerBase):
         self.seen: defaultdict[str, list[float]] = defaultdict(list)
         self.done = self.total = 0
         self.left: float | None = None
-        self.line = ""  # as it stands on the terminal
+        self.line = ""  # as shown on the terminal
         self.files: list[str] = []
-        self.began: float | None = None  # until the first job
+        self.began: float | None = None  # None until the first job
         self.interrupted = False
         self.ended = threading.Event()
-        self.turn = threading.Lock()  # of Snakemake's thread and `_watch`
+        self.turn = threading.Lock()  # between Snakemake's thread and `_watch`
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Show what is worth a line of its own, and how far the study is below it."""
+        """Show messages worth a line of their own, and the progress line below them."""
         if self.plain:
             self.snakemakes.emit(record)
             return
@@ -102,11 +102,11 @@ class LogHandler(LogHandlerBase):
                     self._show(event, record)
                 if self.terminal:
                     self._draw()
-        except Exception:  # a study does not end because of what is shown of it
+        except Exception:  # a display error must not end a study
             self.handleError(record)
 
     def close(self) -> None:
-        """Say what has come of the study. Snakemake calls this at its end, Python once more."""
+        """Show the outcome of the study, once; both Snakemake and Python call this at exit."""
         with self.turn:
             if self.began is not None and not self.ended.is_set():
                 self._erase()
@@ -121,7 +121,7 @@ class LogHandler(LogHandlerBase):
         super().close()
 
     def _count(self, event: LogEvent | None, record: Any) -> None:
-        """Follow the jobs by Snakemake's events."""
+        """Update the job counts from a Snakemake event."""
         if event is LogEvent.RUN_INFO:
             self.waiting.update({rule: n for rule, n in record.stats.items() if rule != "total"})
             self.total = record.stats["total"]
@@ -142,8 +142,8 @@ class LogHandler(LogHandlerBase):
             self.interrupted = True
 
     def _start(self, record: Any) -> None:
-        """Note a job that starts; with the first one the study begins."""
-        self.failed.pop(record.jobid, None)  # it is tried again
+        """Record the start of a job; announce the study and start `_watch` with the first one."""
+        self.failed.pop(record.jobid, None)  # it is being retried
         self.waiting[record.rule_name] -= 1
         self.running[record.jobid] = Job(
             record.rule_name,
@@ -160,7 +160,7 @@ class LogHandler(LogHandlerBase):
             threading.Thread(target=self._watch, daemon=True).start()
 
     def _watch(self) -> None:
-        """Look at the running jobs until the end: every few seconds, or minutes for a file."""
+        """Update the estimate and the line regularly, until the end."""
         while not self.ended.wait(self._pause()):
             with self.turn:
                 if not self.ended.is_set():
@@ -168,7 +168,7 @@ class LogHandler(LogHandlerBase):
                     self._draw()
 
     def _pause(self) -> float:
-        """Seconds to the next look; a file gets a line a minute, of long studies one an hour."""
+        """Return seconds to the next update: a few on a terminal, 1 min to 1 h in a file."""
         passed = time.time() - (self.began or 0.0)
         return TERMINAL_SECONDS if self.terminal else min(max(60.0, passed / 20), 3600.0)
 
@@ -180,7 +180,7 @@ class LogHandler(LogHandlerBase):
         self.left = seconds_left(+self.waiting, running, self.seen)
 
     def _draw(self) -> None:
-        """Show how far the study is: on a terminal over the line before, in a file below it."""
+        """Show the progress line; on a terminal it replaces the previous one."""
         if self.began is None or self.ended.is_set():
             return
         columns = os.get_terminal_size(self.stream.fileno()).columns if self.terminal else 0
@@ -195,7 +195,7 @@ class LogHandler(LogHandlerBase):
             self.line = line
 
     def _erase(self) -> None:
-        """Take the line off the terminal, so that something else may stand there."""
+        """Erase the progress line from the terminal."""
         if self.line:
             self.stream.write("\r\033[K")
             self.line = ""
@@ -204,16 +204,16 @@ class LogHandler(LogHandlerBase):
         print(text, file=self.stream, flush=True)
 
     def _matters(self, event: LogEvent | None, record: logging.LogRecord) -> bool:
-        """Return whether a person wants the record: remarks, warnings and errors, less the noise.
+        """Return whether to show a record: messages, warnings and errors, except noise.
 
-        Of jobs that Ctrl-C has ended nothing is told: they failed at nothing.
+        Errors of jobs that Ctrl-C ended are not shown, because they are no failures.
         """
         if record.levelno > logging.INFO:
             return not (self.interrupted and event)
         return event is None and not record.msg.startswith(NOISE)
 
     def _show(self, event: LogEvent | None, record: Any) -> None:
-        """Show a record as Snakemake does; of a failed job no inputs, and of its log the end."""
+        """Show a record as Snakemake does; a failed job without inputs but with its log's end."""
         if event is not LogEvent.JOB_ERROR:
             self.snakemakes.emit(record)
             return

@@ -1,29 +1,29 @@
-"""How long a study still takes, from what its jobs have taken so far."""
+"""Estimate the remaining time of a study from the durations of its jobs so far."""
 
 from collections.abc import Mapping, Sequence
 from statistics import mean
 from typing import NamedTuple
 
-from fmq.planning.rates import ANALYSIS_SECONDS
+from fmq.tools.plan.rates import ANALYSIS_SECONDS
 
 TRAINING = {"pretrain": 8.0, "distill": 8.0, "finetune": 20.0}
-"""Seconds of CPU time of a job in the default study. Only their ratios count: another study may
-train a hundred times as long."""
+"""Seconds of CPU time per training job in the default study. Only their ratios are used, because
+another study may train a hundred times as long."""
 
 PRIOR = {**TRAINING, "dataset": 12.0, "evaluate": 5.0, **ANALYSIS_SECONDS}
-"""Seconds of a rule's job until one is seen: of the default study, too."""
+"""Assumed seconds per job of a rule until one has finished, also from the default study."""
 
 OTHER_SECONDS = 5.0
-"""The same of the rules that are not named there."""
+"""Assumed seconds per job of all other rules."""
 
 
 class Running(NamedTuple):
-    """A job under way.
+    """A running job.
 
     Attributes:
         rule: its rule.
-        seconds: since it was started, or handed to a cluster.
-        left: seconds to its last step, by the job's own log; None where that says nothing.
+        seconds: seconds since it was started, or submitted to a cluster.
+        left: seconds to its last step according to its log; None if the log does not say.
     """
 
     rule: str
@@ -34,15 +34,15 @@ class Running(NamedTuple):
 def seconds_left(
     waiting: Mapping[str, int], running: Sequence[Running], seen: Mapping[str, Sequence[float]]
 ) -> float | None:
-    """Return the seconds until all jobs are done; None where nothing says how long training takes.
+    """Return the seconds until all jobs are done; None if the training time is not known yet.
 
-    The work of all jobs is divided by the number that runs now, and is no less than the longest of
-    these still takes.
+    The estimate is the work left divided by the number of running jobs, and at least the time
+    left of the longest running job.
 
     Args:
-        waiting: number of jobs that have not begun, by rule.
-        running: jobs under way.
-        seen: seconds that finished jobs took, by rule.
+        waiting: number of jobs that have not started, by rule.
+        running: the running jobs.
+        seen: durations of finished jobs in seconds, by rule.
     """
     known = {rule: list(taken) for rule, taken in seen.items() if taken}
     for job in running:

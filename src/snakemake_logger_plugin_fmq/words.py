@@ -1,19 +1,23 @@
-"""What is said of a study that runs, as text."""
+"""Texts about a running study."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from fmq.analysis.style import short_task_names
-from fmq.status.logs import TAIL
-from fmq.status.report import duration
+from fmq.analysis.figures.style import short_task_names
+from fmq.tools.status.logs import TAIL
+from fmq.tools.status.report import duration
 
 TAIL_LINES = 20
-"""Lines shown of a failed job's log."""
+"""Number of lines shown of a failed job's log."""
+
+
+_UNTOLD = ("task", "seed", "identity", "sampling")
+"""Wildcards that a job's name shows in another form, or, for hashes, not at all."""
 
 
 def job_name(rule: str, wildcards: Mapping[str, str]) -> str:
-    """Return `finetune fmq pointmaze-medium task4 seed 1`: a rule's job as a person names it."""
-    words = [rule, *(value for key, value in wildcards.items() if key not in ("task", "seed"))]
+    """Return a readable job name, such as `finetune fmq pointmaze-medium task4 seed 1`."""
+    words = [rule, *(value for key, value in wildcards.items() if key not in _UNTOLD)]
     if task := wildcards.get("task"):
         words.append(short_task_names([task])[task])
     if seed := wildcards.get("seed"):
@@ -24,11 +28,14 @@ def job_name(rule: str, wildcards: Mapping[str, str]) -> str:
 def progress_line(
     done: int, total: int, left: float | None, running: Iterable[str], width: int
 ) -> str:
-    """Return how far a study is in one line of at most `width` columns.
+    """Return the progress of a study in one line of at most `width` columns.
 
     Args:
-        left: seconds, or None where nobody knows yet.
-        running: names of the jobs under way; as many are given as fit.
+        done: number of finished jobs.
+        total: number of all jobs.
+        left: seconds left, or None if not known yet.
+        running: names of the running jobs; as many are shown as fit.
+        width: maximum number of columns.
     """
     time = "time left not known yet" if left is None else f"about {duration(max(left, 1))} left"
     line = f"{done} of {total} jobs, {time}"
@@ -41,7 +48,7 @@ def progress_line(
 
 
 def log_tail(path: Path) -> str:
-    """Return the last lines of a failed job's log, under a line that names the file."""
+    """Return the last lines of a failed job's log, below a line that names the file."""
     try:
         with path.open("rb") as file:
             start = max(path.stat().st_size - TAIL, 0)
@@ -55,15 +62,18 @@ def log_tail(path: Path) -> str:
 
 
 def closing(done: int, total: int, seconds: float, files: list[str], failed: list[str]) -> str:
-    """Return what has come of a study: what the last job made, or what failed.
+    """Return the outcome of a study: the files of the last job, or the failed jobs.
 
     Args:
-        files: of the last job, which is what Snakemake was asked for.
+        done: number of finished jobs.
+        total: number of all jobs.
+        seconds: duration of the study so far.
+        files: files of the last job, which are those Snakemake was asked for.
         failed: jobs that failed for good, each with its log.
     """
     if done < total:
         told = f"{done} of {total} jobs done in {duration(seconds)}"
-        return "\n".join([f"{told}; the same command goes on from there", *failed])
+        return "\n".join([f"{told}; run the same command again to continue", *failed])
     told = f"All {total} jobs done in {duration(seconds)}"
     if not files:
         return told

@@ -1,7 +1,8 @@
 """A made-up study: evaluations drawn at random, to test the analysis and nothing else."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,16 @@ import pandas as pd
 import pytest
 import yaml
 
-from fmq.ablations import base_name
-from fmq.analysis.evaluations import EVALUATION
-from fmq.analysis.scores import comparison_rows
-from fmq.configuration import study_from_dict
-from fmq.datasets import training_file
-from fmq.methods import METHODS
-from fmq.runs import Run, evaluation_name, evaluation_settings, make_run, settings_hash
-from fmq.settings import Study
-from fmq.variants import ablation_rows
+from fmq.analysis.inputs.evaluations import EVALUATION, evaluation_files, run_stage
+from fmq.analysis.inputs.scores import comparison_rows
+from fmq.config.ablations import base_name
+from fmq.config.datasets import training_file
+from fmq.config.reading import study_from_dict
+from fmq.config.study import Study
+from fmq.pipeline.identity import settings_hash
+from fmq.pipeline.paths import evaluation_file, run_folder
+from fmq.pipeline.runs import Run, evaluation_settings, make_run
+from fmq.pipeline.variants import ablation_rows
 
 
 @pytest.fixture(autouse=True)
@@ -48,91 +50,63 @@ def make_study(root: Path, **changes: object) -> Study:
     return study_from_dict(values | changes, "test")
 
 
-def evaluation_rows(
-    study: Study, task: str, run: str, sampler: str, seed: int, stage: str, steps: list[int]
-) -> pd.DataFrame:
-    """Episodes whose chance of success grows with the step."""
-    method = base_name(run.removeprefix("finetune-")) if stage == "online" else "fmq"
-    generator = np.random.default_rng([seed, *map(ord, task + run + sampler)])
+def evaluation_rows(run: Run, sampler: str, steps: Iterable[int]) -> pd.DataFrame:
+    """Return episodes whose chance of success grows with the step."""
+    study, task, stage = run.study, run.task.name, run_stage(run)
+    method = base_name(run.kind) if stage == "online" else "fmq"
+    generator = np.random.default_rng([run.seed, *map(ord, task + run.name + sampler)])
     start, end = CHANCE[method]
-    last = study.offline.steps if stage == "offline" else study.online.steps
     rows = []
     for step in steps:
-        done = step / last
+        done = step / run.last_step
         chance = start * done if stage == "offline" else start + (end - start) * done
         successes = generator.random(study.evaluation.episodes) < chance
         for episode, success in enumerate(successes):
             length = int(generator.integers(50, 400)) if success else 1000
-            values = (task, run, sampler, seed, stage, step, episode, int(success), -length, length)
+            place = (task, run.name, sampler, run.seed, stage, step, episode)
+            values = (*place, int(success), -length, length)
             rows.append(dict(zip(EVALUATION, values, strict=True)))
     return pd.DataFrame(rows, columns=list(EVALUATION))
 
 
-def record(settings: dict[str, Any]) -> dict[str, Any]:
-    return {"hash": settings_hash(settings), "settings": settings}
-
-
 def data_record(run: Run) -> dict[str, Any]:
-    """The bytes that a run learned from, as in the `manifest` below."""
+    """Return the bytes that a run learned from, as in the `manifest` below."""
     return {"dataset": {training_file(run.task.dataset): "0" * 64}}
 
 
-def write_run_record(folder: Path, run: Run) -> None:
-    """What a run folder says of itself, and the run's parents of themselves."""
-    (folder / run.name).mkdir(parents=True, exist_ok=True)
-    (folder / run.name / "settings.json").write_text(json.dumps(record(run.settings())))
-    (folder / run.name / "provenance.json").write_text(json.dumps(data_record(run)))
+def write_run_record(results: Path, run: Run) -> None:
+    """Write what a run's folder says of it, and its parents' folders of them."""
+    folder = run_folder(run, results)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "settings.json").write_text(json.dumps({"hash": run.digest}))
+    (folder / "provenance.json").write_text(json.dumps(data_record(run)))
     if run.parent is not None:
-        write_run_record(folder, run.parent)
+        write_run_record(results, run.parent)
 
 
-def write_runs(study: Study, runs: Path) -> None:
-    """Every evaluation file that the study calls for, and its records."""
-    online = list(
-        range(study.online.evaluate_every, study.online.steps, study.online.evaluate_every)
-    )
-    offline = [
-        step
-        for step in range(0, study.offline.steps, study.offline.evaluate_every)
-        if step > study.offline.warmup_steps
-    ]
-    for task in study.tasks:
-        for seed in study.seeds:
-            folder = runs / task / f"seed{seed}"
-            for method, sampler in comparison_rows(study):
-                for stage, run, steps, last in (
-                    ("offline", study.offline_run(method), offline, study.offline.steps),
-                    ("online", f"finetune-{method}", online, study.online.steps),
-                ):
-                    made = make_run(study, task, seed, run)
-                    write_run_record(folder, made)
-                    write_last(runs, made, sampler, stage, last)
-                    about = (study, task, run, sampler, seed, stage)
-                    if sampler == METHODS[method].sampler:
-                        evaluation_rows(*about, steps).to_csv(
-                            folder / run / "evaluations.csv", index=False
-                        )
+def write_runs(study: Study, results: Path) -> None:
+    """Write every evaluation file that the scores are made of, and its records."""
+    for task, seed, (method, sampler) in product(study.tasks, study.seeds, comparison_rows(study)):
+        for name in filter(None, (study.offline_run(method), f"finetune-{method}")):
+            run = make_run(study, task, seed, name)
+            write_last(results, run, sampler)
+            for file in evaluation_files(results, run, sampler)[1:]:
+                evaluation_rows(run, sampler, file.steps).to_csv(file.path, index=False)
 
 
-def write_last(runs: Path, run: Run, sampler: str, stage: str, step: int) -> None:
-    """Episodes of a run's last checkpoint, and the record beside them."""
-    folder = runs / run.task.name / f"seed{run.seed}"
-    write_run_record(folder, run)
-    path = folder / evaluation_name(run, sampler)
-    about = (run.study, run.task.name, run.name, sampler, run.seed, stage)
-    evaluation_rows(*about, [step]).to_csv(path, index=False)
-    rests_on = record(evaluation_settings(run, sampler)) | data_record(run)
+def write_last(results: Path, run: Run, sampler: str) -> None:
+    """Write episodes of a run's last checkpoint, and the record beside them."""
+    write_run_record(results, run)
+    path = evaluation_file(run, sampler, results)
+    evaluation_rows(run, sampler, [run.last_step]).to_csv(path, index=False)
+    rests_on = {"hash": settings_hash(evaluation_settings(run, sampler))} | data_record(run)
     path.with_suffix(".json").write_text(json.dumps(rests_on))
 
 
-def write_ablation_runs(study: Study, runs: Path) -> None:
-    """The evaluations of all ablations."""
-    for row in ablation_rows(study):
-        for task in study.tasks:
-            for seed in study.seeds:
-                run = make_run(study, task, seed, row.run)
-                stage = "online" if run.stage == "finetune" else "offline"
-                write_last(runs, run, row.sampler, stage, run.last_step)
+def write_ablation_runs(study: Study, results: Path) -> None:
+    """Write the evaluations of all ablations."""
+    for row, task, seed in product(ablation_rows(study), study.tasks, study.seeds):
+        write_last(results, make_run(study, task, seed, row.run), row.sampler)
 
 
 @pytest.fixture(scope="session")
@@ -157,9 +131,9 @@ def study(study_maker: Callable[..., Study]) -> Study:
 
 
 @pytest.fixture(scope="session")
-def runs(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of made-up runs; read it, never change it."""
-    folder = tmp_path_factory.mktemp("runs")
+def results(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder of made-up runs; read it, never change it."""
+    folder = tmp_path_factory.mktemp("results")
     write_runs(study, folder)
     return folder
 

@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from fmq.analysis.bootstrap import bootstrap
-from fmq.analysis.comparisons import comparisons, iqm_difference
-from fmq.analysis.estimates import read_estimates
-from fmq.analysis.scores import write_scores
-from fmq.analysis.sentences import comparison_sentences
-from fmq.analysis.statistics import improvement, write_statistics
-from fmq.analysis.tables import write_tables
-from fmq.settings import Study
+from fmq.analysis.inputs.scores import write_scores
+from fmq.analysis.statistics.aggregates import improvement, write_statistics
+from fmq.analysis.statistics.bootstrap import bootstrap
+from fmq.analysis.statistics.comparisons import comparisons, iqm_difference
+from fmq.analysis.statistics.estimates import read_estimates
+from fmq.analysis.tables.comparison import write_tables
+from fmq.analysis.tables.sentences import comparison_sentences
+from fmq.config.study import Study
 
 TASK2, TASK4 = (f"pointmaze-medium-navigate-singletask-task{n}-v0" for n in (2, 4))
 rates = arrays(float, (3, 2), elements=st.integers(0, 50).map(lambda wins: wins / 50))
@@ -158,15 +158,15 @@ def test_what_cannot_be_compared_yet_is_named(study_maker: Callable[..., Study])
     assert told == "No row differs from FMQ in checkpoint or sampler."
     (told,) = sentences["After online training"]
     assert told == (
-        "FMQ and MVP cannot be compared yet: of one of them, fewer than 2 seeds have every task."
+        "FMQ and MVP cannot be compared yet: for one of them, fewer than 2 seeds have every task."
     )
 
 
 def test_files_tell_every_comparison_of_the_study(
-    study: Study, runs: Path, manifest: Path, tmp_path: Path
+    study: Study, results: Path, manifest: Path, tmp_path: Path
 ) -> None:
     scores, statistics = tmp_path / "scores.csv", tmp_path / "statistics"
-    write_scores(study, runs, scores, [manifest])
+    write_scores(study, results, scores, [manifest])
     write_statistics(study, scores, statistics, [manifest])
     write_tables(study, scores, statistics, [manifest], tmp_path / "tables")
     found = read_estimates(study, statistics, "comparisons")

@@ -10,12 +10,14 @@ import pandas as pd
 import pytest
 from helpers.curves import set_success, write_metrics
 
-from fmq.analysis.convergence import CONVERGENCE, MEAN
-from fmq.analysis.convergence_report import write_convergence
-from fmq.analysis.csvw import read_table
-from fmq.analysis.scores import write_scores
-from fmq.errors import UserError
-from fmq.settings import Study
+from fmq.analysis.evidence.convergence_report import write_convergence
+from fmq.analysis.inputs.csvw import read_table
+from fmq.analysis.inputs.scores import write_scores
+from fmq.analysis.statistics.convergence import CONVERGENCE, MEAN
+from fmq.base.errors import UserError
+from fmq.config.study import Study
+from fmq.pipeline.paths import evaluation_file, run_folder
+from fmq.pipeline.runs import make_run
 
 TASK2, TASK4 = (f"pointmaze-medium-navigate-singletask-task{n}-v0" for n in (2, 4))
 ARRIVAL = {"fmq": 2000, "mvp": 6000}
@@ -37,27 +39,32 @@ def no_drift(task: str, method: str, seed: int, step: int) -> float:
 
 def report(
     study: Study,
-    runs: Path,
+    results: Path,
     folder: Path,
     success: Callable[[str, str, int, int], float] = arriving,
     rate: Callable[[str, str, int, int], float] = steady,
 ) -> dict[str, pd.DataFrame]:
-    """The tables of a copy of `runs` with known success, by unit."""
-    copy = shutil.copytree(runs, folder / "runs", dirs_exist_ok=True)
+    """The tables of a copy of `results` with known success, by unit."""
+    copy = shutil.copytree(results, folder / "results", dirs_exist_ok=True)
     set_success(study, copy, success)
     write_metrics(study, copy, rate, no_drift)
     return made(study, copy, folder)
 
 
-def made(study: Study, runs: Path, folder: Path) -> dict[str, pd.DataFrame]:
-    write_scores(study, runs, folder / "scores.csv")
-    write_convergence(study, folder / "scores.csv", runs, [], folder / "convergence")
+def made(study: Study, results: Path, folder: Path) -> dict[str, pd.DataFrame]:
+    write_scores(study, results, folder / "scores.csv")
+    write_convergence(study, folder / "scores.csv", results, [], folder / "convergence")
     paths = {unit: folder / "convergence" / f"{unit}.csv" for unit in ("steps", "seconds")}
     return {unit: read_table(path, CONVERGENCE, ["task", "level"]) for unit, path in paths.items()}
 
 
-def test_known_steps_and_seconds(study: Study, runs: Path, tmp_path: Path) -> None:
-    tables = report(study, runs, tmp_path)
+def metrics_file(study: Study, task: str, method: str, results: Path) -> Path:
+    """Return what a method's run of the first seed notes down."""
+    return run_folder(make_run(study, task, 0, f"finetune-{method}"), results) / "metrics.csv"
+
+
+def test_known_steps_and_seconds(study: Study, results: Path, tmp_path: Path) -> None:
+    tables = report(study, results, tmp_path)
     steps, seconds = tables["steps"], tables["seconds"]
     assert set(steps["task"]) == {*study.tasks, MEAN}
     tasks = steps[steps["task"] != MEAN]
@@ -79,13 +86,13 @@ def test_known_steps_and_seconds(study: Study, runs: Path, tmp_path: Path) -> No
 
 
 def test_the_mean_is_of_the_ratios_and_its_interval_holds_those_of_the_runs(
-    study: Study, runs: Path, tmp_path: Path
+    study: Study, results: Path, tmp_path: Path
 ) -> None:
     def success(task: str, method: str, seed: int, step: int) -> float:
         arrival = 2000 if method == "fmq" else (2000 * (seed + 2) if task == TASK4 else 4000)
         return 1.0 if step >= arrival else 0.0
 
-    table = report(study, runs, tmp_path, success)["steps"].set_index(["task", "level"])
+    table = report(study, results, tmp_path, success)["steps"].set_index(["task", "level"])
     # MVP's seeds arrive on task4 at 4000, 6000 and 8000: all of them, the mean only at the end.
     assert table.loc[(TASK4, 1.0), "most"] == 4.0
     assert table.loc[(TASK2, 1.0), "most"] == 2.0
@@ -96,11 +103,11 @@ def test_the_mean_is_of_the_ratios_and_its_interval_holds_those_of_the_runs(
 
 
 @pytest.mark.slow
-def test_all_runs_censored(study: Study, runs: Path, tmp_path: Path) -> None:
+def test_all_runs_censored(study: Study, results: Path, tmp_path: Path) -> None:
     def success(task: str, method: str, seed: int, step: int) -> float:
         return 0.1 if method == "fmq" else arriving(task, method, seed, step)
 
-    tables = report(study, runs, tmp_path, success)
+    tables = report(study, results, tmp_path, success)
     for table in tables.values():
         assert set(table["state"]) == {"censored"}
         assert table[table["task"] != MEAN]["fmq"].isna().all()
@@ -120,7 +127,7 @@ def test_all_runs_censored(study: Study, runs: Path, tmp_path: Path) -> None:
 
 
 def test_a_run_that_stays_behind_counts_against_its_method(
-    study: Study, runs: Path, tmp_path: Path
+    study: Study, results: Path, tmp_path: Path
 ) -> None:
     """One seed of three never arrives: the mean does not reach the level, two runs do."""
 
@@ -128,7 +135,7 @@ def test_a_run_that_stays_behind_counts_against_its_method(
         stays = task == TASK4 and method == "fmq" and seed == 1
         return 0.0 if stays else arriving(task, method, seed, step)
 
-    table = report(study, runs, tmp_path, success)["steps"].set_index(["task", "level"])
+    table = report(study, results, tmp_path, success)["steps"].set_index(["task", "level"])
     for level in (0.75, 1.0):
         entry = table.loc[(TASK4, level)]
         assert (entry["state"], entry["fmq_reached"], entry["fmq_runs"]) == ("censored", 2, 3)
@@ -142,19 +149,19 @@ def test_a_run_that_stays_behind_counts_against_its_method(
 
 @pytest.mark.slow
 def test_without_a_success_of_mvp_a_task_has_no_level(
-    study: Study, runs: Path, tmp_path: Path
+    study: Study, results: Path, tmp_path: Path
 ) -> None:
     def success(task: str, method: str, seed: int, step: int) -> float:
         nothing = task == TASK4 and method == "mvp"
         return 0.0 if nothing else arriving(task, method, seed, step)
 
-    table = report(study, runs, tmp_path, success)["steps"].set_index("task")
+    table = report(study, results, tmp_path, success)["steps"].set_index("task")
     assert set(table.loc[TASK4, "state"]) == {"no level"}
     assert table.loc[TASK4, ["fmq", "mvp", "most"]].isna().all(axis=None)
     assert (table.loc[TASK4, ["fmq_reached", "mvp_reached"]] == 0).all(axis=None)
     assert (table.loc[MEAN, "most"] == 3.0).all()
     assert (table.loc[MEAN, "tasks"] == 1).all()
-    assert "On 1 MVP never succeeds" in (tmp_path / "convergence" / "steps.md").read_text()
+    assert "MVP never succeeds on 1:" in (tmp_path / "convergence" / "steps.md").read_text()
 
 
 def test_one_seed_has_no_interval_and_says_so(
@@ -174,23 +181,23 @@ def test_one_seed_has_no_interval_and_says_so(
 
 @pytest.mark.slow
 def test_an_unfinished_study_takes_the_runs_that_are_there(
-    study_maker: Callable[..., Study], runs: Path, tmp_path: Path
+    study: Study, study_maker: Callable[..., Study], results: Path, tmp_path: Path
 ) -> None:
     unfinished = study_maker(allow_missing=True)
-    report(unfinished, runs, tmp_path)
+    report(unfinished, results, tmp_path)
+    copy = tmp_path / "results"
     for seed in (0, 1, 2):
-        folder = tmp_path / "runs" / TASK4 / f"seed{seed}"
-        shutil.rmtree(folder / "finetune-mvp")
-        (folder / "evaluate-finetune-mvp-qgbs.csv").unlink()
-    (tmp_path / "runs" / TASK2 / "seed1" / "finetune-fmq" / "last_evaluation.csv").unlink()
-    table = made(unfinished, tmp_path / "runs", tmp_path)["steps"].set_index("task")
+        shutil.rmtree(run_folder(make_run(study, TASK4, seed, "finetune-mvp"), copy))
+    run = make_run(study, TASK2, 1, "finetune-fmq")
+    evaluation_file(run, run.sampler, copy).unlink()
+    table = made(unfinished, copy, tmp_path)["steps"].set_index("task")
     assert set(table.loc[TASK4, "state"]) == {"no runs"}
     assert set(table.loc[TASK2, "fmq_runs"]) == {2}
     assert (table.loc[TASK2, "most"] == 3.0).all()
     assert set(table.loc[MEAN, "state"]) == {"no runs"}
     text = (tmp_path / "convergence" / "steps.md").read_text()
     assert "| 2/2/2/2 of 2 | 3/3/3/3 |" in text
-    assert "Unfinished: a task is over the seeds that it has, 0 to 3 of 3" in text
+    assert "Unfinished: a task uses the seeds that have finished it, 0 to 3 of 3" in text
 
 
 @pytest.mark.slow
@@ -217,12 +224,12 @@ def test_resamples_without_a_success_of_mvp_leave_no_interval_to_a_single_task(
 
 @pytest.mark.slow
 def test_runs_too_short_for_a_measurement_have_no_time(
-    study: Study, runs: Path, tmp_path: Path
+    study: Study, results: Path, tmp_path: Path
 ) -> None:
-    report(study, runs, tmp_path)
-    for path in (tmp_path / "runs").glob(f"{TASK4}/seed0/finetune-mvp/metrics.csv"):
-        path.write_text("\n")
-    tables = made(study, tmp_path / "runs", tmp_path)
+    report(study, results, tmp_path)
+    copy = tmp_path / "results"
+    metrics_file(study, TASK4, "mvp", copy).write_text("\n")
+    tables = made(study, copy, tmp_path)
     assert set(tables["seconds"].set_index("task").loc[TASK4, "state"]) == {"no time"}
     assert set(tables["steps"]["state"]) == {"measured"}
     mean = tables["seconds"].set_index("task").loc[MEAN]
@@ -231,38 +238,38 @@ def test_runs_too_short_for_a_measurement_have_no_time(
 
 
 @pytest.mark.drawn
-def test_files_are_the_same_twice(study: Study, runs: Path, tmp_path: Path) -> None:
-    report(study, runs, tmp_path)
+def test_files_are_the_same_twice(study: Study, results: Path, tmp_path: Path) -> None:
+    report(study, results, tmp_path)
     first = {path.name: path.read_bytes() for path in (tmp_path / "convergence").iterdir()}
     assert {name.partition(".")[2] for name in first} == {
         *("csv", "csv-metadata.json", "md", "tex", "pdf", "png")
     }
-    made(study, tmp_path / "runs", tmp_path)
+    made(study, tmp_path / "results", tmp_path)
     for path in (tmp_path / "convergence").iterdir():
         assert path.read_bytes() == first[path.name]
 
 
 def test_what_does_not_belong_is_refused(
-    study: Study, study_maker: Callable[..., Study], runs: Path, tmp_path: Path
+    study: Study, study_maker: Callable[..., Study], results: Path, tmp_path: Path
 ) -> None:
-    report(study, runs, tmp_path)
-    scores, copy, out = tmp_path / "scores.csv", tmp_path / "runs", tmp_path / "out"
+    report(study, results, tmp_path)
+    scores, copy, out = tmp_path / "scores.csv", tmp_path / "results", tmp_path / "out"
     with pytest.raises(UserError, match="made with other settings"):
         write_convergence(study_maker(seed=7), scores, copy, [], out)
     with pytest.raises(UserError, match="compares fmq with mvp; add mvp"):
         write_convergence(study_maker(methods=["fmq", "qc"]), scores, copy, [], out)
-    metrics = copy / TASK2 / "seed0" / "finetune-mvp" / "metrics.csv"
+    metrics = metrics_file(study, TASK2, "mvp", copy)
     text = metrics.read_text()
     for damaged, told in (
         (text.replace("environment_rate", "rate"), "expected the columns"),
         (text[:-1], "cut off"),
-        (text.replace("8000,", "9000,"), "a step 9000, expected up to 8000"),
+        (text.replace("8000,", "9000,"), "has a step 9000, expected at most 8000"),
         (text.replace("7000,", "8000,"), "repeats step 8000"),
     ):
         metrics.write_text(damaged)
         with pytest.raises(UserError, match=told):
             write_convergence(study, scores, copy, [], out)
     metrics.unlink()
-    with pytest.raises(UserError, match=r"1 missing: .*finetune-mvp/metrics.csv"):
+    with pytest.raises(UserError, match=r"1 missing: .*/metrics\.csv"):
         write_convergence(study, scores, copy, [], out)
     assert not out.exists()

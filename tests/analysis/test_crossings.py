@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from fmq.analysis.crossings import LEVELS, cost_of, crossings, first_reached, speedups
+from fmq.analysis.statistics.crossings import LEVELS, cost_of, crossings, first_reached, speedups
 
 EVALUATIONS = 6
 STEPS = np.arange(1.0, EVALUATIONS + 1)[None] * 100

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from fmq.analysis.drawing import footnote, save_figure
-from fmq.analysis.escape import escape_latex, escape_markdown
-from fmq.analysis.render import Table, latex, markdown
+from fmq.analysis.figures.drawing import footnote, save_figure
+from fmq.analysis.tables.escape import escape_latex, escape_markdown
+from fmq.analysis.tables.render import Table, latex, markdown
 
 NASTY = (
     "50% of $x_1$ & {y} #1 ~ ^ \\input{/etc/passwd}\n\n\\end{table} | <script>alert(1)</script> "

@@ -6,20 +6,20 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from fmq.analysis.curves import learning_curves
-from fmq.analysis.figures import TITLES, write_figures
-from fmq.analysis.scores import load_scores, write_scores
-from fmq.analysis.statistics import write_statistics
-from fmq.analysis.style import look, short_task_names
-from fmq.methods import METHODS
-from fmq.settings import Study
+from fmq.analysis.figures.comparison import TITLES, write_figures
+from fmq.analysis.figures.curves import learning_curves
+from fmq.analysis.figures.style import look, short_task_names
+from fmq.analysis.inputs.scores import load_scores, write_scores
+from fmq.analysis.statistics.aggregates import write_statistics
+from fmq.config.methods import METHODS
+from fmq.config.study import Study
 
 pytestmark = pytest.mark.drawn
 
 
-def make(study: Study, runs: Path, manifest: Path, folder: Path) -> Path:
+def make(study: Study, results: Path, manifest: Path, folder: Path) -> Path:
     """Scores, statistics and figures below `folder`."""
-    write_scores(study, runs, folder / "scores.csv")
+    write_scores(study, results, folder / "scores.csv")
     write_statistics(study, folder / "scores.csv", folder / "statistics")
     inputs = (folder / "scores.csv", folder / "statistics", [manifest])
     write_figures(study, *inputs, folder / "figures")
@@ -27,9 +27,9 @@ def make(study: Study, runs: Path, manifest: Path, folder: Path) -> Path:
 
 
 def test_figures_are_the_same_twice_and_say_where_they_are_from(
-    study: Study, runs: Path, manifest: Path, tmp_path: Path
+    study: Study, results: Path, manifest: Path, tmp_path: Path
 ) -> None:
-    first = make(study, runs, manifest, tmp_path / "first")
+    first = make(study, results, manifest, tmp_path / "first")
     second = tmp_path / "second"
     inputs = (tmp_path / "first" / "scores.csv", tmp_path / "first" / "statistics", [manifest])
     write_figures(study, *inputs, second)
@@ -61,12 +61,12 @@ def test_one_seed_task_or_method_is_drawn(
     changes: dict[str, object],
 ) -> None:
     study = study_maker(**changes)
-    runs_writer(study, tmp_path / "runs")
-    assert len(list(make(study, tmp_path / "runs", manifest, tmp_path).iterdir())) == 8
+    runs_writer(study, tmp_path / "results")
+    assert len(list(make(study, tmp_path / "results", manifest, tmp_path).iterdir())) == 8
 
 
-def test_curves_show_the_means(study: Study, runs: Path, tmp_path: Path) -> None:
-    write_scores(study, runs, tmp_path / "scores.csv")
+def test_curves_show_the_means(study: Study, results: Path, tmp_path: Path) -> None:
+    write_scores(study, results, tmp_path / "scores.csv")
     scores = load_scores(study, tmp_path / "scores.csv")
     axis = learning_curves(study, scores).axes[0]
     chosen = scores[(scores["task"] == study.tasks[0]) & (scores["sampler"] == "best_of_n")]

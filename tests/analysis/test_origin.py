@@ -7,18 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from fmq.analysis.figures import write_figures
-from fmq.analysis.scores import write_scores
-from fmq.analysis.statistics import write_statistics
-from fmq.analysis.tables import write_tables
-from fmq.errors import UserError
-from fmq.settings import Study
+from fmq.analysis.figures.comparison import write_figures
+from fmq.analysis.inputs.scores import write_scores
+from fmq.analysis.statistics.aggregates import write_statistics
+from fmq.analysis.tables.comparison import write_tables
+from fmq.base.errors import UserError
+from fmq.config.study import Study
 
 
 @pytest.fixture(scope="module")
-def analysed(study: Study, runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def analysed(study: Study, results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("analysed")
-    write_scores(study, runs, folder / "scores.csv")
+    write_scores(study, results, folder / "scores.csv")
     write_statistics(study, folder / "scores.csv", folder / "statistics")
     return folder
 
@@ -47,10 +47,10 @@ def test_scores_of_other_settings_make_no_statistics(
 
 @pytest.mark.parametrize("write", [write_tables, write_figures])
 def test_statistics_of_other_settings_make_no_tables_or_figures(
-    write: Callable[..., None], study_maker: Callable[..., Study], runs: Path, made: Path
+    write: Callable[..., None], study_maker: Callable[..., Study], results: Path, made: Path
 ) -> None:
     other = study_maker(published=True)
-    write_scores(other, runs, made / "scores.csv")
+    write_scores(other, results, made / "scores.csv")
     told = refusal(write, other, made / "scores.csv", made / "statistics", [], made / "out")
     assert "made with other settings" in told
     assert told.endswith("run `fmq statistics` again")
@@ -67,7 +67,7 @@ def test_statistics_of_older_scores_make_no_tables_or_figures(
     assert changed != text
     scores.write_text(changed)
     told = refusal(write, study, scores, made / "statistics", [], made / "out")
-    assert "made of others than" in told
+    assert "not computed from" in told
 
 
 def test_a_table_without_its_metadata_is_refused(study: Study, made: Path) -> None:
@@ -75,4 +75,4 @@ def test_a_table_without_its_metadata_is_refused(study: Study, made: Path) -> No
     for text in ("{}", json.dumps({"notes": [{"study": 1}]})):
         metadata.write_text(text)
         told = refusal(write_statistics, study, made / "scores.csv", made / "again")
-        assert "does not tell what the table was made of" in told
+        assert "has no record of the table's settings" in told

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from fmq.analysis.pages import write_page, write_settings_page
-from fmq.errors import UserError
-from fmq.settings import Study
+from fmq.analysis.tables.pages import write_page, write_settings_page
+from fmq.base.errors import UserError
+from fmq.config.study import Study
 
 
 def test_a_table_becomes_a_table(tmp_path: Path) -> None:

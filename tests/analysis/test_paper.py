@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from matplotlib.figure import Figure
 
-from fmq.analysis.listing import Listing, write_listing
-from fmq.analysis.paper import COMPILER, PARTS, write_paper
-from fmq.analysis.provenance import collect_provenance
-from fmq.errors import UserError
-from fmq.settings import Study
+from fmq.analysis.evidence.paper import COMPILER, PARTS, write_paper
+from fmq.analysis.inputs.provenance import collect_provenance
+from fmq.analysis.tables.listing import Listing, write_listing
+from fmq.base.errors import UserError
+from fmq.config.study import Study
 
 pytestmark = pytest.mark.drawn
 

@@ -9,8 +9,10 @@ from typing import NamedTuple
 import pandas as pd
 import pytest
 
-from fmq.analysis.curves import learning_curves
-from fmq.analysis.published import (
+from fmq.analysis.figures.curves import learning_curves
+from fmq.analysis.figures.published_curves import reported_handles, reported_note
+from fmq.analysis.figures.style import look, short_task_names
+from fmq.analysis.inputs.published import (
     FMQ_ROW,
     STAGE_STEPS,
     beside,
@@ -19,13 +21,11 @@ from fmq.analysis.published import (
     reported_finals,
     reported_iqm,
 )
-from fmq.analysis.published_curves import reported_handles, reported_note
-from fmq.analysis.render import Table, latex, markdown
-from fmq.analysis.scores import load_scores, write_scores
-from fmq.analysis.statistics import write_statistics
-from fmq.analysis.style import look, short_task_names
-from fmq.analysis.tables import write_tables
-from fmq.settings import Study
+from fmq.analysis.inputs.scores import load_scores, write_scores
+from fmq.analysis.statistics.aggregates import write_statistics
+from fmq.analysis.tables.comparison import write_tables
+from fmq.analysis.tables.render import Table, latex, markdown
+from fmq.config.study import Study
 
 CUBE = "cube-triple-play-singletask-task4-v0"
 ANT = "antmaze-giant-navigate-singletask-task5-v0"
@@ -73,10 +73,10 @@ def made(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Made:
     study, folder = shows(), tmp_path_factory.mktemp("made")
-    runs_writer(study, folder / "runs")
+    runs_writer(study, folder / "results")
     result = Made(study, folder / "scores.csv", folder / "shown", folder / "hidden")
     for one, place in ((study, result.shown), (hiding(study), result.hidden)):
-        write_scores(one, folder / "runs", result.scores)
+        write_scores(one, folder / "results", result.scores)
         write_statistics(one, result.scores, place / "statistics")
         write_tables(one, result.scores, place / "statistics", [manifest], place / "tables")
     return result
@@ -177,7 +177,7 @@ def test_reported_values_are_never_bold(made: Made) -> None:
 
 def test_the_caption_warns_of_another_budget(made: Made) -> None:
     caption = (made.shown / "tables" / "main.md").read_text().splitlines()[0]
-    assert "10,000 offline and 8,000 online steps: in budget" in caption
+    assert "10,000 offline and 8,000 online steps: the reported" in caption
     assert "not run here" in caption
     stages = ("offline", "online")
     full = made.study.model_copy(

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fmq.analysis.evaluations import EVALUATION, read_evaluation
-from fmq.analysis.scores import (
+from fmq.analysis.inputs.evaluations import EVALUATION, read_evaluation
+from fmq.analysis.inputs.scores import (
     SCORES,
     SCORES_KEY,
     collect_scores,
@@ -20,19 +20,17 @@ from fmq.analysis.scores import (
     read_scores,
     write_scores,
 )
-from fmq.errors import UserError
-from fmq.settings import Study
+from fmq.base.errors import UserError
+from fmq.config.study import Study
+from fmq.pipeline.paths import evaluation_file
+from fmq.pipeline.runs import make_run
 
 HEADER = ",".join(EVALUATION)
 GOOD = "maze,finetune-fmq,best_of_n,0,online,8000,0,1,-57.5,58"
 
 
-def evaluation_files(runs: Path) -> list[Path]:
-    return sorted(runs.rglob("*.csv"))
-
-
-def test_rows_are_those_of_the_study(study: Study, runs: Path) -> None:
-    scores = collect_scores(study, runs)
+def test_rows_are_those_of_the_study(study: Study, results: Path) -> None:
+    scores = collect_scores(study, results)
     assert list(scores.columns) == list(SCORES)
     assert not scores.duplicated(list(SCORES_KEY)).any()
     # Own samplers: 2 offline and 4 online evaluations; second samplers only the last of each.
@@ -42,10 +40,11 @@ def test_rows_are_those_of_the_study(study: Study, runs: Path) -> None:
     assert order == comparison_rows(study)
 
 
-def test_scores_are_means_over_episodes(study: Study, runs: Path) -> None:
+def test_scores_are_means_over_episodes(study: Study, results: Path) -> None:
     task = study.tasks[0]
-    episodes = pd.read_csv(runs / task / "seed1/finetune-qc/last_evaluation.csv")
-    final = final_scores(study, collect_scores(study, runs), "online")
+    run = make_run(study, task, 1, "finetune-qc")
+    episodes = pd.read_csv(evaluation_file(run, run.sampler, results))
+    final = final_scores(study, collect_scores(study, results), "online")
     row = final[(final["task"] == task) & (final["method"] == "qc") & (final["seed"] == 1)]
     assert row["success"].item() == pytest.approx(episodes["success"].mean())
     assert row["return"].item() == pytest.approx(episodes["return"].mean())
@@ -53,8 +52,8 @@ def test_scores_are_means_over_episodes(study: Study, runs: Path) -> None:
     assert row["step"].item() == study.online.steps
 
 
-def test_methods_share_their_offline_run(study: Study, runs: Path) -> None:
-    scores = collect_scores(study, runs)
+def test_methods_share_their_offline_run(study: Study, results: Path) -> None:
+    scores = collect_scores(study, results)
     offline = scores[(scores["stage"] == "offline") & (scores["sampler"] == "best_of_n")]
     values = [
         part.drop(columns="method").reset_index(drop=True) for _, part in offline.groupby("method")
@@ -64,35 +63,35 @@ def test_methods_share_their_offline_run(study: Study, runs: Path) -> None:
     assert values[0].equals(values[2])
 
 
-def test_written_scores_read_back_exactly(study: Study, runs: Path, tmp_path: Path) -> None:
+def test_written_scores_read_back_exactly(study: Study, results: Path, tmp_path: Path) -> None:
     path = tmp_path / "scores.csv"
-    write_scores(study, runs, path)
-    pd.testing.assert_frame_equal(load_scores(study, path), collect_scores(study, runs))
+    write_scores(study, results, path)
+    pd.testing.assert_frame_equal(load_scores(study, path), collect_scores(study, results))
     assert (tmp_path / "scores.csv-metadata.json").exists()
 
 
 @settings(max_examples=8, deadline=None)
 @given(data=st.data())
 @pytest.mark.slow
-def test_any_missing_file_is_named(study: Study, runs: Path, data: st.DataObject) -> None:
-    path = data.draw(st.sampled_from(evaluation_files(runs)))
+def test_any_missing_file_is_named(study: Study, results: Path, data: st.DataObject) -> None:
+    path = data.draw(st.sampled_from(sorted(results.rglob("*.csv"))))
     moved = path.rename(path.with_suffix(".away"))
     try:
         with pytest.raises(UserError) as caught:
-            collect_scores(study, runs)
+            collect_scores(study, results)
     finally:
         moved.rename(path)
     assert str(caught.value) == (
-        f"{runs}: 1 missing: {path.relative_to(runs)}; make these again; "
-        "`allow_missing: true` shows what is there"
+        f"{results}: 1 missing: {path.relative_to(results)}; make these again; "
+        "`allow_missing: true` shows what exists"
     )
 
 
-def test_files_beyond_the_study_are_not_read(study: Study, runs: Path, tmp_path: Path) -> None:
-    shutil.copytree(runs, tmp_path / "runs")
-    folder = tmp_path / "runs" / study.tasks[0] / "seed0"
-    (folder / "evaluate-finetune-fmq-one_step.csv").write_text("rubbish")
-    assert collect_scores(study, tmp_path / "runs").equals(collect_scores(study, runs))
+def test_files_beyond_the_study_are_not_read(study: Study, results: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(results, tmp_path / "results")
+    run = make_run(study, study.tasks[0], 0, "finetune-fmq")
+    evaluation_file(run, "one_step", copy).write_text("rubbish")
+    assert collect_scores(study, copy).equals(collect_scores(study, results))
 
 
 @pytest.mark.parametrize(
@@ -127,10 +126,10 @@ def test_an_evaluation_keeps_its_types(tmp_path: Path) -> None:
 
 
 def test_scores_of_another_study_are_refused(
-    study: Study, runs: Path, tmp_path: Path, study_maker: Callable[..., Study]
+    study: Study, results: Path, tmp_path: Path, study_maker: Callable[..., Study]
 ) -> None:
     path = tmp_path / "scores.csv"
-    write_scores(study, runs, path)
+    write_scores(study, results, path)
     others = {
         "56 missing: .* seed 3 offline step 5000; .*; and 46 more": study_maker(seeds=[0, 1, 2, 3]),
         "56 beyond the study: .* seed 2 offline step 5000": study_maker(seeds=[0, 1]),
@@ -146,9 +145,9 @@ def test_scores_of_another_study_are_refused(
             load_scores(other, path)
 
 
-def test_a_cut_scores_file_is_refused(study: Study, runs: Path, tmp_path: Path) -> None:
+def test_a_cut_scores_file_is_refused(study: Study, results: Path, tmp_path: Path) -> None:
     path = tmp_path / "scores.csv"
-    write_scores(study, runs, path)
+    write_scores(study, results, path)
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
     assert len(read_scores(path)) > 0
     with pytest.raises(UserError, match=r"1 missing: .* seed 2 online step 8000; run"):

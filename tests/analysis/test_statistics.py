@@ -12,23 +12,23 @@ from hypothesis.extra.numpy import arrays
 from rliable import metrics
 from rliable.library import score_distributions
 
-from fmq.analysis import statistics
-from fmq.analysis.estimates import read_estimates
-from fmq.analysis.matrices import runs_by_tasks, score_matrix
-from fmq.analysis.scores import (
+from fmq.analysis.inputs.matrices import runs_by_tasks, score_matrix
+from fmq.analysis.inputs.scores import (
     collect_scores,
     comparison_rows,
     final_scores,
     write_scores,
 )
-from fmq.analysis.statistics import (
+from fmq.analysis.statistics import aggregates as statistics
+from fmq.analysis.statistics.aggregates import (
     METRICS,
     bootstrap,
     probability_of_improvement,
     write_statistics,
 )
-from fmq.errors import UserError
-from fmq.settings import Study
+from fmq.analysis.statistics.estimates import read_estimates
+from fmq.base.errors import UserError
+from fmq.config.study import Study
 
 rates = st.integers(0, 50).map(lambda wins: wins / 50)
 
@@ -71,8 +71,8 @@ def test_profile_is_rliables(scores: np.ndarray) -> None:
     np.testing.assert_allclose(statistics._profile(scores), expected)
 
 
-def test_wrong_axis_is_refused(study: Study, runs: Path) -> None:
-    final = final_scores(study, collect_scores(study, runs), "online")
+def test_wrong_axis_is_refused(study: Study, results: Path) -> None:
+    final = final_scores(study, collect_scores(study, results), "online")
     matrix = score_matrix(study, final, "fmq", "best_of_n")
     assert runs_by_tasks(matrix).shape == (len(study.seeds), len(study.tasks))
     with pytest.raises(ValueError, match="found task and seed"):
@@ -81,8 +81,8 @@ def test_wrong_axis_is_refused(study: Study, runs: Path) -> None:
         bootstrap(study, statistics._task_mean, matrix.T)
 
 
-def test_a_gap_in_the_matrix_is_refused(study: Study, runs: Path) -> None:
-    final = final_scores(study, collect_scores(study, runs), "online")
+def test_a_gap_in_the_matrix_is_refused(study: Study, results: Path) -> None:
+    final = final_scores(study, collect_scores(study, results), "online")
     with pytest.raises(ValueError, match="lacks a final score"):
         score_matrix(study, final.iloc[1:], "fmq", "best_of_n")
     with pytest.raises(ValueError, match="lacks a final score"):
@@ -109,8 +109,8 @@ def test_runs_are_resampled_within_tasks(study: Study) -> None:
     np.testing.assert_allclose(estimate.low, estimate.high)
 
 
-def test_files_cover_every_row(study: Study, runs: Path, tmp_path: Path, manifest: Path) -> None:
-    write_scores(study, runs, tmp_path / "scores.csv", [manifest])
+def test_files_cover_every_row(study: Study, results: Path, tmp_path: Path, manifest: Path) -> None:
+    write_scores(study, results, tmp_path / "scores.csv", [manifest])
     write_statistics(study, tmp_path / "scores.csv", tmp_path, [manifest])
     rows = len(comparison_rows(study))
     sizes = {
@@ -145,8 +145,8 @@ def test_one_run_or_one_task(
     if many != "seeds":
         changes["seeds"] = [4]
     study = study_maker(**changes)
-    runs_writer(study, tmp_path / "runs")
-    write_scores(study, tmp_path / "runs", tmp_path / "scores.csv")
+    runs_writer(study, tmp_path / "results")
+    write_scores(study, tmp_path / "results", tmp_path / "scores.csv")
     write_statistics(study, tmp_path / "scores.csv", tmp_path)
     aggregates = read_estimates(study, tmp_path, "aggregates")
     assert aggregates["low"].isna().all() == (many != "seeds")
@@ -156,9 +156,9 @@ def test_one_run_or_one_task(
 
 
 def test_statistics_of_another_study_are_refused(
-    study: Study, runs: Path, tmp_path: Path, study_maker: Callable[..., Study]
+    study: Study, results: Path, tmp_path: Path, study_maker: Callable[..., Study]
 ) -> None:
-    write_scores(study, runs, tmp_path / "scores.csv")
+    write_scores(study, results, tmp_path / "scores.csv")
     write_statistics(study, tmp_path / "scores.csv", tmp_path)
     for other in (study_maker(seeds=[0, 1]), study_maker(samplers=[])):
         with pytest.raises(UserError, match="run `fmq statistics` again"):

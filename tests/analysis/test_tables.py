@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmq.analysis.escape import escape_latex
-from fmq.analysis.scores import final_scores, load_scores, write_scores
-from fmq.analysis.statistics import write_statistics
-from fmq.analysis.tables import clear_best, write_tables
-from fmq.settings import Study
+from fmq.analysis.inputs.scores import final_scores, load_scores, write_scores
+from fmq.analysis.statistics.aggregates import write_statistics
+from fmq.analysis.tables.comparison import clear_best, write_tables
+from fmq.analysis.tables.escape import escape_latex
+from fmq.config.study import Study
 
 intervals = st.lists(
     st.tuples(st.integers(0, 20), st.integers(0, 5)).map(lambda pair: (pair[0], sum(pair))),
@@ -78,10 +78,10 @@ def test_escaped_text_has_no_bare_specials(text: str) -> None:
 
 @pytest.fixture(scope="module")
 def made(
-    study: Study, runs: Path, manifest: Path, tmp_path_factory: pytest.TempPathFactory
+    study: Study, results: Path, manifest: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     folder = tmp_path_factory.mktemp("made")
-    write_scores(study, runs, folder / "scores.csv", [manifest])
+    write_scores(study, results, folder / "scores.csv", [manifest])
     write_statistics(study, folder / "scores.csv", folder / "statistics", [manifest])
     inputs = (folder / "scores.csv", folder / "statistics", [manifest])
     write_tables(study, *inputs, folder / "tables")
@@ -141,8 +141,8 @@ def test_one_seed_says_so(
     tmp_path: Path,
 ) -> None:
     study = study_maker(seeds=[0])
-    runs_writer(study, tmp_path / "runs")
-    write_scores(study, tmp_path / "runs", tmp_path / "scores.csv")
+    runs_writer(study, tmp_path / "results")
+    write_scores(study, tmp_path / "results", tmp_path / "scores.csv")
     write_statistics(study, tmp_path / "scores.csv", tmp_path)
     write_tables(study, tmp_path / "scores.csv", tmp_path, [manifest], tmp_path)
     for suffix in (".tex", ".md"):

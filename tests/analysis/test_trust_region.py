@@ -10,11 +10,13 @@ import pandas as pd
 import pytest
 from helpers.curves import write_metrics
 
-from fmq.analysis.csvw import read_table
-from fmq.analysis.training_metrics import read_metrics, training_seconds
-from fmq.analysis.trust_region import TRUST_REGION, write_trust_region
-from fmq.errors import UserError
-from fmq.settings import Study
+from fmq.analysis.evidence.trust_region import TRUST_REGION, write_trust_region
+from fmq.analysis.inputs.csvw import read_table
+from fmq.analysis.inputs.training_metrics import read_metrics, training_seconds
+from fmq.base.errors import UserError
+from fmq.config.study import Study
+from fmq.pipeline.paths import run_folder
+from fmq.pipeline.runs import make_run
 
 TASK2, TASK4 = (f"pointmaze-medium-navigate-singletask-task{n}-v0" for n in (2, 4))
 LEVEL = {"fmq": 0.4, "mvp": 0.1, "mvp-no-new-data": 0.02, "qc": 7.0}
@@ -29,17 +31,22 @@ def one(task: str, method: str, seed: int, step: int) -> float:
     return 1.0
 
 
-def report(study: Study, runs: Path, folder: Path) -> pd.DataFrame:
-    """The table of `runs`, in the order of its task and method."""
-    write_trust_region(study, runs, [], folder / "trust_region")
+def report(study: Study, results: Path, folder: Path) -> pd.DataFrame:
+    """The table of `results`, in the order of its task and method."""
+    write_trust_region(study, results, [], folder / "trust_region")
     path = folder / "trust_region" / "trust_region.csv"
     return read_table(path, TRUST_REGION, ["task", "method"]).set_index(["task", "method"])
 
 
+def folder_of(study: Study, task: str, seed: int, method: str, results: Path) -> Path:
+    """Return the folder of a fine-tuning run."""
+    return run_folder(make_run(study, task, seed, f"finetune-{method}"), results)
+
+
 @pytest.fixture
-def copy(study: Study, runs: Path, tmp_path: Path) -> Path:
-    """Runs with known metrics, to be changed."""
-    folder = shutil.copytree(runs, tmp_path / "runs")
+def copy(study: Study, results: Path, tmp_path: Path) -> Path:
+    """A results folder of runs with known metrics, to be changed."""
+    folder = shutil.copytree(results, tmp_path / "results")
     write_metrics(study, folder, one, drift, radius=0.5)
     return folder
 
@@ -75,9 +82,9 @@ def test_files_are_all_there_and_the_same_twice(study: Study, copy: Path, tmp_pa
 
 def test_a_run_without_measurements_is_a_gap(study: Study, copy: Path, tmp_path: Path) -> None:
     """Fewer updates than `log_every`: the file has an empty header."""
-    (copy / TASK2 / "seed1" / "finetune-fmq" / "metrics.csv").write_text("\n")
+    (folder_of(study, TASK2, 1, "fmq", copy) / "metrics.csv").write_text("\n")
     for seed in study.seeds:
-        (copy / TASK4 / f"seed{seed}" / "finetune-mvp" / "metrics.csv").write_text("\n")
+        (folder_of(study, TASK4, seed, "mvp", copy) / "metrics.csv").write_text("\n")
     table = report(study, copy, tmp_path)
     assert table.loc[(TASK2, "fmq"), "runs"] == 2
     assert table.loc[(TASK2, "fmq"), "drift"] == pytest.approx(LEVEL["fmq"])
@@ -85,31 +92,35 @@ def test_a_run_without_measurements_is_a_gap(study: Study, copy: Path, tmp_path:
     assert np.isnan(table.loc[(TASK4, "mvp"), "drift"])
     text = (tmp_path / "trust_region" / "trust_region.md").read_text()
     assert ", n=2 |" in text
-    assert "n tells the seeds of an entry that has fewer measurements; a dash has none." in text
+    assert "n is the number of seeds of an entry that lacks some; a dash has none." in text
     assert re.search(r"\bnan\b", text) is None
 
 
 def test_an_unfinished_study_shows_what_is_there(
-    study_maker: Callable[..., Study], copy: Path, tmp_path: Path
+    study: Study, study_maker: Callable[..., Study], copy: Path, tmp_path: Path
 ) -> None:
     unfinished = study_maker(allow_missing=True)
-    for folder in copy.glob(f"{TASK4}/seed*/finetune-fmq"):
-        shutil.rmtree(folder)
+    for seed in study.seeds:
+        shutil.rmtree(folder_of(study, TASK4, seed, "fmq", copy))
     table = report(unfinished, copy, tmp_path)
     assert table.loc[(TASK4, "fmq"), "runs"] == 0
     # Without FMQ there is no radius to hold MVP against.
     assert table.loc[(TASK4, "mvp"), ["radius_squared", "ratio"]].isna().all()
     assert table.loc[(TASK4, "mvp"), "drift"] == pytest.approx(LEVEL["mvp"])
-    for folder in copy.glob("*/seed*/finetune-*"):
-        shutil.rmtree(folder)
-    with pytest.raises(UserError, match="no measurement of a fine-tuned flow map is there yet"):
+    shutil.rmtree(copy)
+    with pytest.raises(UserError, match="no measurement of a fine-tuned flow map yet"):
         report(unfinished, copy, tmp_path)
 
 
 def test_one_seed_has_neither_deviation_nor_interval(
-    study_maker: Callable[..., Study], copy: Path, tmp_path: Path
+    study_maker: Callable[..., Study],
+    runs_writer: Callable[[Study, Path], None],
+    tmp_path: Path,
 ) -> None:
-    table = report(study_maker(seeds=[1]), copy, tmp_path)
+    study = study_maker(seeds=[1])
+    runs_writer(study, tmp_path)
+    write_metrics(study, tmp_path, one, drift, radius=0.5)
+    table = report(study, tmp_path, tmp_path)
     assert table["drift"].to_numpy() == pytest.approx(np.repeat([0.4, 0.1, 0.02], 2))
     assert table[["deviation", "low", "high"]].isna().all(axis=None)
     text = (tmp_path / "trust_region" / "trust_region.md").read_text()
@@ -120,11 +131,9 @@ def test_what_does_not_belong_is_refused(
     study: Study, study_maker: Callable[..., Study], copy: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "trust_region"
-    with pytest.raises(UserError, match=r"of other settings.*study_seed 0, expected 7"):
-        write_trust_region(study_maker(seed=7), copy, [], out)
     with pytest.raises(UserError, match="none has a flow map"):
         write_trust_region(study_maker(methods=["qc"]), copy, [], out)
-    provenance = copy / TASK2 / "seed0" / "finetune-fmq" / "provenance.json"
+    provenance = folder_of(study, TASK2, 0, "fmq", copy) / "provenance.json"
     provenance.write_text(provenance.read_text().replace("0" * 64, "1" * 64))
     with pytest.raises(UserError, match=r"of other data: .* expected 1111"):
         write_trust_region(study, copy, [], out)

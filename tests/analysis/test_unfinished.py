@@ -10,12 +10,10 @@ from typing import NamedTuple
 import pandas as pd
 import pytest
 
-from fmq import workflow
-from fmq.analysis.estimates import read_estimates
-from fmq.analysis.figures import write_figures
-from fmq.analysis.matrices import score_matrix
-from fmq.analysis.scores import collect_scores, final_scores, load_scores, write_scores
-from fmq.analysis.statistics import (
+from fmq.analysis.figures.comparison import write_figures
+from fmq.analysis.inputs.matrices import score_matrix
+from fmq.analysis.inputs.scores import collect_scores, final_scores, load_scores, write_scores
+from fmq.analysis.statistics.aggregates import (
     aggregates,
     bootstrap,
     improvement,
@@ -23,32 +21,36 @@ from fmq.analysis.statistics import (
     task_means,
     write_statistics,
 )
-from fmq.analysis.tables import write_tables
-from fmq.errors import UserError
-from fmq.settings import Study
+from fmq.analysis.statistics.estimates import read_estimates
+from fmq.analysis.tables.comparison import write_tables
+from fmq.base.errors import UserError
+from fmq.config.study import Study
+from fmq.pipeline import rules as workflow
+from fmq.pipeline.paths import evaluation_file, run_folder
+from fmq.pipeline.runs import make_run
 
 TASK2, TASK4 = (f"pointmaze-medium-navigate-singletask-task{n}-v0" for n in (2, 4))
 
 
 class Made(NamedTuple):
-    """An unfinished study, its runs, and the folder with what became of them."""
+    """An unfinished study, its results, and the folder with what became of them."""
 
     study: Study
-    runs: Path
+    results: Path
     folder: Path
 
 
-def analyse(study: Study, runs: Path, folder: Path, manifests: Sequence[Path]) -> None:
+def analyse(study: Study, results: Path, folder: Path, manifests: Sequence[Path]) -> None:
     """What `fmq scores`, `statistics` and `tables` write."""
     scores, statistics = folder / "scores.csv", folder / "statistics"
-    write_scores(study, runs, scores, manifests)
+    write_scores(study, results, scores, manifests)
     write_statistics(study, scores, statistics, manifests)
     write_tables(study, scores, statistics, manifests, folder / "tables")
 
 
-def final_matrix(study: Study, runs: Path, method: str, sampler: str) -> pd.DataFrame:
+def final_matrix(study: Study, results: Path, method: str, sampler: str) -> pd.DataFrame:
     """Online success, runs x tasks."""
-    final = final_scores(study, collect_scores(study, runs), "online")
+    final = final_scores(study, collect_scores(study, results), "online")
     return score_matrix(study, final, method, sampler)
 
 
@@ -59,19 +61,17 @@ def unfinished(study_maker: Callable[..., Study]) -> Study:
 
 @pytest.fixture(scope="module")
 def made(
-    unfinished: Study, runs: Path, manifest: Path, tmp_path_factory: pytest.TempPathFactory
+    unfinished: Study, results: Path, manifest: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Made:
     """FMQ lacks a run, MVP all runs of a task, the control's last evaluations are still to come."""
     folder = tmp_path_factory.mktemp("unfinished")
-    copy = shutil.copytree(runs, folder / "runs")
+    copy = shutil.copytree(results, folder / "results")
     for task, seed, name in (
         (TASK4, 2, "finetune-fmq"),
         *((TASK4, seed, "finetune-mvp") for seed in (0, 1, 2)),
     ):
-        shutil.rmtree(copy / task / f"seed{seed}" / name)
-        for path in (copy / task / f"seed{seed}").glob(f"evaluate-{name}-qgbs.*"):
-            path.unlink()
-    for path in copy.glob(f"{TASK2}/seed[12]/finetune-mvp-no-new-data/last_evaluation.*"):
+        shutil.rmtree(run_folder(make_run(unfinished, task, seed, name), copy))
+    for path in copy.glob(f"runs/{TASK2}/seed[12]/finetune-mvp-no-new-data-*/last_evaluation.*"):
         path.unlink()
     analyse(unfinished, copy, folder, [manifest])
     return Made(unfinished, copy, folder)
@@ -80,8 +80,8 @@ def made(
 def test_without_the_setting_it_is_refused_at_every_stage(
     study: Study, made: Made, tmp_path: Path
 ) -> None:
-    with pytest.raises(UserError, match=r"14 missing: .*`allow_missing: true` shows what is there"):
-        write_scores(study, made.runs, tmp_path / "scores.csv")
+    with pytest.raises(UserError, match=r"14 missing: .*`allow_missing: true` shows what exists"):
+        write_scores(study, made.results, tmp_path / "scores.csv")
     scores = made.folder / "scores.csv"
     with pytest.raises(UserError, match="missing"):
         write_statistics(study, scores, tmp_path)
@@ -93,10 +93,10 @@ def test_without_the_setting_it_is_refused_at_every_stage(
 
 @pytest.mark.slow
 def test_of_a_finished_study_the_setting_changes_no_number(
-    unfinished: Study, study: Study, runs: Path
+    unfinished: Study, study: Study, results: Path
 ) -> None:
-    scores = collect_scores(unfinished, runs)
-    pd.testing.assert_frame_equal(scores, collect_scores(study, runs))
+    scores = collect_scores(unfinished, results)
+    pd.testing.assert_frame_equal(scores, collect_scores(study, results))
     for stage in ("offline", "online"):
         final = final_scores(study, scores, stage)
         for function in (aggregates, profiles, task_means):
@@ -120,7 +120,7 @@ def test_a_mean_is_over_the_seeds_that_are_there(made: Made) -> None:
     means = read_estimates(made.study, made.folder / "statistics", "task_means")
     online = means[(means["stage"] == "online") & (means["measure"] == "success")]
     found = online.set_index(["task", "method", "sampler"])
-    matrix = final_matrix(made.study, made.runs, "fmq", "best_of_n")
+    matrix = final_matrix(made.study, made.results, "fmq", "best_of_n")
     for task, runs in ((TASK2, 3), (TASK4, 2)):
         row = found.loc[(task, "fmq", "best_of_n")]
         assert row["runs"] == runs
@@ -142,7 +142,7 @@ def test_aggregates_are_over_seeds_that_have_every_task(made: Made) -> None:
     assert online.loc[("qc", "best_of_n_euler"), "runs"] == 3
     # No seed of MVP has both tasks, and one of the control.
     assert {method for method, _ in online.index} == {"fmq", "qc"}
-    matrix = final_matrix(made.study, made.runs, "fmq", "best_of_n")
+    matrix = final_matrix(made.study, made.results, "fmq", "best_of_n")
     mean = found.query(
         "stage == 'online' and method == 'fmq' and sampler == 'best_of_n' and metric == 'mean'"
     )["value"].item()
@@ -169,8 +169,8 @@ def test_tables_tell_n_dash_and_what_they_mean(made: Made) -> None:
     assert not re.search(r"\bnan\b", "".join(lines))
     assert "**" not in "".join(lines)
     assert "(up to 3 seeds, 20 episodes per evaluation" in lines[0]
-    assert "n tells the seeds of an entry that has fewer than 3; a dash has none" in lines[0]
-    assert "IQM: over those seeds alone that have every task" in lines[0]
+    assert "n is the number of seeds of an entry with fewer than 3; a dash has none" in lines[0]
+    assert "IQM: over only the n seeds that have every task" in lines[0]
     tex = (made.folder / "tables" / "main.tex").read_text()
     assert tex.count(r"{\tiny n=2}") == "".join(lines).count("(n=2)")
     assert r"$\to$\,-- &" in tex
@@ -186,14 +186,17 @@ def test_csv_has_the_runs_behind_each_value(made: Made) -> None:
     assert set(complete["runs"]) == {3}
 
 
-def test_bold_needs_enough_seeds_in_the_whole_line(made: Made, runs: Path, tmp_path: Path) -> None:
+def test_bold_needs_enough_seeds_in_the_whole_line(
+    made: Made, results: Path, tmp_path: Path
+) -> None:
     """In QC's absence nothing shows that FMQ is the best."""
     few = {"samplers": [], "methods": ["fmq", "qc"], "tasks": [TASK2]}
     study = made.study.model_copy(update=few)
-    copy = shutil.copytree(runs, tmp_path / "runs")
+    copy = shutil.copytree(results, tmp_path / "results")
     bold = []
-    for gone in ("", f"{TASK2}/seed1/finetune-qc/last_evaluation.csv"):
-        (copy / gone).unlink() if gone else None
+    for gone in (None, make_run(study, TASK2, 1, "finetune-qc")):
+        if gone:
+            evaluation_file(gone, gone.sampler, copy).unlink()
         analyse(study, copy, tmp_path, [])
         table = pd.read_csv(tmp_path / "tables" / "main.csv").query("task != 'IQM'")
         bold.append(table["best"].sum())
@@ -205,12 +208,14 @@ def test_figures_say_what_is_missing(
     made: Made, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notes = []
-    monkeypatch.setattr("fmq.analysis.figures.footnote", lambda _, text: notes.append(text))
+    monkeypatch.setattr(
+        "fmq.analysis.figures.comparison.footnote", lambda _, text: notes.append(text)
+    )
     inputs = (made.study, made.folder / "scores.csv", made.folder / "statistics", [manifest])
     write_figures(*inputs, tmp_path)
     curves, *others = notes
     assert "points are means over 1 to 3 of 3 seeds" in curves
-    assert all("a row is over those seeds alone that have every task, here" in n for n in others)
+    assert all("a row uses only the seeds that have every task, here" in n for n in others)
     assert all("intervals over up to 3 seeds" in note for note in notes)
     assert len(list(tmp_path.glob("*.pdf"))) == 4
 
@@ -228,12 +233,12 @@ def test_latex_of_gaps_compiles(made: Made, tmp_path: Path) -> None:
 
 
 def test_offline_training_alone_makes_tables(
-    unfinished: Study, runs: Path, manifest: Path, tmp_path: Path
+    unfinished: Study, results: Path, manifest: Path, tmp_path: Path
 ) -> None:
     """And a data set that no run has needed yet may be missing with its runs."""
-    copy = shutil.copytree(runs, tmp_path / "runs")
-    for path in copy.glob("*/seed*/*finetune*"):
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    copy = shutil.copytree(results, tmp_path / "results")
+    for path in copy.glob("runs/*/seed*/finetune-*"):
+        shutil.rmtree(path)
     manifests = [manifest, tmp_path / "nowhere" / "manifest.json"]
     analyse(unfinished, copy, tmp_path, manifests)
     inputs = (unfinished, tmp_path / "scores.csv", tmp_path / "statistics", manifests)
@@ -245,7 +250,7 @@ def test_offline_training_alone_makes_tables(
 
 
 def test_nothing_at_all_is_refused(unfinished: Study, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no evaluation of the study is there yet"):
+    with pytest.raises(UserError, match="no evaluation of the study exists yet"):
         collect_scores(unfinished, tmp_path)
 
 
@@ -255,8 +260,8 @@ def test_a_study_of_one_seed_is_over_that_seed(
     tmp_path: Path,
 ) -> None:
     study = study_maker(seeds=[4], allow_missing=True)
-    runs_writer(study, tmp_path / "runs")
-    analyse(study, tmp_path / "runs", tmp_path, [])
+    runs_writer(study, tmp_path / "results")
+    analyse(study, tmp_path / "results", tmp_path, [])
     found = read_estimates(study, tmp_path / "statistics", "aggregates")
     assert set(found["runs"]) == {1}
     assert "Unfinished" not in (tmp_path / "tables" / "main.md").read_text()
@@ -285,13 +290,14 @@ def test_tasks_with_the_same_seeds_are_resampled_together(unfinished: Study) -> 
 def test_the_workflow_takes_what_is_there(
     unfinished: Study, study: Study, made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workflow, "RESULTS", made.folder)
+    monkeypatch.setattr(workflow, "RESULTS", made.results)
     wanted, found = workflow.evaluation_files(study), workflow.evaluation_files(unfinished)
     assert set(found) < set(wanted)
     assert {file for file in wanted if not Path(file).exists()} == set(wanted) - set(found)
     # Episodes whose record is lost have to be made again.
-    copy = shutil.copytree(made.runs, tmp_path / "runs")
-    lost = copy / TASK2 / "seed0/finetune-qc/last_evaluation.json"
+    copy = shutil.copytree(made.results, tmp_path / "results")
+    run = make_run(study, TASK2, 0, "finetune-qc")
+    lost = evaluation_file(run, run.sampler, copy).with_suffix(".json")
     lost.unlink()
-    monkeypatch.setattr(workflow, "RESULTS", tmp_path)
+    monkeypatch.setattr(workflow, "RESULTS", copy)
     assert str(lost) in workflow.evaluation_files(unfinished)

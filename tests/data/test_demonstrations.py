@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from fmq.config.datasets import RandomData, ScriptedData
 from fmq.data import demonstrations
 from fmq.data.demonstrations import (
     demonstrate,
@@ -15,7 +16,6 @@ from fmq.data.demonstrations import (
 )
 from fmq.data.random_actions import random_script
 from fmq.data.tabletop_expert import _command, noisy_script
-from fmq.datasets import RandomData, ScriptedData
 from fmq.envs.robosuite import make_simulator, observe, reset_simulator
 
 SIZES = {"episodes": 2, "validation_episodes": 1, "seed": 0}

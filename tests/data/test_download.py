@@ -17,10 +17,10 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from fmq.base.errors import UserError
 from fmq.data import download as module
 from fmq.data.download import Fetched, download
 from fmq.data.http_faults import probe
-from fmq.errors import UserError
 
 BODY = np.random.default_rng(0).bytes(300_000)
 OTHER = np.random.default_rng(1).bytes(280_000)
@@ -474,7 +474,7 @@ def test_a_folder_that_cannot_be_made_is_one_line(site, tmp_path):
 def test_progress_and_retries_are_told(site, path, capsys):
     fetch(path, site.add("/file", Answer(status=503), Answer()))
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0].startswith("download file.npz: status 503 Service Unavailable; again in ")
+    assert lines[0].startswith("download file.npz: status 503 Service Unavailable; retrying in ")
     assert lines[-1].startswith("download file.npz: 1/1 MB, ")
 
 

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter1d
 
+from fmq.base.errors import UserError
+from fmq.config.datasets import RandomData, ScriptedData
+from fmq.config.tasks import TaskSettings, parse_task
 from fmq.data import generate, manipulation_expert, maze_expert
 from fmq.data.agreement import check_against_simulator
 from fmq.data.generate import generate_dataset
+from fmq.data.loading import load_transitions
 from fmq.data.manifest import check_dataset
 from fmq.data.robomimic import check_file
-from fmq.data.transitions import load_transitions
-from fmq.datasets import RandomData, ScriptedData
-from fmq.errors import UserError
-from fmq.tasks import TaskSettings, parse_task
 
 SLOW = pytest.mark.slow
 MAZE = "pointmaze-medium-navigate-v0"

@@ -3,8 +3,14 @@ import json
 
 import pytest
 
-from fmq.data.manifest import check_dataset, file_sha256, read_manifest, write_manifest
-from fmq.errors import UserError
+from fmq.base.errors import UserError
+from fmq.data.manifest import (
+    check_dataset,
+    file_sha256,
+    find_datasets,
+    read_manifest,
+    write_manifest,
+)
 
 NAME = "pointmaze-medium-navigate-v0"
 FILE = f"{NAME}.npz"
@@ -38,6 +44,18 @@ def test_an_intact_data_set_passes_and_its_manifest_is_returned(folder):
     assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", FILE]
 
 
+def test_the_complete_folders_of_a_data_set_are_found_in_the_results(tmp_path):
+    for folder, name in (("cube-1", "cube"), ("cube-2", "cube"), ("cube-double-1", "cube-double")):
+        files = {"file": {"bytes": 1, "sha256": folder[-1] * 64}}
+        manifest = {"name": name, "source": "test", "files": files}
+        write_manifest(tmp_path / "datasets" / folder, manifest)
+    (tmp_path / "datasets" / "cube-3").mkdir()
+    (tmp_path / "datasets" / "cube-4").mkdir()
+    (tmp_path / "datasets" / "cube-4" / "manifest.json").write_text("{")
+    found = {path.name: digests for path, digests in find_datasets("cube", tmp_path)}
+    assert found == {"cube-1": {"file": "1" * 64}, "cube-2": {"file": "2" * 64}}
+
+
 def test_a_manifest_that_is_no_json_value_leaves_the_old_one(folder):
     before = (folder / "manifest.json").read_bytes()
     with pytest.raises(TypeError):
@@ -68,8 +86,8 @@ def test_the_manifest_of_another_data_set_is_refused(folder):
 
 
 def test_no_manifest(tmp_path):
-    assert "not there" in fail(read_manifest, tmp_path)
-    assert "not there" in fail(read_manifest, tmp_path / "nowhere")
+    assert "missing" in fail(read_manifest, tmp_path)
+    assert "missing" in fail(read_manifest, tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 import yaml
 
-from fmq.data import sources
+from fmq.base.errors import UserError
+from fmq.config import sources
+from fmq.config.datasets import RandomData, ScriptedData
+from fmq.config.sources import find_source, remote_files
 from fmq.data.generate import generate_dataset
 from fmq.data.manifest import check_dataset
 from fmq.data.official import fetch_dataset
-from fmq.data.sources import find_source, remote_files
-from fmq.datasets import RandomData, ScriptedData
-from fmq.errors import UserError
 
 NAME = "pointmaze-medium-navigate-v0"
 

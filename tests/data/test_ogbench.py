@@ -4,11 +4,11 @@ import warnings
 import numpy as np
 import pytest
 
+from fmq.base.errors import UserError
+from fmq.config.datasets import ScriptedData
+from fmq.config.tasks import TaskSettings, parse_task
 from fmq.data.generate import generate_dataset
 from fmq.data.ogbench import read_transitions
-from fmq.datasets import ScriptedData
-from fmq.errors import UserError
-from fmq.tasks import TaskSettings, parse_task
 
 SETTINGS = ScriptedData(
     source="scripted",
@@ -172,10 +172,10 @@ def test_a_flipped_byte(files, fail):
 
 
 def test_files_of_other_kinds(fail):
-    assert "no npz file" in fail(b"observations,actions\n1,2\n")
+    assert "not an npz file" in fail(b"observations,actions\n1,2\n")
     array = io.BytesIO()
     np.save(array, np.zeros(3))
-    assert "no npz file" in fail(array.getvalue())
+    assert "not an npz file" in fail(array.getvalue())
 
 
 @pytest.mark.parametrize("name", ["observations", "actions", "terminals", "qpos"])

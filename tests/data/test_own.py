@@ -11,21 +11,23 @@ import numpy as np
 import pytest
 from helpers.demonstrations import write_random
 
-from fmq.configuration import load_study
+from fmq.base.errors import UserError
+from fmq.config.datasets import RandomData
+from fmq.config.reading import load_study
+from fmq.config.study import Study
 from fmq.data.generate import generate_dataset
+from fmq.data.loading import load_transitions
 from fmq.data.manifest import check_dataset, file_sha256
 from fmq.data.provide import provide_dataset
-from fmq.data.transitions import load_transitions
-from fmq.datasets import RandomData
-from fmq.doctor.data_files import source_findings
-from fmq.doctor.simulators import simulator_findings
-from fmq.envs.environment import make_environment
+from fmq.envs.making import make_environment
 from fmq.envs.robomimic import RobomimicEnvironment
-from fmq.errors import UserError
 from fmq.export.card import Card
-from fmq.planning.simulators import Sizes, prepare_simulator
-from fmq.runs import make_run, settings_hash
-from fmq.settings import Study
+from fmq.pipeline.paths import dataset_folder
+from fmq.pipeline.runs import make_run
+from fmq.tools.doctor.data_files import source_findings
+from fmq.tools.doctor.machine import bytes_to_come
+from fmq.tools.doctor.simulators import simulator_findings
+from fmq.tools.plan.simulators import Sizes, prepare_simulator
 
 Change = Callable[[h5py.File], object]
 
@@ -60,14 +62,15 @@ def refusal(study: Study, results: Path) -> str:
     with pytest.raises(UserError) as caught:
         provide_dataset(study, "mine", results, 1)
     assert "\n" not in str(caught.value)
-    assert not (results / "datasets" / "mine" / "manifest.json").exists()
+    assert not list((results / "datasets").glob("*/manifest.json"))
     return str(caught.value)
 
 
 def test_a_file_is_linked_to_and_its_simulator_is_made_as_it_says(
     study: Callable[..., Study], tmp_path: Path
 ) -> None:
-    mine, folder = study(), tmp_path / "datasets" / "mine"
+    mine = study()
+    folder = dataset_folder(mine, "mine", tmp_path)
     provide_dataset(mine, "mine", tmp_path, 1)
     provide_dataset(mine, "mine", tmp_path, 1)  # over itself
     manifest = check_dataset(folder, "mine")
@@ -90,7 +93,7 @@ def test_other_observations_and_a_mask(study: Callable[..., Study], tmp_path: Pa
     keys = ["object", "robot0_joint_vel", "robot0_joint_pos"]
     mine = study(observations=keys, mask="train")
     provide_dataset(mine, "mine", tmp_path, 1)
-    folder, task = tmp_path / "datasets" / "mine", mine.task("mine")
+    folder, task = dataset_folder(mine, "mine", tmp_path), mine.task("mine")
     read = load_transitions(folder, task)
     assert (read.observations.shape, read.terminals.sum()) == ((26, 23 + 7 + 7), 2)
     with h5py.File(tmp_path / "mine.hdf5") as file:
@@ -99,9 +102,8 @@ def test_other_observations_and_a_mask(study: Callable[..., Study], tmp_path: Pa
     environment = make_environment(task, folder)
     assert isinstance(environment, RobomimicEnvironment)
     assert len(environment.reset(0)) == environment.observation_size == 37
-    other, run = study(observations=keys), "pretrain-full"
-    hashes = {settings_hash(make_run(one, "mine", 0, run).settings()) for one in (mine, other)}
-    assert len(hashes) == 2
+    other = study(observations=keys)
+    assert len({make_run(one, "mine", 0, "pretrain-full").identity for one in (mine, other)}) == 2
 
 
 def test_a_card_tells_the_task_again(study: Callable[..., Study]) -> None:
@@ -191,6 +193,7 @@ def test_a_cut_off_file_and_a_missing_one(study: Callable[..., Study], tmp_path:
     assert str(path) in told
     (finding,) = source_findings(mine, tmp_path)
     assert (finding.mark, finding.subject) == ("FAIL", "data set mine")
+    assert bytes_to_come(mine, tmp_path) == 0
 
 
 @pytest.mark.slow
@@ -234,7 +237,7 @@ def test_rewards_of_one_task_are_not_given_to_two(root: Path, tmp_path: Path) ->
     settings = json.dumps({dataset: {"source": "file", "path": str(path)}})
     overlay.write_text(f"datasets: {settings}\n")
     study = load_study(root / "config.yaml", overlay)
-    with pytest.raises(UserError, match=r"rewards of its own, which are of one task, and .*task2"):
+    with pytest.raises(UserError, match=r"its own rewards, which fit one task, but .*task2"):
         provide_dataset(study, dataset, tmp_path / "results", 1)
     one = study.model_copy(update={"tasks": study.tasks[:1]})
     provide_dataset(one, dataset, tmp_path / "results", 1)

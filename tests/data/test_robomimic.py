@@ -6,14 +6,14 @@ import h5py
 import numpy as np
 import pytest
 
+from fmq.base.errors import UserError
+from fmq.config.datasets import RandomData, ScriptedData
+from fmq.config.tasks import LOW_DIM, TaskSettings, parse_task
 from fmq.data.agreement import check_against_simulator
 from fmq.data.demonstrations import demonstrate, make_env_args, write_demonstrations
+from fmq.data.loading import load_transitions
 from fmq.data.robomimic import check_file, read_transitions
-from fmq.data.transitions import load_transitions
-from fmq.datasets import RandomData, ScriptedData
 from fmq.envs.robosuite import make_simulator, quaternions
-from fmq.errors import UserError
-from fmq.tasks import LOW_DIM, TaskSettings, parse_task
 
 pytestmark = pytest.mark.usefixtures("robosuite")
 
@@ -199,7 +199,7 @@ def test_files_that_are_not_there_or_of_another_kind(tmp_path):
     assert "No such file" in refusal(tmp_path / "missing.hdf5")
     assert "cannot be read" in refusal(tmp_path)
     (tmp_path / "text").write_text("a,b\n1,2\n" * 1000)
-    assert "no HDF5 file" in refusal(tmp_path / "text")
+    assert "not an HDF5 file" in refusal(tmp_path / "text")
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -264,7 +264,7 @@ def test_wrong_widths_and_lengths(change, name, array):
 
 def test_strings_are_no_numbers(change):
     path = change(lambda file: replace(file["data/demo_1"], "rewards", np.array([b"0"] * 12)))
-    assert "no array of numbers" in refusal(path)
+    assert "not an array of numbers" in refusal(path)
 
 
 @pytest.mark.parametrize("name", ["actions", "rewards", "obs/object", "next_obs/robot0_eef_pos"])
@@ -289,7 +289,7 @@ def test_num_samples_counts_the_steps(change, steps):
 def test_no_or_other_demonstrations(change):
     assert "/data has no demonstration" in refusal(change(lambda file: file["data"].clear()))
     path = change(lambda file: file.move("data/demo_1", "data/best"))
-    assert "/data/best is no demonstration" in refusal(path)
+    assert "/data/best is not a demonstration" in refusal(path)
 
 
 @pytest.mark.parametrize("name", ["data/demo_1/obs/object", "data/demo_1/obs", "data/demo_1"])

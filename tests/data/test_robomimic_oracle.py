@@ -12,9 +12,10 @@ import h5py
 import numpy as np
 import pytest
 
+from fmq.config.datasets import RandomData, ScriptedData
+from fmq.config.tasks import LOW_DIM, TaskSettings, parse_task
 from fmq.data.demonstrations import demonstrate, make_env_args, write_demonstrations
 from fmq.data.robomimic import read_transitions
-from fmq.datasets import RandomData, ScriptedData
 from fmq.envs.robomimic import RobomimicEnvironment
 from fmq.envs.robosuite import (
     make_simulator,
@@ -23,7 +24,6 @@ from fmq.envs.robosuite import (
     observe_states,
     reset_simulator,
 )
-from fmq.tasks import LOW_DIM, TaskSettings, parse_task
 
 STAND_INS = (
     "mujoco_py",

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from helpers.documents import PAGES, ROOT, Block, blocks, commands, introduced
 
-from fmq.configuration import load_study
+from fmq.config.reading import load_study
 
 STUDIES = [block for page in PAGES for name, block in introduced(page).items() if "yaml" in name]
 PYTHON = [block for page in PAGES for block in blocks(page) if block.language == "python"]

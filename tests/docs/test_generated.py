@@ -11,12 +11,13 @@ def test_a_setting_has_type_bounds_value_and_description() -> None:
         "| `eta` | number, at least 0 | `1.0` | radius of the trust region |",
         "| `discount` | number, more than 0, less than 1; `0.99` if left out | `0.99` | "
         "gamma, per environment step |",
-        '| `activation` | `"gelu"`, `"silu"` | `"silu"` | gelu is the tanh approximation |',
+        '| `activation` | `"gelu"`, `"silu"` | `"silu"` | gelu is its tanh approximation |',
         '| `device` | text, matches `^(auto\\|cpu\\|cuda(:\\d+)?)$` | `"auto"` | '
-        "auto takes a GPU if any |",
+        "auto uses a GPU if there is one |",
         "| `data_dir` | text or `null` | `null` | "
         "folder with copies of official data sets, or null |",
-        "| `fmq` | section | see there | Theorem 3.2: the trust region of the FMQ target. |",
+        "| `fmq` | section | see there | "
+        "The FMQ loss: the trust region of Theorem 3.2, and losses added to it. |",
     ]
     assert [row for row in rows if row not in TEXT.splitlines()] == []
 
@@ -33,13 +34,15 @@ def test_a_command_has_its_usage_and_parameters() -> None:
     plan = COMMANDS.partition("## fmq plan\n")[2].partition("\n## ")[0]
     assert "fmq plan [SETTINGS...] [--cores CORES]" in plan.splitlines()
     assert (
-        "| `SETTINGS` | paths | `config.yaml` | config.yaml first, then what is laid over it. |"
+        "| `SETTINGS` | paths | `config.yaml` | Settings files: config.yaml first, then overlays. |"
         in plan.splitlines()
     )
     assert "| `--cores` | integer, at least 1 | – | " in plan
     export = COMMANDS.partition("## fmq export\n")[2].partition("\n## ")[0]
     assert "fmq export TASK --seed SEED --run RUN --to TO [--one-step]" in export
-    assert "| `--one-step` | switch | – | Also the one-step map, by torch.export. |" in export
+    assert (
+        "| `--one-step` | switch | – | Also export the one-step map with torch.export. |" in export
+    )
     assert "| `--to` | path | required | New folder for the policy. |" in export
 
 

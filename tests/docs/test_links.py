@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import pytest
 from helpers.documents import PAGES, ROOT, anchors, code_spans, links
 
-from fmq.stage_settings import FMQSettings
+from fmq.config.sections import FMQSettings
 
 FOLDERS = "src|config|docs|benchmarks|tests|workflow|slurm|profiles"
 PAGE_NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
@@ -44,14 +44,14 @@ def test_a_link_to_nothing_is_found(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=PAGE_NAMES)
 def test_paths_in_code_exist(page: Path) -> None:
-    """`src/fmq/flow.py`, also as `flow.py::function` or with a closing slash."""
+    """`src/fmq/method/flow.py`, also as `flow.py::function` or with a closing slash."""
     spans = [span for span in code_spans(page) if re.fullmatch(rf"({FOLDERS})/[\w./-]*", span)]
     assert [span for span in spans if not (ROOT / span).exists()] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=PAGE_NAMES)
 def test_names_of_the_package_exist(page: Path) -> None:
-    """`fmq.flow.esd_loss` and the like."""
+    """`fmq.method.flow.esd_loss` and the like."""
     names = [match[0] for span in code_spans(page) if (match := re.match(r"fmq(\.\w+)+", span))]
     assert [name for name in names if not is_name(name)] == []
 
@@ -68,8 +68,8 @@ def is_name(name: str) -> bool:
 
 
 def test_a_name_that_is_none_is_found() -> None:
-    assert is_name("fmq.flow")
+    assert is_name("fmq.method.flow")
     assert is_name("fmq.eta")
     assert is_name("fmq.training.learner.Learner.drift")
-    assert not is_name("fmq.flow.esd_lost")
+    assert not is_name("fmq.method.flow.esd_lost")
     assert not is_name("fmq.flows")

@@ -13,7 +13,7 @@ import typer
 from pydantic import BaseModel
 
 from fmq.cli import app
-from fmq.settings import Study
+from fmq.config.study import Study
 
 ROOT = Path(__file__).parents[2]
 OPTIONS = ["-b", "html", "-E", "-W", "--keep-going", "-n", "--quiet"]
@@ -115,7 +115,7 @@ def test_equations_are_mathml_and_nothing_is_loaded_from_elsewhere(site: Path) -
 def test_links_beside_the_pages_bring_the_file_along(site: Path) -> None:
     links = re.findall(r'href="(_downloads/[^"]+/flow\.py)"', (site / "method.html").read_text())
     assert links
-    assert (site / links[0]).read_bytes() == (ROOT / "src" / "fmq" / "flow.py").read_bytes()
+    assert (site / links[0]).read_bytes() == (ROOT / "src/fmq/method/flow.py").read_bytes()
 
 
 def test_the_reference_is_generated_without_torch() -> None:

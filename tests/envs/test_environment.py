@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from fmq.config.tasks import TaskSettings, parse_task
 from fmq.envs.ogbench import OGBenchEnvironment
-from fmq.tasks import TaskSettings, parse_task
 
 MAZE = "pointmaze-medium-navigate-singletask-task2-v0"
 CUBE = "cube-single-play-singletask-task1-v0"

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from helpers.processes import all_end, children, runs
 
-from fmq.envs.environment import make_environment
+from fmq.base.errors import UserError
+from fmq.config.tasks import Task, TaskSettings, parse_task
+from fmq.envs.making import make_environment
 from fmq.envs.processes import SimulatorProcesses
 from fmq.envs.rollout import Episode, rollout
 from fmq.envs.simulators import LocalSimulators, Simulators
-from fmq.errors import UserError
-from fmq.tasks import Task, TaskSettings, parse_task
 
 MAZE = "pointmaze-medium-navigate-singletask-task1-v0"
 CUBE = "cube-single-play-singletask-task1-v0"
@@ -26,7 +26,7 @@ HOLDER = """
 import sys
 from pathlib import Path
 from fmq.envs.processes import SimulatorProcesses
-from fmq.tasks import TaskSettings, parse_task
+from fmq.config.tasks import TaskSettings, parse_task
 simulators = SimulatorProcesses(parse_task(sys.argv[1], TaskSettings()), Path(), 2, 2)
 print(*(worker.process.pid for worker in simulators.workers), flush=True)
 sys.stdin.read()

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from fmq.base.errors import UserError
+from fmq.config.tasks import EPISODE_LIMITS, LOW_DIM, TaskSettings, parse_task
 from fmq.data.demonstrations import make_env_args
 from fmq.data.tabletop_expert import noisy_script
-from fmq.envs.environment import Environment, make_environment
-from fmq.envs.robomimic import EPISODE_LIMITS, RobomimicEnvironment
+from fmq.envs.environment import Environment
+from fmq.envs.making import make_environment
+from fmq.envs.robomimic import RobomimicEnvironment
 from fmq.envs.robosuite import (
     check_version,
     make_simulator,
@@ -20,8 +23,6 @@ from fmq.envs.robosuite import (
     read_env_args,
     reset_simulator,
 )
-from fmq.errors import UserError
-from fmq.tasks import LOW_DIM, TaskSettings, parse_task
 
 pytestmark = pytest.mark.usefixtures("robosuite")
 
@@ -283,7 +284,7 @@ def test_older_versions_are_refused(tmp_path, version):
     assert "`object`" in str(caught.value)
     del env_args["env_version"]
     write_env_args(tmp_path, env_args)
-    with pytest.raises(UserError, match="no known version"):
+    with pytest.raises(UserError, match="unknown version"):
         read_env_args(path, "Lift")
 
 
@@ -291,10 +292,10 @@ def test_older_versions_are_refused(tmp_path, version):
     ("value", "words"),
     [
         (None, "no attribute 'env_args'"),
-        ("not JSON", "no JSON"),
-        ("[1]", "no JSON"),
-        ({"env_name": "Lift"}, "no JSON"),
-        ({"env_name": "Lift", "env_kwargs": 3}, "no JSON"),
+        ("not JSON", "is not JSON"),
+        ("[1]", "is not JSON"),
+        ({"env_name": "Lift"}, "is not JSON"),
+        ({"env_name": "Lift", "env_kwargs": 3}, "is not JSON"),
         ({"env_name": "PickPlaceCan", "env_kwargs": {}}, "made in robosuite's 'PickPlaceCan'"),
     ],
 )

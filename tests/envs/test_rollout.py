@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from fmq.config.tasks import TaskSettings, parse_task
 from fmq.envs.environment import Transition
 from fmq.envs.ogbench import OGBenchEnvironment
 from fmq.envs.rollout import Episode, rollout
 from fmq.envs.simulators import LocalSimulators
-from fmq.tasks import TaskSettings, parse_task
 
 MAZE = "pointmaze-medium-navigate-singletask-task1-v0"
 HORIZON = 3

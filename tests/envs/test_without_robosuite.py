@@ -8,15 +8,15 @@ from pathlib import Path
 import h5py
 import pytest
 
-from fmq.configuration import load_study
-from fmq.doctor import packages
-from fmq.doctor.packages import robomimic_findings
-from fmq.doctor.simulators import simulator_findings
-from fmq.envs.environment import make_environment
-from fmq.errors import UserError
-from fmq.files import write_json
-from fmq.paths import settings_file
-from fmq.settings import Study
+from fmq.base.errors import UserError
+from fmq.base.files import write_json
+from fmq.config.reading import load_study
+from fmq.config.study import Study
+from fmq.envs.making import make_environment
+from fmq.pipeline.paths import settings_file
+from fmq.tools.doctor import packages
+from fmq.tools.doctor.packages import robomimic_findings
+from fmq.tools.doctor.simulators import simulator_findings
 
 REMEDY = "make install-robomimic"
 IMPORT_ALL = """

@@ -11,14 +11,14 @@ import safetensors.torch
 from helpers.sharing import made_once
 from torch import Tensor
 
-from fmq.configuration import load_study
+from fmq.acting.evaluation import evaluate_checkpoints
+from fmq.config.reading import load_study
+from fmq.config.study import Study, find_dataset
 from fmq.data.generate import generate_dataset
-from fmq.evaluation import evaluate_checkpoints
 from fmq.export.card import CARD, WEIGHTS, digest
 from fmq.export.exporting import export_run
-from fmq.paths import dataset_folder
-from fmq.runs import Run, make_run
-from fmq.settings import Study, find_dataset
+from fmq.pipeline.paths import dataset_folder
+from fmq.pipeline.runs import Run, make_run
 from fmq.training.offline import train_offline
 from fmq.training.online import finetune
 
@@ -45,7 +45,8 @@ def results(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def make(folder: Path) -> None:
         (name,) = study.dataset_names()
-        generate_dataset(name, find_dataset(study, name), dataset_folder(folder, name), 1)
+        target = dataset_folder(study, name, folder)
+        generate_dataset(name, find_dataset(study, name), target, 1)
         for run in ("pretrain-warmup", "distill-esd", "pretrain-full"):
             train_offline([make_run(study, TASK, 0, run)], folder)
         for run in ("finetune-fmq", "finetune-qc"):

@@ -12,18 +12,18 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from fmq import Policy
+from fmq.acting.evaluation import load_policy
+from fmq.base.errors import UserError
+from fmq.base.files import whole_folder
 from fmq.cli import app
+from fmq.config.methods import SAMPLER_LABELS
+from fmq.config.study import Study
 from fmq.data.manifest import file_sha256
-from fmq.errors import UserError
-from fmq.evaluation import load_policy
 from fmq.export.card import CARD, WEIGHTS, read_card
 from fmq.export.exporting import export_run
-from fmq.files import whole_folder
-from fmq.methods import SAMPLER_LABELS
-from fmq.paths import dataset_folder
-from fmq.runs import Run, evaluation_file, make_run
-from fmq.settings import Study
+from fmq.export.loading import load_exported
+from fmq.pipeline.paths import data_folder, evaluation_file
+from fmq.pipeline.runs import Run, make_run
 
 CPU = torch.device("cpu")
 OBSERVATIONS = np.random.default_rng(0).normal(10, 6, size=(1000, 2))
@@ -40,11 +40,11 @@ def test_exported_and_original_act_alike(
     fmq_run: Run, results: Path, exported: Path, sampler: str
 ) -> None:
     expected = original_chunks(fmq_run, sampler, results, 3)
-    found = Policy.load(exported, sampler, seed=3).act(OBSERVATIONS)
+    found = load_exported(exported, sampler, seed=3).act(OBSERVATIONS)
     assert found.shape == (1000, 5, 2)
     assert found.std() > 0.01
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
-    assert not np.array_equal(Policy.load(exported, sampler, seed=4).act(OBSERVATIONS), found)
+    assert not np.array_equal(load_exported(exported, sampler, seed=4).act(OBSERVATIONS), found)
 
 
 def test_a_policy_without_a_flow_map(study: Study, results: Path, tmp_path: Path) -> None:
@@ -53,10 +53,10 @@ def test_a_policy_without_a_flow_map(study: Study, results: Path, tmp_path: Path
     assert card.samplers == ["euler", "best_of_n_euler"]
     for sampler in card.samplers:
         expected = original_chunks(run, sampler, results, 0)
-        found = Policy.load(tmp_path / "qc", sampler).act(OBSERVATIONS)
+        found = load_exported(tmp_path / "qc", sampler).act(OBSERVATIONS)
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
     with pytest.raises(UserError, match=r"'qgbs' does not fit.*allowed: euler, best_of_n_euler$"):
-        Policy.load(tmp_path / "qc", "qgbs")
+        load_exported(tmp_path / "qc", "qgbs")
     with pytest.raises(UserError, match="no flow map"):
         export_run(run, results, tmp_path / "program", one_step=True)
     assert [path.name for path in tmp_path.iterdir()] == ["qc"]
@@ -106,7 +106,7 @@ def test_the_card_tells_scores_data_and_code(
         assert score.mean_length == pytest.approx(episodes["length"].mean())
     assert card.dataset is not None
     assert card.dataset["source"] == "scripted"
-    folder = dataset_folder(results, fmq_run.task.dataset)
+    folder = data_folder(fmq_run, results)
     for name, sha256 in card.dataset["files"].items():
         assert file_sha256(folder / name) == sha256
     assert card.made_by["run"]["packages"]["torch"] == torch.__version__
@@ -138,7 +138,7 @@ def test_what_is_there_stays(fmq_run: Run, results: Path, tmp_path: Path) -> Non
     folder = tmp_path / "mine"
     folder.mkdir()
     (folder / "thesis.txt").write_text("years")
-    with pytest.raises(UserError, match="is there already"):
+    with pytest.raises(UserError, match="already exists"):
         export_run(fmq_run, results, folder)
     assert [path.name for path in tmp_path.rglob("*")] == ["mine", "thesis.txt"]
 
@@ -161,15 +161,15 @@ def test_scores_of_other_settings_are_refused(fmq_run: Run, results: Path, tmp_p
     with pytest.raises(UserError, match=r"other settings; `fmq evaluate .*--sampler qgbs` makes"):
         export_run(fmq_run, mine, tmp_path / "policy")
     record.unlink()
-    with pytest.raises(UserError, match=r"does not tell what .* is of; `fmq evaluate "):
+    with pytest.raises(UserError, match=r"does not say how .* was made; `fmq evaluate "):
         export_run(fmq_run, mine, tmp_path / "policy")
     assert not (tmp_path / "policy").exists()
 
 
-def test_the_package_waits_for_torch_until_a_policy_is_asked_for() -> None:
+def test_the_package_waits_for_torch_until_a_policy_is_asked_for(exported: Path) -> None:
     code = (
         "import fmq, sys; assert 'torch' not in sys.modules\n"
-        "from fmq import Policy; from fmq.policy import Policy as one; assert Policy is one\n"
-        "assert 'torch' in sys.modules; assert not hasattr(fmq, 'Polcy')\n"
+        "from fmq.acting.policy import Policy\n"
+        "assert isinstance(fmq.load_policy(sys.argv[1]), Policy)\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code, str(exported)], check=True)

@@ -8,18 +8,19 @@ import pytest
 import torch
 from helpers.flax import write_agent
 
-from fmq import Policy
-from fmq.analysis.evaluations import read_evaluation
-from fmq.configuration import study_from_dict
+from fmq.acting.evaluation import checkpoint_file, evaluate_checkpoints, load_policy
+from fmq.analysis.inputs.evaluations import read_evaluation
+from fmq.base.errors import UserError
+from fmq.config.reading import study_from_dict
+from fmq.config.study import Study
 from fmq.data.manifest import file_sha256
-from fmq.errors import UserError
-from fmq.evaluation import evaluate_checkpoints, load_policy
 from fmq.export.card import read_card
 from fmq.export.exporting import export_run
 from fmq.export.imported_runs import import_run
 from fmq.export.importing import import_jax
-from fmq.runs import Run, make_run
-from fmq.settings import Study
+from fmq.export.loading import load_exported
+from fmq.pipeline.paths import evaluation_file, run_folder
+from fmq.pipeline.runs import Run, make_run
 
 TASK = "pointmaze-medium-navigate-singletask-task4-v0"
 CPU = torch.device("cpu")
@@ -45,7 +46,7 @@ def test_its_policy_is_the_file_s(run: Run, file: Path, tmp_path: Path) -> None:
     import_run(run, tmp_path)
     import_jax(file, run.study, TASK, tmp_path / "read")
     observations = torch.randn(4, 2, generator=torch.Generator().manual_seed(1)).numpy()
-    ours, read = load_policy(run, "qgbs", tmp_path, CPU), Policy.load(tmp_path / "read", "qgbs")
+    ours, read = load_policy(run, "qgbs", tmp_path, CPU), load_exported(tmp_path / "read", "qgbs")
     read.generator = torch.Generator().manual_seed(0)
     ours.generator = torch.Generator().manual_seed(0)
     assert (ours.act(observations) == read.act(observations)).all()
@@ -56,13 +57,13 @@ def test_it_is_evaluated_and_exported_like_any_run(run: Run, file: Path, tmp_pat
     write_agent(file, 3)
     import_run(run, tmp_path)
     evaluate_checkpoints([run], "best_of_n", tmp_path)
-    folder = tmp_path / "runs" / TASK / "seed0"
-    episodes = read_evaluation(folder / "evaluate-finetune-authors-best_of_n.csv")
+    path = evaluation_file(run, "best_of_n", tmp_path)
+    episodes = read_evaluation(path)
     assert set(episodes["step"]) == {run.study.online.steps}
     assert len(episodes) == run.study.evaluation.episodes
-    told = json.loads((folder / "evaluate-finetune-authors-best_of_n.json").read_text())
+    told = json.loads(path.with_suffix(".json").read_text())
     assert told["dataset"] == {file.name: file_sha256(file)}
-    assert told["checkpoint"] == file_sha256(folder / "finetune-authors" / "checkpoint.pt")
+    assert told["checkpoint"] == file_sha256(checkpoint_file(run, tmp_path))
     export_run(run, tmp_path, tmp_path / "policy", one_step=True)
     card = read_card(tmp_path / "policy")
     assert (card.run, card.dataset, set(card.scores)) == ("finetune-authors", None, {"best_of_n"})
@@ -73,7 +74,7 @@ def test_it_is_evaluated_and_exported_like_any_run(run: Run, file: Path, tmp_pat
 @pytest.mark.parametrize(
     ("agent", "told"),
     [
-        ({"width": 8}, "hidden layers of 2 x 8, and the study's networks have 2 x 16; set netw"),
+        ({"width": 8}, "hidden layers of 2 x 8, but the study's networks have 2 x 16; set netw"),
         ({"observation": 3}, "observations of 3 and actions of 2 numbers; .* has 2 and 2: it is"),
     ],
 )
@@ -88,23 +89,27 @@ def test_another_shape_is_refused(
     assert not (tmp_path / "runs").exists()
 
 
-def test_a_refused_file_leaves_an_earlier_run_as_it_was(
-    run: Run, file: Path, tmp_path: Path
-) -> None:
+def test_another_file_of_the_same_name_is_another_run(run: Run, file: Path, tmp_path: Path) -> None:
     write_agent(file, 3)
     import_run(run, tmp_path)
-    files = sorted((tmp_path / "runs").rglob("*.*"))
-    before = [path.read_bytes() for path in files if path.is_file()]
-    file.write_bytes(pickle.dumps(Path))
-    with pytest.raises(UserError, match=r"\.pkl: .*"):
-        import_run(run, tmp_path)
-    file.unlink()
+    before = {path: path.read_bytes() for path in run_folder(run, tmp_path).iterdir()}
+    write_agent(file, 4)
+    other = make_run(run.study, TASK, 0, run.name)
+    import_run(other, tmp_path)
+    assert run_folder(other, tmp_path) not in {path.parent for path in before}
+    assert before == {path: path.read_bytes() for path in before}
+
+
+def test_a_file_that_is_refused_makes_no_run(run: Run, file: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"\.pkl: no such file"):
         import_run(run, tmp_path)
-    assert [path.read_bytes() for path in files if path.is_file()] == before
+    file.write_bytes(pickle.dumps(Path))
+    with pytest.raises(UserError, match=r"\.pkl: "):
+        import_run(make_run(run.study, TASK, 0, run.name), tmp_path)
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_run_that_is_trained_here_is_no_import(run: Run, tmp_path: Path) -> None:
     trained = make_run(run.study, TASK, 0, "finetune-qc")
-    with pytest.raises(UserError, match="is trained here: `fmq finetune`"):
+    with pytest.raises(UserError, match="is trained here, with `fmq finetune`"):
         import_run(trained, tmp_path)

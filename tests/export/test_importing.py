@@ -12,16 +12,15 @@ import pytest
 import torch
 from helpers.flax import layers, norms
 
-from fmq import Policy
-from fmq.configuration import load_study
-from fmq.errors import UserError
+from fmq.base.errors import UserError
+from fmq.config.reading import load_study
+from fmq.config.study import Study
 from fmq.export.card import CARD, read_card
 from fmq.export.importing import import_jax
 from fmq.export.jax_pickle import read_tree
-from fmq.export.loading import read_networks
+from fmq.export.loading import load_exported, read_networks
 from fmq.export.one_step import write_one_step
 from fmq.export.playing import play
-from fmq.settings import Study
 
 ROOT, DATA = Path(__file__).parents[2], Path(__file__).parent / "data"
 MAZE = "pointmaze-medium-navigate-singletask-task4-v0"
@@ -39,7 +38,7 @@ def paper(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 def test_the_networks_compute_what_jax_computes(paper: Study, tmp_path: Path) -> None:
     import_jax(DATA / "jax_agent.pkl", paper, TASK, tmp_path / "policy")
-    policy = Policy.load(tmp_path / "policy")
+    policy = load_exported(tmp_path / "policy")
     reference = np.load(DATA / "jax_values.npz")
     given = {name: torch.as_tensor(reference[name]) for name in reference}
     observations, chunks = given["observations"], given["chunks"]
@@ -61,7 +60,7 @@ def test_its_program_is_its_one_step_policy(paper: Study, tmp_path: Path) -> Non
     program = torch.export.load(tmp_path / "one_step.pt2").module()
     observations = torch.randn(2000, 3, generator=torch.Generator().manual_seed(1))
     noise = torch.randn(2000, 1, 10, generator=torch.Generator().manual_seed(2))[:, 0]
-    expected = Policy.load(folder, "one_step", seed=2).act(observations.numpy())
+    expected = load_exported(folder, "one_step", seed=2).act(observations.numpy())
     np.testing.assert_allclose(program(observations, noise), expected, rtol=0, atol=1e-6)
 
 
@@ -72,7 +71,7 @@ def test_it_tells_what_it_found_and_what_not(paper: Study, tmp_path: Path) -> No
         "critics: agent/network/params/modules_critic/value_net (2 of 13-8-8-1, layer norms)",
         "observations of 3 numbers, chunks of 5 x 2",
         "from the settings, not in the file: gelu, 4 features of each flow time, chunks of 5 "
-        "actions, samplers; observations are taken raw",
+        "actions, samplers; observations are not normalised",
         "not used: agent/network/params/modules_target_critic/value_net, "
         "agent/frozen_actor_params/mlp",
     ]

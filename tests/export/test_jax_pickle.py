@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fmq.errors import UserError
+from fmq.base.errors import UserError
 from fmq.export import jax_arrays, jax_pickle
 from fmq.export.jax_pickle import read_tree
 
@@ -222,7 +222,7 @@ def test_payloads_are_refused_and_leave_no_trace(
     monkeypatch.chdir(tmp_path)
     makers = {name: vars(maker).copy() for name, maker in jax_arrays.MAKERS.items()}
     modules = set(sys.modules)
-    with pytest.raises(UserError, match="refused, nothing of it was executed") as caught:
+    with pytest.raises(UserError, match="refused, nothing in it was executed") as caught:
         read_tree(path)
     told = str(caught.value)
     assert len(told.splitlines()) == 1

@@ -11,15 +11,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from fmq import Policy
-from fmq.errors import UserError
+from fmq.base.errors import UserError
+from fmq.base.files import atomic_path
 from fmq.export.card import CARD, WEIGHTS, digest
-from fmq.files import atomic_path
+from fmq.export.loading import load_exported
 
 
 def refused(folder: Path, match: str) -> None:
     with pytest.raises(UserError, match=match) as caught:
-        Policy.load(folder)
+        load_exported(folder)
     assert len(str(caught.value).splitlines()) == 1
     assert str(folder) in str(caught.value)
 
@@ -36,7 +36,7 @@ BIAS = "actor.layers.0.bias"
     [
         (lambda tensors: tensors.pop(BIAS), f"has no {BIAS}"),
         (lambda tensors: tensors.clear(), "0 tensors"),
-        (replace("backdoor", torch.zeros(1)), "has backdoor, which no network wants"),
+        (replace("backdoor", torch.zeros(1)), "has backdoor, which no network uses"),
         (replace(BIAS, torch.zeros(15)), r"float32 \(15,\), expected torch.float32 \(16,\)"),
         (replace(BIAS, torch.zeros(16).double()), "torch.float64"),
         (replace(BIAS, torch.full((16,), torch.nan)), "not finite"),
@@ -56,12 +56,12 @@ def test_weights_that_do_not_fit(
     ("changes", "match"),
     [
         ({"format": "lerobot"}, "not the card of a policy"),
-        ({"version": 2}, "format version 2, this fmq reads 1"),
+        ({"version": 2}, "format version 2, but this fmq reads 1"),
         ({"version": None}, "format version None"),
         ({"task": "cartpole"}, "unknown task"),
         ({"task_settings": {"chunk_length": 0}}, "chunk_length"),
         ({"sampler": "telepathy"}, "does not fit"),
-        ({"action_size": True}, "action_size has to be no true or false"),
+        ({"action_size": True}, "action_size must be neither true nor false"),
         ({"observation_size": 3}, "expected torch.float32"),
         ({"action_size": 10**9}, "expected torch.float32"),
         ({"weights": "0" * 64}, "not the file that its card describes"),
@@ -93,7 +93,7 @@ def test_missing_and_foreign_files(copied: Path, change_card: Callable[..., None
     content = b"a pickle, perhaps"
     (copied / WEIGHTS).write_bytes(content)
     change_card(copied, weights=digest(content))
-    refused(copied, "no safetensors file")
+    refused(copied, "not a safetensors file")
     (copied / WEIGHTS).unlink()
     refused(copied, "No such file")
     (copied / CARD).write_text("[" * 100_000)
@@ -102,7 +102,7 @@ def test_missing_and_foreign_files(copied: Path, change_card: Callable[..., None
     refused(copied, "not the card of a policy")
     (copied / CARD).unlink()
     refused(copied, "name a folder that `fmq export` or `fmq import-jax` wrote")
-    refused(copied / "nowhere", "not there")
+    refused(copied / "nowhere", "no such file")
 
 
 @settings(
@@ -126,7 +126,7 @@ def test_no_changed_byte_leads_to_another_policy_or_a_traceback(
 
 def fault(folder: Path) -> str | None:
     try:
-        Policy.load(folder)
+        load_exported(folder)
     except UserError as error:
         return str(error)
     return None

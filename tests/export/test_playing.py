@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from fmq.base.errors import UserError
 from fmq.cli import app
+from fmq.config.tasks import Task
+from fmq.data.manifest import write_manifest
 from fmq.envs.rollout import Episode
-from fmq.errors import UserError
+from fmq.export import playing
 from fmq.export.playing import play, summary
 
 
@@ -40,5 +43,31 @@ def test_another_task_s_simulator(copied: Path, change_card: Callable[..., None]
 
 def test_robomimic_wants_its_data_file(copied: Path, change_card: Callable[..., None]) -> None:
     change_card(copied, task="can-mh-low_dim")
-    with pytest.raises(UserError, match=r"can-mh-low_dim\.hdf5: not there.*--results$"):
+    with pytest.raises(UserError, match=r"no can-mh-low_dim\.hdf5 .*--results$"):
         next(play(copied, None, 1, 0, Path("nowhere")))
+
+
+@pytest.mark.parametrize(("learned_from", "expected"), [("a", "a"), ("b", "b"), ("c", "a")])
+def test_robomimic_s_simulator_is_made_by_the_data_that_was_learned_from(
+    copied: Path,
+    change_card: Callable[..., None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    learned_from: str,
+    expected: str,
+) -> None:
+    """By any data set of that name, if its own is not here."""
+    name, file = "can-mh-low_dim", "can-mh-low_dim.hdf5"
+    for kind in ("a", "b"):
+        entry = {"bytes": 1, "sha256": 64 * kind, "from": "here"}
+        manifest = {"name": name, "source": "random", "settings": {}, "files": {file: entry}}
+        write_manifest(tmp_path / "datasets" / f"{name}-{kind}", manifest)
+    files = {"source": "random", "files": {file: 64 * learned_from}}
+    change_card(copied, task=name, dataset=files)
+
+    def tell(task: Task, data: Path) -> None:
+        raise UserError(f"{task.name} by {data.name}")
+
+    monkeypatch.setattr(playing, "make_environment", tell)
+    with pytest.raises(UserError, match=f"{name} by {name}-{expected}"):
+        next(play(copied, None, 1, 0, tmp_path))

@@ -11,13 +11,13 @@ import pytest
 import torch
 import yaml
 
-from fmq.analysis.csvw import Column, read_table
-from fmq.configuration import load_study, study_from_dict
+from fmq.acting.checkpoint import load_checkpoint, refuse_misfit, save_checkpoint
+from fmq.analysis.inputs.csvw import Column, read_table
+from fmq.base.errors import UserError
+from fmq.config.reading import load_study, study_from_dict
+from fmq.config.tasks import TaskSettings, parse_task
 from fmq.data import ogbench, robomimic
 from fmq.data.manifest import read_manifest
-from fmq.errors import UserError
-from fmq.tasks import TaskSettings, parse_task
-from fmq.training.checkpoint import load_checkpoint, refuse_misfit, save_checkpoint
 
 MAZE = parse_task("pointmaze-medium-navigate-singletask-task1-v0", TaskSettings())
 LIFT = parse_task("lift-mh-low_dim", TaskSettings())
@@ -65,13 +65,13 @@ def test_yaml_traps(root, tmp_path, text, reason):
         ("training", "learning_rate", float("inf"), "finite"),
         ("training", "learning_rate", float("nan"), "training.learning_rate"),
         ("training", "learning_rate", "1e999", "finite"),
-        ("training", "batch_size", True, "batch_size has to be no true or false, got True"),
-        ("task_defaults", "sparse_reward", 1, "sparse_reward has to be true or false, got 1"),
-        ("online", "steps", 10**30, "steps has to be at most 9223372036854775807"),
+        ("training", "batch_size", True, "batch_size must be neither true nor false, got True"),
+        ("task_defaults", "sparse_reward", 1, "sparse_reward must be true or false, got 1"),
+        ("online", "steps", 10**30, "steps must be at most 9223372036854775807"),
         (None, "seeds", [16**6000], "got a huge number"),
-        (None, "seeds", [0, 10**30], "seeds has to be at most"),
-        (None, "seeds", [True], "seeds has to be no true or false"),
-        (None, "data_dir", "a\nb", "data_dir has to be printable"),
+        (None, "seeds", [0, 10**30], "seeds must be at most"),
+        (None, "seeds", [True], "seeds must be neither true nor false"),
+        (None, "data_dir", "a\nb", "data_dir must be printable"),
         (None, "methods", ["x" * 10**6], "unknown"),
     ],
 )
@@ -233,7 +233,7 @@ def test_manifests(tmp_path, change):
     (tmp_path / "manifest.json").write_text(json.dumps(whole))
     assert read_manifest(tmp_path) == whole
     (tmp_path / "manifest.json").write_text(json.dumps(whole | change))
-    assert "no data-set manifest" in refusal(read_manifest, tmp_path)
+    assert "not a data-set manifest" in refusal(read_manifest, tmp_path)
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"name": "a", "name": "b"}'])
@@ -251,9 +251,9 @@ def load(path: Path):
     [
         ({"weight": torch.tensor([1.0, torch.nan])}, "numbers that are not finite"),
         ({"weight": torch.zeros(1).expand(10**12)}, "larger than the file"),
-        ({"weight": torch.zeros(10**12, device="meta")}, "another kind"),
+        ({"weight": torch.zeros(10**12, device="meta")}, "a kind that fmq does not write"),
         ({"weight": {1, 2}}, "a value of the type set"),
-        ({"normalizer": {"mean": "ab", "deviation": "cd"}}, "no numbers"),
+        ({"normalizer": {"mean": "ab", "deviation": "cd"}}, "not floating-point tensors"),
         ({"normalizer": {"mean": torch.zeros(2), "deviation": torch.zeros(2)}}, "not positive"),
         ([1], "not a checkpoint of fmq"),
     ],

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fmq.errors import UserError
+from fmq.base.errors import UserError
 
 
 def raise_it(error, path):

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from fmq.config.datasets import RandomData
 from fmq.data.demonstrations import demonstrate, make_env_args, write_demonstrations
-from fmq.datasets import RandomData
 from fmq.envs.robosuite import make_simulator
 
 

@@ -1,18 +1,20 @@
 """A small learner for tests, its objectives and its batches."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from fmq.configuration import load_study
+from fmq.acting.policy import make_sampler
+from fmq.config.reading import load_study
+from fmq.config.study import Study
+from fmq.config.tasks import TaskSettings
 from fmq.data.normalization import Normalizer
 from fmq.data.sequences import Batch
-from fmq.policy import make_sampler
-from fmq.settings import Study
-from fmq.tasks import TaskSettings
-from fmq.training.actor_losses import ACTOR_LOSSES
-from fmq.training.learner import Learner
+from fmq.pipeline.bindings import Curriculum, sampler_numbers
+from fmq.training.actor_losses import ACTOR_LOSSES, ActorLoss
+from fmq.training.learner import Backup, Learner
 from fmq.training.objective import Objective
 
 OBS, ACTION, HORIZON, BATCH = 4, 2, 3, 16
@@ -32,12 +34,43 @@ STUDY = small_study()
 
 
 def make_learner(study: Study = STUDY, init: int = 0, noise: int = 1) -> Learner:
-    return Learner(study, TASK, NORMALIZER, ACTION, init_seed=init, noise_seed=noise)
+    learner = Learner(
+        study.networks,
+        Backup(TASK.discount, HORIZON),
+        NORMALIZER,
+        HORIZON * ACTION,
+        init_seed=init,
+        noise_seed=noise,
+        selection=study.training.selection,
+    )
+    learner.study = study  # for `objective`
+    return learner
 
 
-def objective(loss: str, learner: Learner) -> Objective:
-    sampler = make_sampler("best_of_n", learner.study.sampling, "min")
-    return Objective(ACTOR_LOSSES[loss], sampler, "min")
+def actor_loss(name: str, study: Study = STUDY) -> ActorLoss:
+    """A loss of fmq's, bound to the numbers of a study."""
+    numbers = {
+        "diagonal": {},
+        "flow_map": {"distillation": study.offline.distillation},
+        "fmq": study.fmq.model_dump(),
+        "fql": {"flow_steps": study.sampling.flow_steps, "alpha": TASK.fql_alpha},
+    }
+    return ACTOR_LOSSES[name](**numbers[name])
+
+
+def objective(loss: str | ActorLoss, learner: Learner, **changes: Any) -> Objective:
+    """What a run of the learner's study minimises, but for `changes`."""
+    study = learner.study
+    numbers = sampler_numbers("best_of_n", study.sampling)
+    made = Objective(
+        actor_loss(loss, study) if isinstance(loss, str) else loss,
+        make_sampler("best_of_n", "min", **numbers),
+        "min",
+        learning_rate=study.training.learning_rate,
+        target_rate=study.training.target_rate,
+        curriculum=Curriculum(**study.offline.model_dump(include={*Curriculum.model_fields})),
+    )
+    return made._replace(**changes)
 
 
 def assert_near(found: Tensor, expected: Tensor, share: float) -> None:

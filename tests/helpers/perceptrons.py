@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from fmq import perceptron
+from fmq.networks import perceptron
 
 FLOAT32 = {"rtol": 1e-5, "atol": 1e-5}
 

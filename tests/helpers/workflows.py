@@ -7,6 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+from fmq.config.reading import load_study
+from fmq.config.study import Study
+from fmq.pipeline.paths import study_folder
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -47,9 +51,38 @@ class Project:
         (self.folder / "overlay.yaml").write_text(text)
         return ["--configfile", "config/smoke.yaml", "overlay.yaml"]
 
-    def planned(self, text: str = "{}") -> set[str]:
-        """Output files that would be made again under an overlay."""
-        result = self.snakemake("--dry-run", *self.overlay(text))
+    def make(self, text: str, *arguments: str) -> None:
+        """Run the smoke study with `text` on top of it; `arguments` such as ``--`` and targets."""
+        result = self.snakemake(*self.overlay(text), *arguments)
         assert result.returncode == 0, result.stdout + result.stderr
-        outputs = re.findall(r"^    output: (.*)$", result.stdout + result.stderr, re.MULTILINE)
+
+    def plan(self, text: str = "{}", *arguments: str) -> str:
+        """What Snakemake says it would do under an overlay."""
+        result = self.snakemake("--dry-run", *self.overlay(text), *arguments)
+        assert result.returncode == 0, result.stdout + result.stderr
+        return result.stdout + result.stderr
+
+    def planned(self, text: str = "{}", *arguments: str) -> set[str]:
+        """Output files that would be made under an overlay."""
+        outputs = re.findall(r"^    output: (.*)$", self.plan(text, *arguments), re.MULTILINE)
         return {file for line in outputs for file in line.split(", ")}
+
+    def rules(self, text: str = "{}", *arguments: str) -> set[str]:
+        """Rules that would be run under an overlay."""
+        told = self.plan(text, *arguments)
+        return set(re.findall(r"^(?:local)?rule (\w+):", told, re.MULTILINE))
+
+    def study(self, text: str) -> Study:
+        """The settings that an overlay comes to."""
+        (self.folder / "overlay.yaml").write_text(text)
+        files = ("config.yaml", "config/smoke.yaml", "overlay.yaml")
+        return load_study(*(self.folder / file for file in files))
+
+    def study_folder(self, text: str = "{}") -> Path:
+        """Where everything is that is made of the runs under an overlay, from the copy's top."""
+        return study_folder(self.study(text), Path("results"))
+
+
+def unaddressed(path: str | Path) -> str:
+    """A path without the identities in it: ``finetune-fmq`` of ``finetune-fmq-1a2b3c4d``."""
+    return re.sub(r"-[0-9a-f]{8}(?=[/.]|$)", "", str(path))

@@ -9,7 +9,7 @@ NAMES = ["finetune fmq task4 seed 1", "evaluate mvp task2 seed 0", "tables"]
 
 def test_a_job_has_the_name_that_a_person_gives_it() -> None:
     task = "pointmaze-medium-navigate-singletask-task4-v0"
-    wildcards = {"task": task, "seed": "1", "method": "fmq"}
+    wildcards = {"task": task, "seed": "1", "method": "fmq", "identity": "1a2b3c4d"}
     assert job_name("finetune", wildcards) == "finetune fmq pointmaze-medium task4 seed 1"
     assert job_name("tables", {}) == "tables"
 

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from helpers.sharing import made_once
 
-from fmq.configuration import load_study
+from fmq.config.reading import load_study
+from fmq.config.study import Study, find_dataset
 from fmq.data.generate import generate_dataset
-from fmq.paths import dataset_folder
+from fmq.pipeline.paths import dataset_folder
+from fmq.pipeline.runs import Run, make_run
 from fmq.rollouts.recording import record_rollouts
-from fmq.runs import Run, make_run
-from fmq.settings import Study, find_dataset
 from fmq.training.offline import train_offline
 from fmq.training.online import finetune
 
@@ -46,7 +46,7 @@ def recorded(study: Study, run: Run, tmp_path_factory: pytest.TempPathFactory) -
 
     def make(folder: Path) -> None:
         (name,) = study.dataset_names()
-        generate_dataset(name, find_dataset(study, name), dataset_folder(folder, name), 1)
+        generate_dataset(name, find_dataset(study, name), dataset_folder(study, name, folder), 1)
         for offline in ("pretrain-warmup", "distill-esd"):
             train_offline([make_run(study, TASK, 0, offline)], folder)
         finetune([run], folder)

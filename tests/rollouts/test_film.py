@@ -11,12 +11,13 @@ import h5py
 import pytest
 from PIL import Image
 
-from fmq import paths
+from fmq.base.files import write_json
+from fmq.config.study import Study
 from fmq.data.demonstrations import make_env_args
-from fmq.doctor.simulators import tried, working_graphics
-from fmq.files import write_json
-from fmq.runs import Run
-from fmq.settings import Study
+from fmq.envs.graphics import tried, working_graphics
+from fmq.pipeline.paths import settings_file
+from fmq.pipeline.rollouts import rollout_folder
+from fmq.pipeline.runs import Run
 
 
 @pytest.fixture(scope="module")
@@ -30,12 +31,12 @@ def graphics() -> str:
 
 def film(study: Study, run: Run, results: Path, **variables: str) -> tuple[Path, str]:
     """Files of `fmq film` without their suffix, and what it said."""
-    write_json(paths.settings_file(results), study.model_dump())
+    write_json(settings_file(results), study.model_dump())
     fmq = [Path(sys.executable).with_name("fmq"), "film", run.task.name]
     command = [*fmq, *("--seed", "0", "--method", "fmq", "--results", results)]
     ended = subprocess.run(command, env=os.environ | variables, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
-    return paths.rollout_folder(results, run.task.name) / "fmq", ended.stderr
+    return rollout_folder(study, run.task.name, results) / "fmq", ended.stderr
 
 
 @pytest.mark.slow
@@ -52,7 +53,7 @@ def test_a_film_a_page_and_a_contact_sheet(
     assert target.with_suffix(".gif").stat().st_size < 2e6
     page = target.with_suffix(".html").read_text()
     assert re.search(r'<img src="data:image/gif;base64,[A-Za-z0-9+/=]{1000,}"', page)
-    assert "all 5 came out as counted" in page
+    assert "all 5 match the counted ones" in page
     assert target.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
     assert target.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
 
@@ -60,7 +61,7 @@ def test_a_film_a_page_and_a_contact_sheet(
 def test_without_graphics_the_reason_stands_in_their_place(
     study: Study, run: Run, results: Path
 ) -> None:
-    stale = paths.rollout_folder(results, run.task.name) / "fmq.gif"
+    stale = rollout_folder(study, run.task.name, results) / "fmq.gif"
     stale.parent.mkdir(parents=True)
     stale.touch()
     target, told = film(study, run, results, MUJOCO_GL="disabled")
@@ -68,7 +69,7 @@ def test_without_graphics_the_reason_stands_in_their_place(
     for words in ("MUJOCO_GL=disabled: ", "apt-get install libosmesa6", "--forcerun film_rollouts"):
         assert words in line
     page = target.with_suffix(".html").read_text()
-    assert "No pictures: MuJoCo could draw nothing" in page
+    assert "No pictures: MuJoCo cannot draw on this machine" in page
     assert "<img" not in page
     with Image.open(target.with_suffix(".png")) as sheet:
         assert "not the official data set" in sheet.info["Description"]
@@ -79,8 +80,8 @@ MAKE = """
 import sys
 from pathlib import Path
 import numpy as np
-from fmq.envs.environment import make_environment
-from fmq.tasks import TaskSettings, parse_task
+from fmq.envs.making import make_environment
+from fmq.config.tasks import TaskSettings, parse_task
 
 simulator = make_environment(parse_task(sys.argv[1], TaskSettings()), Path(sys.argv[2]), 96)
 simulator.reset(5)

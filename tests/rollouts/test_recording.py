@@ -1,19 +1,21 @@
 """Recorded episodes are those that were counted, or said to be others."""
 
 import csv
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from fmq import paths
-from fmq.envs.environment import make_environment
-from fmq.errors import UserError
+from fmq.base.errors import UserError
+from fmq.config.study import Study
+from fmq.envs.making import make_environment
+from fmq.pipeline.paths import evaluation_file
+from fmq.pipeline.rollouts import rollout_file
+from fmq.pipeline.runs import Run
 from fmq.rollouts.files import read_rollouts
 from fmq.rollouts.recording import count_different, record_rollouts
 from fmq.rollouts.words import rollout_words
-from fmq.runs import Run, evaluation_file
-from fmq.settings import Study
 
 
 def counted(results: Path, run: Run) -> tuple[Path, list[dict[str, str]]]:
@@ -35,7 +37,7 @@ def test_episodes_are_those_in_the_table(recorded: Path, run: Run) -> None:
     for episode in rollouts.shown:
         row = rows[episode.number]
         assert (int(episode.success), episode.length) == (int(row["success"]), int(row["length"]))
-    assert "all 5 came out as counted" in rollout_words({"FMQ": rollouts})
+    assert "all 5 match the counted ones" in rollout_words({"FMQ": rollouts})
 
 
 def test_states_are_of_the_episodes_that_their_starts_name(recorded: Path, run: Run) -> None:
@@ -74,7 +76,7 @@ def test_episodes_that_were_not_counted_are_said_to_be_others(
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join([*lines[:2], lines[2].replace(rows[1]["length"], "9"), *lines[3:]]))
     record_rollouts(study, run.task.name, 0, "fmq", results)
-    assert "1 of 5 episodes came out otherwise" in capsys.readouterr().err
+    assert "1 of 5 episodes differ from those that were counted" in capsys.readouterr().err
     rollouts = read_rollouts(results, run)
     assert rollouts.different == 1
     assert "NOT those in the tables" in rollout_words({"FMQ": rollouts})
@@ -96,27 +98,28 @@ def test_an_evaluation_of_other_settings_is_refused(study: Study, run: Run, resu
     with pytest.raises(UserError, match=r"other settings; `fmq evaluate .*--sampler best_of_n`"):
         record_rollouts(study, run.task.name, 0, "fmq", results)
     record.unlink()
-    with pytest.raises(UserError, match=r"does not tell what .* is of; `fmq evaluate "):
+    with pytest.raises(UserError, match=r"does not say how .* was made; `fmq evaluate "):
         record_rollouts(study, run.task.name, 0, "fmq", results)
 
 
 def test_episodes_that_an_evaluation_lacks(study: Study, run: Run, results: Path) -> None:
     assert [one.number for one in _recorded(with_episodes(study, 7, 2), run, results)] == [2]
-    with pytest.raises(UserError, match=r"rollouts\.episodes: \[7\], and an evaluation has 5"):
+    with pytest.raises(UserError, match=r"rollouts\.episodes: \[7\], but an evaluation has 5"):
         record_rollouts(with_episodes(study, 7), run.task.name, 0, "fmq", results)
 
 
 def test_files_of_other_settings_and_damaged_ones_are_refused(
     study: Study, run: Run, results: Path
 ) -> None:
+    path = rollout_file(run, results)
     other = Run(with_episodes(study, 1), run.task, 0, run.name)
+    shutil.copy(path, rollout_file(other, results))
     with pytest.raises(UserError, match=r"other settings; `fmq rollouts .*--method fmq`"):
         read_rollouts(results, other)
-    path = paths.rollout_file(results, run.task.name, 0, "fmq")
     whole = path.read_bytes()
     for damaged in (whole[: len(whole) // 2], b"", whole[:-400] + bytes(400)):
         path.write_bytes(damaged)
-        with pytest.raises(UserError, match=r"rollouts-fmq\.npz: damaged or cut off"):
+        with pytest.raises(UserError, match=r"rollouts-\w+\.npz: damaged or cut off"):
             read_rollouts(results, run)
     path.unlink()
     with pytest.raises(UserError, match=r"no such file; `fmq rollouts "):

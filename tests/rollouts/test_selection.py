@@ -4,14 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from fmq import workflow
-from fmq.configuration import study_from_dict
-from fmq.errors import UserError
-from fmq.rollouts.selection import rollout_settings, shown_episodes, shown_seed
-from fmq.rollouts.targets import recorded_files, rollout_files
-from fmq.runs import make_run
-from fmq.section import overlaid
-from fmq.settings import Study
+from fmq.base.errors import UserError
+from fmq.config.reading import study_from_dict
+from fmq.config.section import overlaid
+from fmq.config.study import Study
+from fmq.pipeline import rules as workflow
+from fmq.pipeline.paths import evaluation_file
+from fmq.pipeline.rollout_targets import recorded_files, rollout_files
+from fmq.pipeline.rollouts import rollout_file, rollout_folder, shown_episodes, shown_seed
+from fmq.pipeline.runs import make_run
 
 MAZE = "pointmaze-medium-navigate-singletask-task4-v0"
 CUBE = "cube-single-play-singletask-task1-v0"
@@ -25,7 +26,7 @@ def test_the_first_seed_unless_another_is_named(study: Study) -> None:
     study = changed(study, seeds=[3, 5])
     assert shown_seed(study) == 3
     assert shown_seed(changed(study, rollouts={"seed": 5})) == 5
-    with pytest.raises(UserError, match=r"rollouts\.seed 4 is none of seeds: \[3, 5\]"):
+    with pytest.raises(UserError, match=r"rollouts\.seed 4 is not in seeds: \[3, 5\]"):
         changed(study, rollouts={"seed": 4})
 
 
@@ -39,8 +40,8 @@ def test_the_choice_shapes_the_recording_and_no_run(study: Study) -> None:
     other = changed(study, rollouts={"episodes": [1, 9]})
     assert shown_episodes(other) == [1]
     runs = [make_run(one, MAZE, 0, "finetune-fmq") for one in (study, other)]
-    assert runs[0].settings() == runs[1].settings()
-    assert rollout_settings(runs[0]) != rollout_settings(runs[1])
+    assert runs[0].folder == runs[1].folder
+    assert rollout_file(runs[0], Path()) != rollout_file(runs[1], Path())
 
 
 def test_only_mazes_are_seen_from_above(
@@ -53,13 +54,15 @@ def test_only_mazes_are_seen_from_above(
     )
     files = rollout_files(two)
     assert len(files) == 2 * 2 * 2 + 1
-    assert f"results/rollouts/{MAZE}/trajectories.png" in files
+    assert str(rollout_folder(two, MAZE, workflow.RESULTS) / "trajectories.png") in files
     # Of an unfinished study, those with an evaluation alone.
     monkeypatch.chdir(tmp_path)
     unfinished = changed(two, allow_missing=True)
     assert rollout_files(unfinished) == []
-    path = workflow.RESULTS / "runs" / CUBE / "seed0/finetune-qc/last_evaluation.csv"
+    run = make_run(two, CUBE, 0, "finetune-qc")
+    path = evaluation_file(run, run.sampler, workflow.RESULTS)
     path.parent.mkdir(parents=True)
     path.touch()
-    assert rollout_files(unfinished) == [f"results/rollouts/{CUBE}/qc.{k}" for k in ("png", "html")]
-    assert recorded_files(unfinished, CUBE) == [f"results/runs/{CUBE}/seed0/rollouts-qc.npz"]
+    folder = rollout_folder(unfinished, CUBE, workflow.RESULTS)
+    assert rollout_files(unfinished) == [f"{folder}/qc.{kind}" for kind in ("png", "html")]
+    assert recorded_files(unfinished, CUBE) == [str(rollout_file(run, workflow.RESULTS))]

@@ -9,14 +9,15 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from fmq import paths
-from fmq.configuration import load_study
+from fmq.base.errors import UserError
+from fmq.config.reading import load_study
+from fmq.config.study import Study
 from fmq.envs.environment import FloorPlan
-from fmq.errors import UserError
+from fmq.pipeline.paths import manifest_file
+from fmq.pipeline.rollouts import rollout_file, rollout_folder
+from fmq.pipeline.runs import make_run
 from fmq.rollouts.files import Recorded, Rollouts, write_rollouts
 from fmq.rollouts.trajectories import draw, write_trajectories
-from fmq.runs import make_run
-from fmq.settings import Study
 
 DATASET = "pointmaze-medium-navigate-v0"
 TASK = "pointmaze-medium-navigate-singletask-task4-v0"
@@ -81,23 +82,25 @@ def test_a_panel_per_method_with_a_star_on_what_was_not_counted(study: Study) ->
 
 @pytest.fixture
 def results(study: Study, tmp_path: Path) -> Path:
-    copy = paths.manifest_file(tmp_path, DATASET)
+    copy = manifest_file(study, DATASET, tmp_path)
     copy.parent.mkdir(parents=True)
     file = {f"{DATASET}.npz": {"sha256": "0" * 64, "bytes": 1}}
     manifest = {"name": DATASET, "source": "made up, not the official data set", "files": file}
     copy.write_text(json.dumps(manifest))
     for method in ("fmq", "qc"):
-        path = paths.rollout_file(tmp_path, TASK, 0, method)
-        write_rollouts(path, make_run(study, TASK, 0, f"finetune-{method}"), rollouts())
+        run = make_run(study, TASK, 0, f"finetune-{method}")
+        write_rollouts(rollout_file(run, tmp_path), run, rollouts())
     return tmp_path
 
 
 def test_of_an_unfinished_study_what_is_there(study: Study, results: Path) -> None:
-    with pytest.raises(UserError, match=r"rollouts-mvp\.npz: no such file; `fmq rollouts "):
+    with pytest.raises(
+        UserError, match=r"finetune-mvp-\w+/rollouts-\w+\.npz: no such file; `fmq rollouts "
+    ):
         write_trajectories(study, TASK, 0, results)
     unfinished = study.model_copy(update={"allow_missing": True})
     write_trajectories(unfinished, TASK, 0, results)
-    folder = paths.rollout_folder(results, TASK)
+    folder = rollout_folder(unfinished, TASK, results)
     assert (folder / "trajectories.pdf").read_bytes().startswith(b"%PDF")
     assert b"not the official data set" in (folder / "trajectories.png").read_bytes()
     with pytest.raises(UserError, match=r"no episodes of .*; `snakemake rollouts`"):
@@ -105,7 +108,7 @@ def test_of_an_unfinished_study_what_is_there(study: Study, results: Path) -> No
 
 
 def test_what_is_no_maze_is_refused(study: Study, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"'lift-mh-low_dim': no maze"):
+    with pytest.raises(UserError, match=r"'lift-mh-low_dim': not a maze"):
         write_trajectories(study, "lift-mh-low_dim", 0, tmp_path)
 
 

@@ -20,6 +20,7 @@ SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
 CredType=cred/munge
+AuthInfo=cred_expire=10
 SlurmctldPort=16817
 SlurmdPort=16818
 StateSaveLocation={folder}/state

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 from helpers.sharing import made_once
 
-from fmq.configuration import load_study
+from fmq.config.reading import load_study
+from fmq.config.study import Study, find_dataset
 from fmq.data.generate import generate_dataset
-from fmq.paths import dataset_folder
-from fmq.runs import make_run
-from fmq.settings import Study, find_dataset
+from fmq.pipeline.paths import dataset_folder
+from fmq.pipeline.runs import make_run
 from fmq.theory.measure import measure_theory
 from fmq.training.offline import train_offline
 from fmq.training.online import finetune
@@ -32,7 +32,7 @@ def measured(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def make(results: Path) -> None:
         (name,) = study.dataset_names()
-        generate_dataset(name, find_dataset(study, name), dataset_folder(results, name), 1)
+        generate_dataset(name, find_dataset(study, name), dataset_folder(study, name, results), 1)
         for run in RUNS:
             train_offline([make_run(study, TASK, 0, run)], results)
         finetune([make_run(study, TASK, 0, "finetune-fmq")], results)

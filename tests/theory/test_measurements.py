@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from fmq.configuration import load_study
+from fmq.config.reading import load_study
 from fmq.data.sequences import Batch
-from fmq.ensemble import CriticEnsemble
-from fmq.flow import Velocity
-from fmq.networks import VelocityNetwork
+from fmq.method.flow import Velocity
+from fmq.networks.ensemble import CriticEnsemble
+from fmq.networks.velocity import VelocityNetwork
 from fmq.theory import first_order, flow_map, improvement
 from fmq.theory.improvement import MEASURED
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from fmq.ensemble import CriticEnsemble
-from fmq.guidance import NORM_GUARD
+from fmq.method.guidance import NORM_GUARD
+from fmq.networks.ensemble import CriticEnsemble
 from fmq.theory import optimum
 from fmq.theory.optimum import (
     STARTS,

@@ -10,16 +10,17 @@ import matplotlib as mpl
 import pandas as pd
 import pytest
 
-from fmq import paths
-from fmq.analysis import theory as report
-from fmq.analysis.theory import write_theory
-from fmq.analysis.theory_columns import MEASURED
-from fmq.analysis.theory_figures import FIGURES
-from fmq.errors import UserError
-from fmq.settings import Study
+from fmq.analysis.evidence import theory as report
+from fmq.analysis.evidence.theory import write_theory
+from fmq.analysis.evidence.theory_columns import MEASURED
+from fmq.analysis.figures.theory_figures import FIGURES
+from fmq.base.errors import UserError
+from fmq.config.study import Study
+from fmq.pipeline.paths import manifest_file, run_folder, theory_folder
+from fmq.pipeline.runs import make_run
+from fmq.pipeline.theory import MEASUREMENTS, theory_runs
 from fmq.theory import measure
 from fmq.theory.measure import measure_theory
-from fmq.theory.runs import MEASUREMENTS, theory_runs
 
 TASK = "pointmaze-medium-navigate-singletask-task4-v0"
 
@@ -32,8 +33,7 @@ def results(measured: Path, tmp_path: Path) -> Path:
 
 def write(study: Study, results: Path) -> Path:
     (name,) = study.dataset_names()
-    manifest = paths.dataset_folder(results, name) / "manifest.json"
-    write_theory(study, results, [manifest], results / "theory")
+    write_theory(study, results, [manifest_file(study, name, results)], results / "theory")
     return results / "theory"
 
 
@@ -79,13 +79,13 @@ def test_all_files_are_there_with_their_provenance(study: Study, results: Path) 
 @pytest.mark.slow
 def test_the_same_inputs_give_the_same_bytes(study: Study, measured: Path, results: Path) -> None:
     measure_theory(study, TASK, 0, results)
-    again, before = (paths.theory_folder(folder, TASK, 0) for folder in (results, measured))
+    again, before = (theory_folder(study, TASK, 0, folder) for folder in (results, measured))
     for name in (*(f"{name}.csv" for name in MEASUREMENTS), "settings.json"):
         assert (again / name).read_bytes() == (before / name).read_bytes()
 
 
-def doctor(results: Path, name: str, column: str, value: float, rows: slice) -> None:
-    path = paths.theory_folder(results, TASK, 0) / f"{name}.csv"
+def doctor(study: Study, results: Path, name: str, column: str, value: float, rows: slice) -> None:
+    path = theory_folder(study, TASK, 0, results) / f"{name}.csv"
     frame = pd.read_csv(path, float_precision="round_trip")
     frame.loc[rows, column] = value
     frame.to_csv(path, index=False)
@@ -105,7 +105,7 @@ def doctor(results: Path, name: str, column: str, value: float, rows: slice) -> 
 def test_a_single_problem_that_disagrees_makes_the_claim_fail(
     study: Study, results: Path, column: str, value: float
 ) -> None:
-    doctor(results, "optimum", column, value, slice(5, 5))
+    doctor(study, results, "optimum", column, value, slice(5, 5))
     folder = write(study, results)
     optimum = table(folder, "optimum").set_index("critic")
     assert optimum["holds"].to_dict() == {"offline": 0, "online": 1, "quadratic": 1, "flat": 1}
@@ -126,23 +126,25 @@ def test_a_single_problem_that_disagrees_makes_the_claim_fail(
 def test_what_fails_is_shown_as_failing(
     study: Study, results: Path, name: str, column: str, value: float
 ) -> None:
-    last = len(table(paths.theory_folder(results, TASK, 0), name)) - 1
-    doctor(results, name, column, value, slice(last, last))
+    last = len(table(theory_folder(study, TASK, 0, results), name)) - 1
+    doctor(study, results, name, column, value, slice(last, last))
     folder = write(study, results)
     assert table(folder, name)["holds"].iloc[-1] == 0
     for suffix in ("md", "tex"):
         assert "FAILS" in (folder / f"{name}.{suffix}").read_text()
 
 
-def test_measurements_of_other_settings_are_refused(study: Study, results: Path) -> None:
+def test_measurements_of_other_settings_are_others(study: Study, results: Path) -> None:
+    other = changed(study, eta=0.5)
+    with pytest.raises(UserError, match="no record of measurements; run `fmq theory"):
+        write(other, results)
+    theory_folder(study, TASK, 0, results).rename(theory_folder(other, TASK, 0, results))
     with pytest.raises(UserError, match="other settings; run `fmq theory"):
-        write(changed(study, eta=0.5), results)
-    with pytest.raises(UserError, match="made with other settings"):
-        measure_theory(changed(study, eta=0.5), TASK, 0, results)
+        write(other, results)
 
 
 def test_measurements_of_other_data_are_refused(study: Study, results: Path) -> None:
-    path = paths.theory_folder(results, TASK, 0) / "settings.json"
+    path = theory_folder(study, TASK, 0, results) / "settings.json"
     record = json.loads(path.read_text())
     record["dataset"] = dict.fromkeys(record["dataset"], "0" * 64)
     path.write_text(json.dumps(record))
@@ -151,19 +153,19 @@ def test_measurements_of_other_data_are_refused(study: Study, results: Path) -> 
 
 
 def test_a_checkpoint_that_learned_from_other_data_is_refused(study: Study, results: Path) -> None:
-    path = paths.run_folder(results, TASK, 0, "distill-lsd") / "provenance.json"
+    path = run_folder(make_run(study, TASK, 0, "distill-lsd"), results) / "provenance.json"
     record = json.loads(path.read_text())
     record["dataset"] = dict.fromkeys(record["dataset"], "0" * 64)
     path.write_text(json.dumps(record))
-    with pytest.raises(UserError, match=r"distill-lsd/checkpoint.pt: learned from other data"):
+    with pytest.raises(UserError, match=r"distill-lsd-\w+/checkpoint\.pt: learned from other data"):
         measure_theory(study, TASK, 0, results)
 
 
 def test_a_missing_checkpoint_or_record_is_named(study: Study, results: Path) -> None:
-    (paths.run_folder(results, TASK, 0, "distill-psd") / "checkpoint.pt").unlink()
-    with pytest.raises(UserError, match=r"distill-psd/checkpoint\.pt: no such checkpoint"):
+    (run_folder(make_run(study, TASK, 0, "distill-psd"), results) / "checkpoint.pt").unlink()
+    with pytest.raises(UserError, match=r"distill-psd-\w+/checkpoint\.pt: no such checkpoint"):
         measure_theory(study, TASK, 0, results)
-    (paths.theory_folder(results, TASK, 0) / "settings.json").unlink()
+    (theory_folder(study, TASK, 0, results) / "settings.json").unlink()
     with pytest.raises(UserError, match="no record of measurements; run `fmq theory"):
         write(study, results)
 
@@ -177,7 +179,7 @@ def test_a_measurement_that_ends_early_leaves_no_record(
     monkeypatch.setitem(measure._MEASURES, "optimum", die)
     with pytest.raises(KeyboardInterrupt):
         measure_theory(study, TASK, 0, results)
-    assert not (paths.theory_folder(results, TASK, 0) / "settings.json").exists()
+    assert not (theory_folder(study, TASK, 0, results) / "settings.json").exists()
 
 
 def test_a_trust_region_of_no_size_is_refused(study: Study) -> None:
@@ -194,8 +196,8 @@ def test_an_unfinished_study_shows_what_is_there(study: Study, results: Path) ->
         rows = table(folder, name)
         assert set(rows["task"]) == {TASK}
         assert (rows["seeds"] == 1).all()
-    shutil.rmtree(paths.theory_folder(results, TASK, 0))
-    with pytest.raises(UserError, match="nothing is measured yet"):
+    shutil.rmtree(theory_folder(study, TASK, 0, results))
+    with pytest.raises(UserError, match="no measurements yet"):
         write(study.model_copy(update=more), results)
 
 
@@ -222,7 +224,7 @@ def test_means_and_deviations_are_over_seeds() -> None:
 def test_twelve_tasks_fit_into_a_figure(study: Study, measured: Path, tmp_path: Path) -> None:
     tasks = [TASK.replace("task4", f"task{number}") for number in range(12)]
     twelve = study.model_copy(update={"tasks": tasks})
-    folder = paths.theory_folder(measured, TASK, 0)
+    folder = theory_folder(study, TASK, 0, measured)
     for name in MEASURED:
         one = pd.read_csv(folder / f"{name}.csv").assign(seed=0)
         frame = pd.concat([one.assign(task=task) for task in tasks], ignore_index=True)
@@ -234,7 +236,8 @@ def test_twelve_tasks_fit_into_a_figure(study: Study, measured: Path, tmp_path: 
 
 
 def test_the_report_and_the_workflow_load_no_torch() -> None:
-    code = "import sys, fmq.workflow, fmq.analysis.theory; sys.exit('torch' in sys.modules)"
+    modules = "fmq.pipeline.rules, fmq.analysis.evidence.theory"
+    code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
-    code = "import sys, fmq.workflow; sys.exit('pandas' in sys.modules)"
+    code = "import sys, fmq.pipeline.rules; sys.exit('pandas' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

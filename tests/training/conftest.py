@@ -1,4 +1,4 @@
-"""The smoke study's runs, undisturbed and disturbed."""
+"""Runs of the smoke study, undisturbed and disturbed."""
 
 import os
 import signal
@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from helpers.sharing import made_once
 
-from fmq.configuration import load_study
+from fmq.config.reading import load_study
+from fmq.config.study import Study, find_dataset
 from fmq.data.generate import generate_dataset
-from fmq.paths import dataset_folder, run_folder
-from fmq.runs import Run, make_run
-from fmq.settings import Study, find_dataset
+from fmq.pipeline.paths import dataset_folder, run_folder
+from fmq.pipeline.runs import Run, make_run
 from fmq.training.offline import train_offline
 from fmq.training.online import finetune
 from fmq.training.workbench import Workbench
@@ -25,14 +25,17 @@ STAGES = ("pretrain-warmup", "distill-esd", "finetune-fmq", "finetune-mvp-no-new
 
 
 class Interruption(BaseException):
-    """As good as a kill: nothing of ours catches it, and only what is on disk survives."""
+    """An exception that acts like a kill: fmq does not catch it, and only the disk survives."""
 
 
 class Disturbance:
-    """Runs of the smoke study on one task, and what may happen to them."""
+    """Trains runs of a study on one task, and disturbs them."""
 
     dataset = DATASET
     interruption = Interruption
+
+    def __init__(self, study: Study) -> None:
+        self.study = study
 
     def run(self, study: Study, name: str, seed: int = 0) -> Run:
         return make_run(study, TASK, seed, name)
@@ -42,7 +45,8 @@ class Disturbance:
         (finetune if runs[0].stage == "finetune" else train_offline)(runs, results)
 
     def folder(self, results: Path, name: str, seed: int = 0) -> Path:
-        return run_folder(results, TASK, seed, name)
+        """Return the folder of a run of the study; other settings have another folder."""
+        return run_folder(self.run(self.study, name, seed), results)
 
     def outputs(self, results: Path, name: str, seed: int = 0) -> list[bytes]:
         files = ("checkpoint.pt", "evaluations.csv", "last_evaluation.csv", "last_evaluation.json")
@@ -55,7 +59,7 @@ class Disturbance:
         deed: Callable[[], object],
         method: str = "sample",
     ) -> None:
-        """Do `deed` behind the call number `calls` of a method of the workbench."""
+        """Call `deed` after call number `calls` of a method of the workbench."""
         original, count = getattr(Workbench, method), 0
 
         def counted(self: Workbench, *arguments: Any) -> Any:
@@ -76,13 +80,8 @@ class Disturbance:
 
 
 @pytest.fixture(scope="session")
-def disturbance() -> Disturbance:
-    return Disturbance()
-
-
-@pytest.fixture(scope="session")
 def smoke(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    """The smoke study with two seeds; progress is kept at every step, episodes end on the way."""
+    """The smoke study with two seeds, progress saved at every step, and short episodes."""
     overlay = tmp_path_factory.mktemp("settings") / "overlay.yaml"
     overlay.write_text(
         "checkpoint_seconds: 1.0e-9\ntask_defaults: {episode_limit: 23}\nseeds: [0, 1]\n"
@@ -91,11 +90,17 @@ def smoke(tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 
 @pytest.fixture(scope="session")
+def disturbance(smoke: Study) -> Disturbance:
+    return Disturbance(smoke)
+
+
+@pytest.fixture(scope="session")
 def undisturbed(
     smoke: Study, disturbance: Disturbance, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
     def make(results: Path) -> None:
-        generate_dataset(DATASET, find_dataset(smoke, DATASET), dataset_folder(results, DATASET), 1)
+        folder = dataset_folder(smoke, DATASET, results)
+        generate_dataset(DATASET, find_dataset(smoke, DATASET), folder, 1)
         for name in STAGES:
             disturbance.train(smoke, name, results)
 
@@ -103,10 +108,13 @@ def undisturbed(
 
 
 @pytest.fixture
-def results(undisturbed: Path, tmp_path: Path) -> Path:
+def results(disturbance: Disturbance, undisturbed: Path, tmp_path: Path) -> Path:
     """A results folder with the data and the runs that others start from."""
-    folder = tmp_path / "results"
-    for name in ("datasets", *(f"runs/{TASK}/seed0/{run}" for run in STAGES[:2])):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).symlink_to(undisturbed / name)
-    return folder
+    results = tmp_path / "results"
+    results.mkdir()
+    (results / "datasets").symlink_to(undisturbed / "datasets")
+    for name in STAGES[:2]:
+        folder = disturbance.folder(results, name)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.symlink_to(disturbance.folder(undisturbed, name))
+    return results

@@ -1,4 +1,4 @@
-"""A recorded update is the update: on a CPU with a recorder that runs it again."""
+"""A recorded update equals the eager one; on a CPU, the recorder runs the function again."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,15 +8,15 @@ import torch
 from helpers.learners import STEP, make_learner, objective, random_batch
 from torch import Tensor
 
-from fmq.errors import UserError
+from fmq.base.errors import UserError
 from fmq.training.capturing import WARM_UP, captured, cuda_graph
 from fmq.training.updater import Updater
 
 
 class Rerun:
-    """As a CUDA graph: recording changes nothing, and a replay overwrites the same results.
+    """A stand-in for a CUDA graph: recording changes nothing; replays overwrite the results.
 
-    Tensors that the function is given, it finds by their place in memory, as a graph does.
+    Like a graph, it reads the function's input tensors from their places in memory.
     """
 
     def __init__(self, state: Sequence[Tensor]) -> None:
@@ -54,7 +54,7 @@ def test_recorded_updates_are_the_eager_ones(loss: str, count: int) -> None:
     for recording in (False, True):
         learners = [make_learner(init=number, noise=number) for number in range(count)]
         updater = Updater(learners, objective(loss, learners[0]))
-        updater.looks_later = True  # as on a GPU: the weights are moved within the graph
+        updater.looks_later = True  # as on a GPU: the graph changes the weights
         rerun = Rerun([*updater.vectors[:3], *updater.vectors.moments])
         if recording:
             noise = [learner.generator for learner in learners]
@@ -62,7 +62,7 @@ def test_recorded_updates_are_the_eager_ones(loss: str, count: int) -> None:
         metrics = [
             updater.update(
                 [random_batch(10 * step + number) for number in range(count)],
-                STEP - 2000 + 500 * step,  # while the curriculum moves
+                STEP - 2000 + 500 * step,  # during the curriculum
                 measure=True,
             )
             for step in range(WARM_UP + 4)

@@ -1,4 +1,4 @@
-"""Checkpoints: whole, repeatable, and never executed."""
+"""Checkpoints are whole and repeatable, and loading one executes nothing."""
 
 import pickle
 import random
@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from fmq.errors import UserError
-from fmq.training.checkpoint import load_checkpoint, save_checkpoint
+from fmq.acting.checkpoint import load_checkpoint, save_checkpoint
+from fmq.base.errors import UserError
 
 CPU = torch.device("cpu")
 

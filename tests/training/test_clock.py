@@ -1,4 +1,4 @@
-"""The clock's shares are of the time that was not stopped, its rates those of each run."""
+"""The clock's shares leave out the time that was stopped; its rates are those of each run."""
 
 from fmq.training import clock as module
 from fmq.training.clock import Clock

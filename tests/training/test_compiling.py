@@ -1,4 +1,4 @@
-"""Compiled updates are the eager ones."""
+"""Compiled updates equal the eager ones."""
 
 from pathlib import Path
 from typing import Any
@@ -7,8 +7,9 @@ import pytest
 import torch
 from helpers.learners import STEP, STUDY, assert_near, make_learner, objective, random_batch
 
-from fmq.errors import UserError
-from fmq.settings import Study
+from fmq.base.errors import UserError
+from fmq.base.files import CACHE
+from fmq.config.study import Study
 from fmq.training import compiling
 from fmq.training.compiling import compiled
 from fmq.training.learner import Learner
@@ -26,7 +27,7 @@ def weights_after(learner: Learner, loss: str, updates: int, compile: bool = Fal
 
 
 def gradient_of(learner: Learner, loss: str, compile: bool = False) -> torch.Tensor:
-    """That of a first update, up to a factor: the average that Adam starts."""
+    """Return the first gradient, up to a factor, as the start of Adam's average."""
     weights_after(learner, loss, 1, compile)
     return learner.vectors.moments.average
 
@@ -39,14 +40,14 @@ def test_a_compiled_update_is_the_eager_one(loss: str) -> None:
 
 
 def wide(selection: str) -> Study:
-    """Networks that take other products, those of oneDNN."""
+    """Return a study with networks wide enough to use oneDNN's matrix products."""
     networks = STUDY.networks.model_copy(update={"hidden_width": 256})
     training = STUDY.training.model_copy(update={"selection": selection})
     return STUDY.model_copy(update={"networks": networks, "training": training})
 
 
-# A chunk that is chosen in bfloat16 is rounded to 2^-9 at every layer, wherever a CPU without such
-# products and a compiler do that; what the critics learn from it moves by about as much.
+# Choosing a chunk in bfloat16 rounds to 2^-9 at every layer, but a compiler and a CPU without
+# bfloat16 products round at different places; the critics' gradient differs by about as much.
 @pytest.mark.parametrize(("selection", "share"), [("float32", 1e-5), ("bfloat16", 2**-9)])
 @SLOW
 def test_wide_networks_and_rounded_selection_are_compiled_too(selection: str, share: float) -> None:
@@ -57,7 +58,7 @@ def test_wide_networks_and_rounded_selection_are_compiled_too(selection: str, sh
 
 @SLOW
 def test_a_thousand_compiled_updates_end_where_eager_ones_do() -> None:
-    """Rounding differs, and grows with the updates as docs/performance.md says."""
+    """Rounding differs, and the difference grows with the updates; see docs/performance.md."""
     start = make_learner().vectors.weights.clone()
     eager = weights_after(make_learner(), "flow_map", 1000)
     found = weights_after(make_learner(), "flow_map", 1000, compile=True)
@@ -109,10 +110,10 @@ def test_programs_of_other_threads_shapes_and_functions_have_other_names() -> No
 def test_where_nothing_can_be_kept_a_process_has_a_folder_of_its_own(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv(compiling.CACHE, "/proc/no-such-folder")
+    monkeypatch.setenv(CACHE, "/proc/no-such-folder")
     folder = compiling._folder.__wrapped__()
     assert folder.is_dir()
-    assert compiling.CACHE in capsys.readouterr().err
+    assert CACHE in capsys.readouterr().err
     folder.rmdir()
 
 

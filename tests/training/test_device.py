@@ -1,4 +1,4 @@
-"""Places on shared GPUs: one process each, spread over the cards, freed by whatever end."""
+"""Places on shared GPUs: one process each, spread over the cards, freed however it ends."""
 
 import select
 import subprocess
@@ -9,13 +9,13 @@ import pytest
 import torch
 from helpers.learners import STUDY
 
-from fmq.training import device
-from fmq.training.device import claim_place
+from fmq.acting import device
+from fmq.acting.device import claim_place
 
 HOLD = """
 import sys
 from pathlib import Path
-from fmq.training.device import claim_place
+from fmq.acting.device import claim_place
 number, lock = claim_place(Path(sys.argv[1]), ["a", "b"], int(sys.argv[2]))
 print(number, flush=True)
 sys.stdin.read()

@@ -1,4 +1,4 @@
-"""An update that goes wrong changes nothing, looked at at once or later, as on a GPU."""
+"""A diverged update changes nothing, whether it is checked at once or later, as on a GPU."""
 
 import math
 
@@ -15,7 +15,7 @@ from fmq.training.updater import Updater
 
 
 def make_updater(learner: Learner, loss: str, later: bool = True) -> Updater:
-    """With `later`, as on a GPU."""
+    """Return an updater that with `later` checks updates late, as on a GPU."""
     updater = Updater([learner], objective(loss, learner))
     updater.looks_later = later
     return updater
@@ -52,7 +52,7 @@ def test_what_went_wrong_changes_nothing_and_is_told_by_the_next_update() -> Non
         updater.update([random_batch(2)], STEP + 2)
     assert told.value.step == STEP + 1
     assert told.value.batch.rewards.isinf().all()
-    updater.update([random_batch(3)], STEP + 3)  # it is told once
+    updater.update([random_batch(3)], STEP + 3)  # the divergence is raised only once
     updater.settle()
     assert changeable(learner).isfinite().all()
     assert not torch.equal(changeable(learner), before)

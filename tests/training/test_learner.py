@@ -17,12 +17,11 @@ from helpers.learners import (
 )
 from torch import Tensor, nn
 
-from fmq.policy import Sampler, make_sampler
+from fmq.acting.checkpoint import load_checkpoint, save_checkpoint
+from fmq.acting.policy import Sampler, make_sampler
 from fmq.training.actor_losses import ACTOR_LOSSES
 from fmq.training.adam import adam_step, no_moments
-from fmq.training.checkpoint import load_checkpoint, save_checkpoint
 from fmq.training.learner import Learner
-from fmq.training.objective import Objective
 from fmq.training.updater import Updater
 from fmq.training.vectors import flatten
 
@@ -96,7 +95,7 @@ def test_fmq_side_losses_are_weighted() -> None:
 
 
 def test_the_frozen_networks_are_not_trained() -> None:
-    """The offline policy stays; the target only follows the critic's moving average."""
+    """The offline policy stays; the target only follows the critics' moving average."""
     learner = make_learner()
     offline, target = weights(learner.offline_actor), weights(learner.target)
     train(learner, "fmq", 1)
@@ -150,7 +149,8 @@ def test_the_bellman_target_asks_the_target_critics_about_the_sampled_chunk() ->
     learner, batch, chunk = make_learner(), random_batch(), torch.full((BATCH, 6), 0.5)
     nn.init.constant_(learner.target.critics[1].layers[-1].bias, -50.0)
     for how, expected in (("min", torch.amin), ("mean", torch.mean)):
-        aim = Objective(ACTOR_LOSSES["fmq"], Sampler(1, lambda *arguments: chunk), how)
+        sampler = Sampler(1, lambda *arguments: chunk)
+        aim = objective("fmq", learner, sampler=sampler, critic_target=how)
         values = expected(learner.target(batch.next_observations, chunk), 0)
         target = learner.bellman_target(learner.networks(), batch, chunk.unsqueeze(1), aim)
         torch.testing.assert_close(target, batch.rewards + 0.9**3 * batch.masks * values)
@@ -167,14 +167,14 @@ def test_observations_are_normalised_before_the_networks() -> None:
         seen.append(obs)
         return batch.actions
 
-    aim = Objective(ACTOR_LOSSES["diagonal"], Sampler(1, choose), "min")
+    aim = objective("diagonal", learner, sampler=Sampler(1, choose))
     Updater([learner], aim).update([batch], STEP)
     torch.testing.assert_close(seen[0], (batch.next_observations - 2) / 3)
 
 
 @pytest.mark.parametrize("loss", ["diagonal", "flow_map"])
 def test_losses_fall_on_a_fixed_batch(loss: str) -> None:
-    """One action for all: the velocity towards it is a function of a_t, so nothing stays over."""
+    """With one action for all, the velocity is a function of a_t, so the loss can reach 0."""
     training = STUDY.training.model_copy(update={"learning_rate": 0.01})
     learner = make_learner(STUDY.model_copy(update={"training": training}))
     batch = random_batch()._replace(actions=torch.full((BATCH, HORIZON * ACTION), 0.5))
@@ -217,14 +217,14 @@ def test_adam_is_torchs() -> None:
 
 
 def proposals(selection: str, updates: int) -> Tensor:
-    """The chunks that the critic target proposes after some updates in float32."""
+    """Return the chunks that the critic target proposes after some updates in float32."""
     learner = make_learner()
     train(learner, updates=updates)
     training = STUDY.training.model_copy(update={"selection": selection})
     rounding = make_learner(STUDY.model_copy(update={"training": training}))
     rounding.load_state(learner.state())
     rounding.refresh_pickers()
-    noises, choose = make_sampler("one_step", STUDY.sampling, "min")
+    noises, choose = make_sampler("one_step", "min")
     noise = torch.randn(BATCH, noises, HORIZON * ACTION, generator=learner.generator)
     with torch.no_grad():
         return choose(*rounding.pickers, random_batch().observations, noise)
@@ -242,6 +242,6 @@ def test_rounded_selection_leaves_what_is_learned_in_float32() -> None:
     rounding, exact = make_learner(STUDY.model_copy(update={"training": training})), make_learner()
     train(rounding, updates=1)
     train(exact, updates=1)
-    # Only the critic's target differs, and that by its choice of the next chunk alone.
+    # Only the critic target differs, and only by its choice of the next chunk.
     assert torch.equal(weights(rounding.actor), weights(exact.actor))
     torch.testing.assert_close(weights(rounding.critic), weights(exact.critic), rtol=0, atol=5e-3)

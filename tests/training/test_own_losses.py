@@ -1,4 +1,4 @@
-"""Losses in files: each fault is one line before training, and a good one trains like fmq's."""
+"""Losses in files: a fault is one line before training; a good loss trains like a built-in one."""
 
 import json
 from pathlib import Path
@@ -7,20 +7,21 @@ import pytest
 import torch
 from helpers.learners import STUDY, make_learner, random_batch
 
-from fmq.configuration import study_from_dict
+from fmq.acting.inference import write_inference
+from fmq.acting.policy import sampler_of
+from fmq.base.errors import UserError
+from fmq.config.own_methods import execute
+from fmq.config.reading import study_from_dict
+from fmq.config.study import Study, find_dataset
 from fmq.data.generate import generate_dataset
-from fmq.errors import UserError
 from fmq.export.exporting import export_run
-from fmq.inference import write_inference
-from fmq.own_methods import execute
-from fmq.paths import dataset_folder, run_folder, seed_folder
-from fmq.policy import Policy, sampler_of
-from fmq.runs import Run, make_run
-from fmq.settings import Study, find_dataset
-from fmq.training.objective import Objective
+from fmq.export.loading import load_exported
+from fmq.pipeline.paths import costs_file, dataset_folder, run_folder
+from fmq.pipeline.runs import Run, make_run
 from fmq.training.offline import train_offline
 from fmq.training.online import finetune
-from fmq.training.own_losses import find_actor_loss, try_once
+from fmq.training.own_losses import try_once
+from fmq.training.run_objective import objective_of
 from fmq.training.updater import Updater
 
 DATASET = "pointmaze-medium-navigate-v0"
@@ -28,8 +29,8 @@ TASK = "pointmaze-medium-navigate-singletask-task4-v0"
 TEXT = """
 import torch
 
-from fmq import flow
-from fmq.policy import Sampler
+from fmq.method import flow
+from fmq.acting.policy import Sampler
 from fmq.training.actor_losses import ActorLoss
 
 
@@ -55,7 +56,7 @@ CHUNKS = "flow.euler(velocity, observations, noise.mean(1), steps=2)"
 
 
 def with_own(study: Study, folder: Path, *change: str, text: str = TEXT) -> Study:
-    """`study` with a method in a file, whose text is changed from one thing to another."""
+    """Return `study` with a method in a file, in whose text `old` is replaced by `new`."""
     if change:
         assert change[0] in text
         text = text.replace(*change)
@@ -71,19 +72,21 @@ def run_of(study: Study) -> Run:
 
 
 def attempt(study: Study) -> None:
-    """What a run does before it begins."""
+    """Do what a run does with its method before it trains."""
     run, learner = run_of(study), make_learner(study)
-    sampler = sampler_of(study, run.sampler, run.critic_target)
-    objective = Objective(find_actor_loss(run), sampler, run.critic_target)
     assert run.code is not None
-    try_once(run.code, learner, random_batch(), objective)
+    try_once(run.code, learner, random_batch(), objective_of(run, sampler_of(run, run.sampler)))
 
 
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
         ("import torch", "import tarch", "line 2: ModuleNotFoundError: No module named 'tarch'"),
-        ("actor_loss = ActorLoss(noises=1, times=1, loss=loss)", "actor_loss = loss", "type func"),
+        (
+            "actor_loss = ActorLoss(noises=1, times=1, loss=loss)",
+            "actor_loss = loss",
+            "or a function",
+        ),
         ("noises=1", "noises=1.0", "actor_loss.noises has to be an integer, 0 or more, got 1.0"),
         ("times=1", "times=-1", "actor_loss.times has to be an integer, 0 or more, got -1"),
         ("noise[0]", "noise[1]", "with size 1; actor_loss asks for noises=1, times=1"),
@@ -98,11 +101,11 @@ def attempt(study: Study) -> None:
         (
             RETURN,
             "return matching - inputs.critic(batch.observations, batch.actions).mean(), {}",
-            "would move the critics, not the policy alone; take their gradient in the chunk",
+            "would train the critics too; take their gradient with respect to the chunk",
         ),
         (RETURN, "return matching @ noise, {}", "line 14: RuntimeError: "),
         ("noises=3", "noises=None", "sampler.noises has to be an integer, 0 or more, got None"),
-        ("sampler = Sampler(noises=3, choose=choose)", "sampler = 3", "sampler is of the type int"),
+        ("sampler = Sampler(noises=3, choose=choose)", "sampler = 3", "sampler is of type int"),
         (CHUNKS, "noise", "the sampler returns (16, 3, 6) for noise of (16, 3, 6); it has to be"),
         (CHUNKS, "noise[:, 3]", "line 21: IndexError: "),
         (CHUNKS, "torch.rand_like(noise[:, 0])", "draws random numbers itself"),
@@ -126,11 +129,11 @@ def test_a_fault_is_one_line_before_training(tmp_path: Path, old: str, new: str,
 def test_the_attempt_changes_nothing(tmp_path: Path) -> None:
     study = with_own(STUDY, tmp_path)
     run, learner = run_of(study), make_learner(study)
-    sampler = sampler_of(study, run.sampler, run.critic_target)
+    objective = objective_of(run, sampler_of(run, run.sampler))
     noise, weights = learner.generator.get_state(), learner.vectors.weights.clone()
     everywhere = torch.get_rng_state()
     assert run.code is not None
-    try_once(run.code, learner, random_batch(), Objective(find_actor_loss(run), sampler, "mean"))
+    try_once(run.code, learner, random_batch(), objective)
     assert torch.equal(learner.generator.get_state(), noise)
     assert torch.equal(learner.vectors.weights, weights)
     assert torch.equal(torch.get_rng_state(), everywhere)
@@ -141,8 +144,7 @@ def test_what_torch_cannot_compile_is_one_line(tmp_path: Path) -> None:
     study = with_own(STUDY, tmp_path, *change)
     attempt(study)
     run, learner = run_of(study), make_learner(study)
-    sampler = sampler_of(study, run.sampler, run.critic_target)
-    objective = Objective(find_actor_loss(run), sampler, run.critic_target)
+    objective = objective_of(run, sampler_of(run, run.sampler))
     with pytest.raises(UserError, match=r"training\.compile: .* set training\.compile to never"):
         Updater([learner], objective, compile=True).update([random_batch()], 1)
 
@@ -154,9 +156,10 @@ def study(smoke: Study, tmp_path_factory: pytest.TempPathFactory) -> Study:
 
 @pytest.fixture(scope="module")
 def results(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The method's run, and what comes before it."""
+    """A results folder with the method's run and the runs before it."""
     results = tmp_path_factory.mktemp("results")
-    generate_dataset(DATASET, find_dataset(study, DATASET), dataset_folder(results, DATASET), 1)
+    folder = dataset_folder(study, DATASET, results)
+    generate_dataset(DATASET, find_dataset(study, DATASET), folder, 1)
     train_offline([make_run(study, TASK, 0, "pretrain-full")], results)
     finish(study, results)
     return results
@@ -166,8 +169,8 @@ def finish(study: Study, results: Path) -> None:
     finetune([run_of(study)], results)
 
 
-def outputs(results: Path) -> list[bytes]:
-    folder = run_folder(results, TASK, 0, "finetune-mine")
+def outputs(study: Study, results: Path) -> list[bytes]:
+    folder = run_folder(run_of(study), results)
     names = (
         "checkpoint.pt",
         "evaluations.csv",
@@ -178,29 +181,30 @@ def outputs(results: Path) -> list[bytes]:
     return [(folder / name).read_bytes() for name in names]
 
 
-def again(results: Path, folder: Path) -> Path:
-    """A results folder with what the method's run starts from."""
-    for name in ("datasets", f"runs/{TASK}/seed0/pretrain-full"):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).symlink_to(results / name)
+def again(study: Study, results: Path, folder: Path) -> Path:
+    """A results folder with the runs that the method's run starts from."""
+    (folder / "datasets").symlink_to(results / "datasets")
+    start = make_run(study, TASK, 0, "pretrain-full")
+    run_folder(start, folder).parent.mkdir(parents=True)
+    run_folder(start, folder).symlink_to(run_folder(start, results))
     return folder
 
 
 def test_two_runs_are_identical_to_the_byte(study: Study, results: Path, tmp_path: Path) -> None:
-    finish(study, again(results, tmp_path))
-    assert outputs(tmp_path) == outputs(results)
+    finish(study, again(study, results, tmp_path))
+    assert outputs(study, tmp_path) == outputs(study, results)
 
 
 def test_an_interrupted_run_goes_on_to_the_byte(
     study: Study, results: Path, tmp_path: Path, disturbance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    again(results, tmp_path)
+    again(study, results, tmp_path)
     with monkeypatch.context() as patch:
         disturbance.at_call(patch, 7, disturbance.die)
         with pytest.raises(disturbance.interruption):
             finetune([run_of(study)], tmp_path)
     finish(study, tmp_path)
-    assert outputs(tmp_path) == outputs(results)
+    assert outputs(study, tmp_path) == outputs(study, results)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(
@@ -208,7 +212,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(
 ) -> None:
     study = with_own(smoke, tmp_path, RETURN, "return matching / 0, {}")
     with pytest.raises(UserError, match=r"finetune-mine .*actor loss is inf at gradient step"):
-        finetune([run_of(study)], again(results, tmp_path))
+        finetune([run_of(study)], again(study, results, tmp_path))
 
 
 def test_it_is_exported_without_being_executed(study: Study, results: Path, tmp_path: Path) -> None:
@@ -220,16 +224,16 @@ def test_it_is_exported_without_being_executed(study: Study, results: Path, tmp_
     assert card["made_by"]["run"]["method"]["sha256"] == run.code.sha256
     assert (folder / "method.py").read_text() == TEXT
     with pytest.raises(UserError, match=r"sampler 'mine' of method\.py, which is not executed"):
-        Policy.load(folder)
+        load_exported(folder)
     size = card["observation_size"]
-    assert Policy.load(folder, "euler").act(torch.zeros(2, size).numpy()).shape[0] == 2
+    assert load_exported(folder, "euler").act(torch.zeros(2, size).numpy()).shape[0] == 2
     sampler = execute("mine", run.code).sampler
-    chunks = [Policy.load(folder, sampler).act(torch.zeros(2, size).numpy()) for _ in range(2)]
+    chunks = [load_exported(folder, sampler).act(torch.zeros(2, size).numpy()) for _ in range(2)]
     assert (chunks[0] == chunks[1]).all()
 
 
 def test_what_its_sampler_costs_is_counted(study: Study, results: Path) -> None:
-    write_inference(study, TASK, 0, results)
-    header, row = (seed_folder(results, TASK, 0) / "inference.csv").read_text().splitlines()
+    write_inference(study, TASK, results)
+    header, row = costs_file(study, TASK, results).read_text().splitlines()
     found = dict(zip(header.split(","), row.split(","), strict=True))
     assert (found["sampler"], found["evaluations"], found["formula"]) == ("mine", "2", "2")

@@ -1,4 +1,4 @@
-"""Runs with evaluations in several processes: the same bytes, and the same end at a signal."""
+"""Runs with evaluations in several processes: the same bytes, and the same reaction to a signal."""
 
 import os
 import signal
@@ -11,16 +11,14 @@ from typing import Any
 import pytest
 from helpers.processes import all_end, children
 
+from fmq.acting.evaluation import evaluate_checkpoints
+from fmq.config.study import Study
 from fmq.envs import processes
-from fmq.evaluation import evaluate_checkpoints
-from fmq.paths import settings_file
-from fmq.runs import evaluation_file
-from fmq.settings import Study
-from fmq.workflow import study_hash
+from fmq.pipeline.paths import evaluation_file, settings_file, study_identity
 
 
 def spread(study: Study, **changes: Any) -> Study:
-    """The study with two processes for an evaluation's simulators."""
+    """The study with two processes for the simulators of an evaluation."""
     evaluation = study.evaluation.model_copy(update={"processes": 2, **changes})
     return study.model_copy(update={"evaluation": evaluation})
 
@@ -53,15 +51,16 @@ def test_runs_and_evaluations_have_the_same_bytes_and_start_their_processes_once
     assert one.with_suffix(".json").read_bytes() == other.with_suffix(".json").read_bytes()
 
 
-def test_the_number_of_processes_makes_nothing_again(smoke: Study) -> None:
-    assert study_hash(spread(smoke)) == study_hash(smoke)
-    assert study_hash(spread(smoke, episodes=3)) != study_hash(smoke)
+def test_the_number_of_processes_makes_nothing_again(smoke: Study, tmp_path: Path) -> None:
+    one = study_identity(smoke, tmp_path)
+    assert study_identity(spread(smoke), tmp_path) == one
+    assert study_identity(spread(smoke, episodes=3), tmp_path) != one
 
 
 def test_a_signal_to_all_processes_of_an_evaluation_stops_the_command_as_ever(
     smoke: Study, results: Path
 ) -> None:
-    """As clusters send it."""
+    """Clusters send the signal to all processes."""
     endless = spread(smoke, episodes=100_000)
     settings_file(results).write_text(endless.model_dump_json())
     command = ["pretrain", smoke.tasks[1], "--seed", "0", "--budget", "full"]

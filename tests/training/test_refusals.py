@@ -1,4 +1,4 @@
-"""What stops a run: another writer, other data, divergence, no room; one line, nothing lost."""
+"""Reasons to stop a run: a second writer, other data, divergence, a full disk; nothing is lost."""
 
 import contextlib
 import json
@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 import torch
 
+from fmq.acting.checkpoint import load_checkpoint, save_checkpoint
+from fmq.base.errors import UserError
+from fmq.config.study import Study, find_dataset
 from fmq.data.generate import generate_dataset
+from fmq.data.manifest import read_manifest, write_manifest
 from fmq.envs.environment import Transition
 from fmq.envs.ogbench import OGBenchEnvironment
-from fmq.errors import UserError
-from fmq.paths import dataset_folder, settings_file
-from fmq.runs import settings_hash
-from fmq.settings import Study, find_dataset
-from fmq.training.checkpoint import load_checkpoint, save_checkpoint
+from fmq.pipeline.paths import dataset_folder, settings_file
 from fmq.training.lockstep import Lockstep
 from fmq.training.scratch import open_scratch
 
@@ -28,23 +28,20 @@ NAME = "finetune-fmq"
 
 
 def refusal(disturbance, study: Study, results: Path, name: str = NAME) -> str:
-    """The line with which a run is refused."""
+    """Return the line with which a run is refused."""
     with pytest.raises(UserError) as error:
         disturbance.train(study, name, results)
     assert "\n" not in str(error.value)
     return str(error.value)
 
 
-@pytest.mark.parametrize("eta", [1.0, 0.5])
 def test_a_second_writer_is_refused_with_the_owner_named(
-    disturbance, smoke: Study, results: Path, eta: float
+    disturbance, smoke: Study, results: Path
 ) -> None:
-    """With other settings too: both would write the same files."""
-    other = smoke.model_copy(update={"fmq": smoke.fmq.model_copy(update={"eta": eta})})
-    with open_scratch([disturbance.run(other, NAME)], results):
+    with open_scratch([disturbance.run(smoke, NAME)], results):
         told = refusal(disturbance, smoke, results)
     assert f"process {os.getpid()} on " in told
-    assert "works on this run" in told
+    assert "is working on this run" in told
 
 
 def test_the_lock_of_a_dead_process_is_taken_over(disturbance, smoke: Study, results: Path) -> None:
@@ -69,10 +66,16 @@ def test_what_killed_writers_left_is_swept_away(disturbance, smoke: Study, resul
         assert not left.exists()
 
 
-def other_data(study: Study, results: Path, dataset: str) -> None:
+def other_data(study: Study, results: Path, dataset: str, keep_settings: bool = True) -> None:
+    """Replace a data set's file by other bytes, as another version of a simulator makes them."""
     (results / "datasets").unlink()
     settings = find_dataset(study, dataset).model_copy(update={"seed": 9})
-    generate_dataset(dataset, settings, dataset_folder(results, dataset), 1)
+    folder = dataset_folder(study, dataset, results)
+    generate_dataset(dataset, settings, folder, 1)
+    if not keep_settings:
+        return
+    manifest = read_manifest(folder)
+    write_manifest(folder, manifest | {"settings": find_dataset(study, dataset).model_dump()})
 
 
 def test_a_run_does_not_go_on_with_other_data(disturbance, smoke: Study, results: Path) -> None:
@@ -92,42 +95,46 @@ def test_a_run_does_not_start_from_one_on_other_data(
 ) -> None:
     other_data(smoke, results, disturbance.dataset)
     told = refusal(disturbance, smoke, results)
-    assert "distill-esd/checkpoint.pt: learned from other data" in told
+    assert f"{disturbance.folder(results, 'distill-esd')}/checkpoint.pt: learned from" in told
+
+
+def test_a_folder_with_the_name_of_another_data_set_is_refused(
+    disturbance, smoke: Study, results: Path
+) -> None:
+    other_data(smoke, results, disturbance.dataset, keep_settings=False)
+    told = refusal(disturbance, smoke, results)
+    assert str(dataset_folder(smoke, disturbance.dataset, results)) in told
+    assert "holds another data set" in told
 
 
 def test_a_checkpoint_without_a_part_is_told_with_its_file(
     disturbance, smoke: Study, results: Path
 ) -> None:
     run = disturbance.run(smoke, "distill-esd")
-    digest = settings_hash(run.settings())
     path = disturbance.folder(results, "distill-esd")
-    content = load_checkpoint(path / "checkpoint.pt", digest, torch.device("cpu"))
+    content = load_checkpoint(path / "checkpoint.pt", run.digest, torch.device("cpu"))
     provenance = (path / "provenance.json").read_text()
     path.unlink()
     del content["target"]
-    save_checkpoint(path / "checkpoint.pt", digest, content)
+    save_checkpoint(path / "checkpoint.pt", run.digest, content)
     (path / "provenance.json").write_text(provenance)
-    assert "distill-esd/checkpoint.pt: does not fit the run" in refusal(disturbance, smoke, results)
+    told = refusal(disturbance, smoke, results)
+    assert f"{path}/checkpoint.pt: does not fit the run" in told
 
 
-def test_a_finished_run_leaves_nothing_of_an_earlier_one(
-    disturbance, smoke: Study, results: Path
+def test_a_run_of_other_settings_goes_on_beside_an_unfinished_one(
+    disturbance, smoke: Study, undisturbed: Path, results: Path
 ) -> None:
-    """Killed while it writes its outputs, it has not yet any that belong to other settings."""
-    disturbance.train(smoke, NAME, results)
-    folder = disturbance.folder(results, NAME)
     other = smoke.model_copy(update={"fmq": smoke.fmq.model_copy(update={"eta": 0.5})})
-    with pytest.MonkeyPatch.context() as patch:
-
-        def interrupted(*arguments: object) -> None:
-            raise disturbance.interruption
-
-        patch.setattr("fmq.training.session.write_json", interrupted)
-        with pytest.raises(disturbance.interruption):
-            disturbance.train(other, NAME, results)
-    assert not (folder / "evaluations.csv").exists()
-    assert not (folder / "last_evaluation.csv").exists()
-    assert not (folder / "checkpoint.pt").exists()
+    for study in (smoke, other):
+        with pytest.MonkeyPatch.context() as patch:
+            disturbance.at_call(patch, 5, disturbance.die)
+            with pytest.raises(disturbance.interruption):
+                disturbance.train(study, NAME, results)
+    assert len(list((results / "scratch").rglob("progress.pt"))) == 2
+    with open_scratch([disturbance.run(other, NAME)], results):
+        disturbance.train(smoke, NAME, results)
+    assert disturbance.outputs(results, NAME) == disturbance.outputs(undisturbed, NAME)
 
 
 def test_divergence_is_named_and_the_last_good_progress_stays(
@@ -153,7 +160,7 @@ def test_divergence_is_named_and_the_last_good_progress_stays(
 def test_values_beyond_what_rewards_allow_stop_the_run(
     disturbance, smoke: Study, results: Path
 ) -> None:
-    """At the next update, not only where metrics are written."""
+    """The run stops at the next update, not only where metrics are written."""
     update, seen = Lockstep.update, []
 
     def inflated(self: Lockstep, step: int, measure: bool) -> list[dict[str, float]]:
@@ -209,7 +216,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def fill(disk: Path) -> Path:
-    """A file that takes all the room there is."""
+    """Write a file that takes up the whole disk."""
     filler = disk / "filler"
     with contextlib.suppress(OSError), filler.open("wb", buffering=0) as file:
         while True:
@@ -225,7 +232,7 @@ def test_a_full_disk_keeps_the_last_progress_and_the_run_goes_on_when_there_is_r
         disturbance.at_call(patch, 6, lambda: fill(small_disk))
         assert "progress cannot be kept: No space left" in refusal(disturbance, smoke, results)
     (progress,) = small_disk.rglob("progress.pt")
-    digest = settings_hash(disturbance.run(smoke, NAME).settings())
+    digest = disturbance.run(smoke, NAME).digest
     assert load_checkpoint(progress, digest, torch.device("cpu"))["runs"][0]["step"] > 0
     assert [file.name for file in small_disk.rglob(".*")] == []
     (small_disk / "filler").unlink()
@@ -261,7 +268,7 @@ def test_outputs_that_find_no_room_are_one_line_and_cost_no_work(
 def test_a_folder_that_cannot_be_written_is_named_at_once(
     disturbance, smoke: Study, results: Path
 ) -> None:
-    (results / "scratch").symlink_to("/proc")  # which not even root can write to
+    (results / "scratch").symlink_to("/proc")  # not even root can write there
     told = refusal(disturbance, smoke, results)
     assert "scratch/" in told
     assert ": cannot be written" in told

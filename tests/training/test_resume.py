@@ -1,4 +1,4 @@
-"""Interrupted runs: they end as if nothing had happened."""
+"""Interrupted runs end as if nothing had happened."""
 
 import signal
 import subprocess
@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from fmq.errors import Preempted, UserError
-from fmq.evaluation import Evaluator
-from fmq.paths import settings_file
-from fmq.settings import Study
+from fmq.acting.evaluation import Evaluator
+from fmq.base.errors import Preempted, UserError
+from fmq.config.study import Study
+from fmq.pipeline.paths import settings_file
 from fmq.training.scratch import Scratch
 from fmq.training.transition_log import TransitionLog
 from fmq.training.workbench import Workbench
@@ -21,7 +21,7 @@ STAGES = ("pretrain-warmup", "distill-esd", "finetune-fmq", "finetune-mvp-no-new
 
 
 def clear(disturbance, results: Path, name: str) -> Path:
-    """The folder of a run that has not been made yet."""
+    """Return the folder of a run that has not been made yet."""
     target = disturbance.folder(results, name)
     if target.is_symlink():
         target.unlink()
@@ -49,7 +49,7 @@ def test_a_killed_run_ends_as_if_it_had_never_stopped(
 def test_a_run_that_is_killed_after_an_evaluation_resumes(
     disturbance, smoke: Study, undisturbed: Path, results: Path, name: str
 ) -> None:
-    """Progress is kept before it, however seldom it is kept otherwise."""
+    """Progress is saved before an evaluation, however seldom it is saved otherwise."""
     seldom = smoke.model_copy(update={"checkpoint_seconds": 1e6})
     clear(disturbance, results, name)
     with pytest.MonkeyPatch.context() as patch:
@@ -84,7 +84,7 @@ def test_a_run_that_is_killed_while_it_writes_its_outputs_makes_no_update_again(
 def test_a_run_that_is_killed_while_its_progress_is_deleted_needs_no_hand(
     disturbance, smoke: Study, undisturbed: Path, results: Path
 ) -> None:
-    """Whatever is deleted first must not leave progress that cannot be gone on from."""
+    """Whatever is deleted first must not leave progress that cannot be resumed."""
     with pytest.MonkeyPatch.context() as patch:
 
         def interrupted(*arguments: object, **options: object) -> None:
@@ -157,12 +157,12 @@ def test_sigterm_while_a_checkpoint_is_read_is_no_damage_to_it(
 
 
 @pytest.mark.parametrize(
-    "place", ["fmq.training.shared.load_transitions", "fmq.evaluation.Evaluator.episodes"]
+    "place", ["fmq.training.shared.load_transitions", "fmq.acting.evaluation.Evaluator.episodes"]
 )
 def test_sigterm_is_told_from_what_an_import_makes_of_it(
     disturbance, smoke: Study, results: Path, place: str
 ) -> None:
-    """The import of an extension ends in an ImportError, whatever was raised in it."""
+    """Importing an extension ends in an ImportError, whatever was raised during the import."""
 
     def imported(*arguments: object) -> None:
         try:
@@ -210,14 +210,14 @@ def test_a_stopped_command_has_an_exit_code_of_its_own(smoke: Study, results: Pa
 def test_another_kind_of_device_does_not_go_on_with_a_run(
     disturbance, smoke: Study, results: Path
 ) -> None:
-    """Generators of a CPU and of a GPU have other states."""
+    """Random generators on a CPU and on a GPU have different states."""
     state = Workbench.state
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Workbench, "state", lambda self: state(self) | {"device": "cuda"})
         disturbance.at_call(patch, 5, disturbance.die)
         with pytest.raises(disturbance.interruption):
             disturbance.train(smoke, "finetune-fmq", results)
-    with pytest.raises(UserError, match=r"began on cuda and cannot go on on cpu.* set device"):
+    with pytest.raises(UserError, match=r"started on cuda and cannot continue on cpu.* set device"):
         disturbance.train(smoke, "finetune-fmq", results)
 
 
@@ -254,5 +254,5 @@ def test_a_log_that_is_too_short_is_not_filled_up(tmp_path: Path) -> None:
 
 def test_damaged_progress_names_the_remedy(tmp_path: Path) -> None:
     (tmp_path / "progress.pt").write_bytes(b"damaged")
-    with pytest.raises(UserError, match=f"not a checkpoint.*delete {tmp_path} to begin the run"):
+    with pytest.raises(UserError, match=f"not a checkpoint.*delete {tmp_path} to start the run"):
         Scratch(tmp_path, "hash", 1.0).load(torch.device("cpu"))

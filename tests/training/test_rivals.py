@@ -1,4 +1,4 @@
-"""QC-FQL, BFN and BFN-n: what their losses and backups are, against the definitions."""
+"""QC-FQL, BFN and BFN-n: their losses and backups agree with the definitions."""
 
 import pytest
 import torch
@@ -6,29 +6,30 @@ from helpers.learners import (
     ACTION,
     BATCH,
     HORIZON,
-    NORMALIZER,
     STEP,
     STUDY,
-    TASK,
     make_learner,
+    objective,
     random_batch,
 )
 from torch import Tensor
 
-from fmq.configuration import study_from_dict
-from fmq.flow import diagonal_loss, euler
-from fmq.policy import make_sampler
-from fmq.runs import make_run
+from fmq.acting.policy import make_sampler
+from fmq.config.reading import study_from_dict
+from fmq.method.flow import diagonal_loss, euler
+from fmq.pipeline.runs import make_run
 from fmq.training.actor_losses import ACTOR_LOSSES, ActorInputs, ActorLoss
 from fmq.training.learner import Learner
-from fmq.training.objective import Objective
 from fmq.training.updater import Updater
 
 NAME = "pointmaze-medium-navigate-singletask-task2-v0"
-FQL = ACTOR_LOSSES["fql"]
 
 
-def inputs(learner: Learner, alpha: float) -> ActorInputs:
+def fql(alpha: float) -> ActorLoss:
+    return ACTOR_LOSSES["fql"](flow_steps=STUDY.sampling.flow_steps, alpha=alpha)
+
+
+def inputs(learner: Learner) -> ActorInputs:
     generator = torch.Generator().manual_seed(5)
     shape = (BATCH, HORIZON * ACTION)
     return ActorInputs(
@@ -36,16 +37,14 @@ def inputs(learner: Learner, alpha: float) -> ActorInputs:
         learner.offline_actor,
         learner.critic,
         random_batch(),
-        3 * torch.randn(FQL.noises, *shape, generator=generator),
-        torch.rand(FQL.times, BATCH, 1, generator=generator),
+        3 * torch.randn(2, *shape, generator=generator),
+        torch.rand(1, BATCH, 1, generator=generator),
         torch.tensor(1.0),
-        STUDY,
-        TASK.model_copy(update={"fql_alpha": alpha}),
     )
 
 
-def defined(given: ActorInputs) -> Tensor:
-    """Flow matching + alpha || mu(s, z) - ODE(s, z) ||^2 - Q(s, mu(s, z)), by autograd."""
+def defined(given: ActorInputs, alpha: float) -> Tensor:
+    """Return Flow matching + alpha || mu(s, z) - ODE(s, z) ||^2 - Q(s, mu(s, z)), by autograd."""
     batch, z = given.batch, given.noise[1]
     velocity, zero = given.velocity, torch.zeros(BATCH, 1)
     one_step = z + velocity(batch.observations, z, zero, zero + 1)
@@ -54,42 +53,42 @@ def defined(given: ActorInputs) -> Tensor:
         velocity, batch.observations, batch.actions, batch.valid, given.noise[0], given.times[0]
     )
     q = given.critic(batch.observations, one_step.clamp(-1, 1)).mean()
-    return matching + given.task.fql_alpha * (one_step - flowed).square().mean() - q
+    return matching + alpha * (one_step - flowed).square().mean() - q
 
 
 @pytest.mark.parametrize("alpha", [0.0, 10.0])
 def test_the_policy_s_gradient_is_that_of_flow_q_learning(alpha: float) -> None:
     learner = make_learner()
-    given, weights = inputs(learner, alpha), list(learner.actor.parameters())
-    found = torch.autograd.grad(FQL.loss(given)[0], weights)
-    expected = torch.autograd.grad(defined(given), weights)
+    given, weights = inputs(learner), list(learner.actor.parameters())
+    found = torch.autograd.grad(fql(alpha).loss(given)[0], weights)
+    expected = torch.autograd.grad(defined(given, alpha), weights)
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
 
 
 def test_the_critics_are_left_alone() -> None:
     learner = make_learner()
-    loss, _ = FQL.loss(inputs(learner, 1.0))
+    loss, _ = fql(1.0).loss(inputs(learner))
     gradients = torch.autograd.grad(loss, list(learner.critic.parameters()), allow_unused=True)
     assert all(gradient is None for gradient in gradients)
 
 
 def train(alpha: float) -> dict[str, float]:
-    """Metrics after updates against critics that stand still."""
+    """Return metrics after updates against fixed critics."""
     training = STUDY.training.model_copy(update={"learning_rate": 3e-3})
     study = STUDY.model_copy(update={"training": training})
-    task = TASK.model_copy(update={"fql_alpha": alpha})
-    learner = Learner(study, task, NORMALIZER, ACTION, init_seed=0, noise_seed=1)
+    learner, one = make_learner(study), fql(alpha)
 
     def only_policy(given: ActorInputs) -> tuple[Tensor, dict[str, Tensor]]:
-        loss, metrics = FQL.loss(given._replace(critic=fixed))
+        loss, metrics = one.loss(given._replace(critic=fixed))
         return loss, metrics
 
     fixed = make_learner().critic
-    aim = Objective(
-        ActorLoss(FQL.noises, FQL.times, only_policy),
-        make_sampler("one_step", study.sampling, "mean"),
-        "mean",
+    aim = objective(
+        one._replace(loss=only_policy),
+        learner,
+        sampler=make_sampler("one_step", "mean"),
+        critic_target="mean",
     )
     updater = Updater([learner], aim)
     for _ in range(400):
@@ -122,7 +121,7 @@ def test_chunks_and_backups_of_the_rivals(
     assert run.parent.name == offline
     for one in (run, run.parent):
         assert one.task.settings.chunk_length == chunk
-        assert one.backup_length == backup
+        assert one.bound.simulation.backup_length == backup
 
 
 def test_alpha_shapes_qc_fql_alone() -> None:

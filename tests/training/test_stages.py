@@ -1,20 +1,22 @@
-"""Whole stages on a tiny study: what they leave behind, and that they repeat to the byte."""
+"""Whole stages on a tiny study: their outputs, and that they repeat to the byte."""
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 
-from fmq.configuration import study_from_dict
+from fmq.acting.evaluation import evaluate_checkpoints
+from fmq.base.errors import UserError
+from fmq.config.reading import study_from_dict
+from fmq.config.study import Study, find_dataset
 from fmq.data.generate import generate_dataset
 from fmq.data.manifest import file_sha256
-from fmq.errors import UserError
-from fmq.evaluation import evaluate_checkpoints
-from fmq.paths import dataset_folder, run_folder
-from fmq.runs import evaluation_file, make_run, settings_hash
-from fmq.settings import Study, find_dataset
+from fmq.pipeline.paths import dataset_folder, evaluation_file, run_folder
+from fmq.pipeline.runs import make_run
 from fmq.training.offline import train_offline
 from fmq.training.online import finetune
 
@@ -24,7 +26,7 @@ TASK = "pointmaze-medium-navigate-singletask-task4-v0"
 
 
 def merged(base: dict, over: dict) -> dict:
-    """`over` laid over `base`, section by section, as Snakemake does it."""
+    """Merge `over` into `base`, section by section, as Snakemake does."""
     return base | {
         key: merged(base[key], value) if isinstance(value, dict) else value
         for key, value in over.items()
@@ -43,7 +45,8 @@ def study() -> Study:
 def results(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A results folder with a data set and every run of one task and seed."""
     results = tmp_path_factory.mktemp("results")
-    generate_dataset(DATASET, find_dataset(study, DATASET), dataset_folder(results, DATASET), 1)
+    folder = dataset_folder(study, DATASET, results)
+    generate_dataset(DATASET, find_dataset(study, DATASET), folder, 1)
     run_all(study, results)
     return results
 
@@ -54,6 +57,10 @@ def run_all(study: Study, results: Path) -> None:
     for method in study.methods:
         finetune([make_run(study, TASK, 0, f"finetune-{method}")], results)
     evaluate_checkpoints([make_run(study, TASK, 0, "finetune-fmq")], "qgbs", results)
+
+
+def folder_of(study: Study, results: Path, run: str) -> Path:
+    return run_folder(make_run(study, TASK, 0, run), results)
 
 
 def qgbs_file(study: Study, results: Path, run: str) -> Path:
@@ -75,18 +82,23 @@ def test_two_runs_are_identical_to_the_byte(study: Study, results: Path, tmp_pat
 def test_seeds_differ(study: Study, results: Path, tmp_path: Path) -> None:
     (tmp_path / "datasets").symlink_to(results / "datasets")
     other = study.model_copy(update={"seeds": [0, 1]})
-    train_offline([make_run(other, TASK, 1, "pretrain-warmup")], tmp_path)
-    first = run_folder(results, TASK, 0, "pretrain-warmup") / "checkpoint.pt"
-    second = run_folder(tmp_path, TASK, 1, "pretrain-warmup") / "checkpoint.pt"
-    assert first.read_bytes() != second.read_bytes()
+    run = make_run(other, TASK, 1, "pretrain-warmup")
+    train_offline([run], tmp_path)
+    second = run_folder(run, tmp_path)
+    first = folder_of(study, results, run.name)
+    assert first.name == second.name
+    contents = [torch.load(one / "checkpoint.pt")["content"] for one in (first, second)]
+    weights = [torch.cat([value.flatten() for value in one["actor"].values()]) for one in contents]
+    assert not torch.equal(*weights)
 
 
 def test_a_run_folder_tells_what_shaped_it(study: Study, results: Path) -> None:
-    folder = run_folder(results, TASK, 0, "finetune-fmq")
+    folder = folder_of(study, results, "finetune-fmq")
     written = json.loads((folder / "settings.json").read_text())
     run = make_run(study, TASK, 0, "finetune-fmq")
-    assert written["hash"] == settings_hash(run.settings())
-    assert written["settings"]["fmq"]["eta"] == study.fmq.eta
+    assert written["hash"] == run.digest
+    assert folder.name.endswith(written["settings"]["identity"][:8])
+    assert written["settings"]["actor_loss"]["numbers"]["eta"] == study.fmq.eta
     assert written["settings"]["parent"]["run"] == "distill-esd"
     provenance = json.loads((folder / "provenance.json").read_text())
     assert provenance["dataset"]
@@ -94,7 +106,7 @@ def test_a_run_folder_tells_what_shaped_it(study: Study, results: Path) -> None:
 
 
 def test_online_metrics_hold_what_the_paper_plots(study: Study, results: Path) -> None:
-    folder = run_folder(results, TASK, 0, "finetune-fmq")
+    folder = folder_of(study, results, "finetune-fmq")
     with (folder / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 2  # 20 updates, a row every 10
@@ -109,8 +121,8 @@ def test_online_metrics_hold_what_the_paper_plots(study: Study, results: Path) -
     assert float(rows[-1]["drift"]) > 0
 
 
-def test_the_control_collects_nothing(results: Path) -> None:
-    folder = run_folder(results, TASK, 0, "finetune-mvp-no-new-data")
+def test_the_control_collects_nothing(study: Study, results: Path) -> None:
+    folder = folder_of(study, results, "finetune-mvp-no-new-data")
     header = (folder / "metrics.csv").read_text().splitlines()[0].split(",")
     assert "environment_rate" not in header
 
@@ -138,10 +150,9 @@ def test_all_methods_and_samplers_meet_the_same_number_of_episodes(
 
 def test_an_evaluation_records_the_checkpoint_it_is_of(study: Study, results: Path) -> None:
     path = qgbs_file(study, results, "finetune-fmq")
-    checkpoint = run_folder(results, TASK, 0, "finetune-fmq") / "checkpoint.pt"
-    assert json.loads(path.with_suffix(".json").read_text())["checkpoint"] == file_sha256(
-        checkpoint
-    )
+    checkpoint = folder_of(study, results, "finetune-fmq") / "checkpoint.pt"
+    record = json.loads(path.with_suffix(".json").read_text())
+    assert record["checkpoint"] == file_sha256(checkpoint)
 
 
 def test_a_flow_map_sampler_is_refused_on_a_diagonal_policy(study: Study, results: Path) -> None:
@@ -151,16 +162,20 @@ def test_a_flow_map_sampler_is_refused_on_a_diagonal_policy(study: Study, result
     assert not qgbs_file(study, results, "pretrain-full").exists()
 
 
-def test_a_checkpoint_of_other_settings_is_refused(study: Study, results: Path) -> None:
+def test_a_checkpoint_in_the_folder_of_other_settings_is_refused(
+    study: Study, results: Path, tmp_path: Path
+) -> None:
+    name = "finetune-fmq"
     other = study.model_copy(update={"fmq": study.fmq.model_copy(update={"eta": 0.25})})
-    before = qgbs_file(study, results, "finetune-fmq").read_bytes()
+    shutil.copytree(folder_of(study, results, name), folder_of(other, tmp_path, name))
+    before = qgbs_file(other, tmp_path, name).read_bytes()
     with pytest.raises(UserError, match="made with other settings"):
-        evaluate_checkpoints([make_run(other, TASK, 0, "finetune-fmq")], "qgbs", results)
-    assert qgbs_file(study, results, "finetune-fmq").read_bytes() == before
+        evaluate_checkpoints([make_run(other, TASK, 0, name)], "qgbs", tmp_path)
+    assert qgbs_file(other, tmp_path, name).read_bytes() == before
 
 
 def test_a_missing_checkpoint_is_named(study: Study, results: Path, tmp_path: Path) -> None:
     (tmp_path / "datasets").symlink_to(results / "datasets")
-    with pytest.raises(UserError, match=r"pretrain-warmup/checkpoint\.pt: no such checkpoint"):
+    with pytest.raises(UserError, match=r"pretrain-warmup-\w+/checkpoint\.pt: no such checkpoint"):
         train_offline([make_run(study, TASK, 0, "distill-esd")], tmp_path)
     assert not (tmp_path / "runs").exists()

@@ -1,4 +1,4 @@
-"""Trackers: they show what the run keeps, change none of it, and are never in the way."""
+"""Trackers show what the run records, change none of it, and never stop it."""
 
 import importlib
 import json
@@ -10,12 +10,11 @@ import pandas as pd
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from fmq.configuration import study_from_dict
-from fmq.errors import UserError
-from fmq.runs import settings_hash
-from fmq.settings import Study
+from fmq.base.errors import UserError
+from fmq.config.reading import study_from_dict
+from fmq.config.study import Study
+from fmq.pipeline.paths import study_identity
 from fmq.training.trackers import make_tracker
-from fmq.workflow import study_hash
 
 NAME = "finetune-fmq"
 
@@ -47,7 +46,7 @@ def tracked(study: Study, tracker: str) -> Study:
 
 
 def events(results: Path) -> dict[str, list[tuple[int, float]]]:
-    """(step, value) of every scalar in every event file, in the order in which they were told."""
+    """Return (step, value) of every scalar in every event file, in the order of writing."""
     found: dict[str, list[tuple[int, float]]] = {}
     for file in sorted((results / "trackers").rglob("events.out.*")):
         read = EventAccumulator(str(file), size_guidance={"scalars": 0})
@@ -58,7 +57,7 @@ def events(results: Path) -> dict[str, list[tuple[int, float]]]:
 
 
 def expected(folder: Path) -> dict[str, list[tuple[int, float]]]:
-    """What there is to tell, from the run's own CSV files."""
+    """Return the scalars that should be sent, from the run's own CSV files."""
     metrics = pd.read_csv(folder / "metrics.csv")
     told = {
         f"metrics/{name}": list(zip(metrics.step, metrics[name], strict=True))
@@ -90,7 +89,7 @@ def test_tensorboard_is_told_the_rows_and_the_run_is_the_same(
 def test_a_run_that_goes_on_tells_nothing_twice(
     disturbance, smoke: Study, undisturbed: Path, results: Path, seconds: float
 ) -> None:
-    """Not even what it does again, because progress was kept before it."""
+    """This holds even for steps that are repeated because progress was saved before them."""
     study = tracked(smoke, "tensorboard").model_copy(update={"checkpoint_seconds": seconds})
     for calls in (7, 9):
         with pytest.MonkeyPatch.context() as patch:
@@ -156,7 +155,7 @@ def _wandb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def told_to_wandb(file: Path) -> dict[str, list[tuple[int, float]]]:
-    """As `events`."""
+    """Return what wandb was sent, in the form of `events`."""
     found: dict[str, list[tuple[int, float]]] = {}
     for row in map(json.loads, file.read_text().splitlines()):
         for name in row.keys() - {"step"}:
@@ -179,7 +178,7 @@ def test_wandb_is_told_the_rows(
 def test_wandb_is_told_the_rows_of_each_seed_apart(
     disturbance, smoke: Study, results: Path
 ) -> None:
-    """Its own default is one run per process."""
+    """By default, wandb has one run per process."""
     name = "pretrain-full"
     disturbance.train(tracked(smoke, "wandb"), name, results, [0, 1])
     files = sorted((results / "trackers").rglob("told.jsonl"))
@@ -201,6 +200,5 @@ def test_a_missing_package_is_refused_before_training(
 def test_a_tracker_shapes_no_run_and_no_table(disturbance, smoke: Study, tmp_path: Path) -> None:
     study = tracked(smoke, "tensorboard")
     assert make_tracker(disturbance.run(smoke, NAME), tmp_path) is None
-    hashes = [settings_hash(disturbance.run(one, NAME).settings()) for one in (study, smoke)]
-    assert hashes[0] == hashes[1]
-    assert study_hash(study) == study_hash(smoke)
+    assert disturbance.run(study, NAME).digest == disturbance.run(smoke, NAME).digest
+    assert study_identity(study, tmp_path) == study_identity(smoke, tmp_path)

@@ -1,4 +1,4 @@
-"""Several learners updated together are the learners updated one by one."""
+"""Several learners updated together equal the learners updated one by one."""
 
 import math
 
@@ -7,9 +7,9 @@ import torch
 from helpers.learners import STEP, STUDY, assert_near, make_learner, objective, random_batch
 from torch import Tensor
 
-from fmq import fused
-from fmq.errors import UserError
-from fmq.settings import Study
+from fmq.base.errors import UserError
+from fmq.config.study import Study
+from fmq.networks import fused
 from fmq.training.actor_losses import ACTOR_LOSSES, ActorInputs, ActorLoss
 from fmq.training.divergence import Divergence
 from fmq.training.learner import Learner
@@ -30,7 +30,7 @@ def learners(study: Study = STUDY) -> list[Learner]:
 def train(
     several: list[Learner], loss: str, updates: int = 3, compile: bool = False
 ) -> list[dict[str, float]]:
-    """The metrics of the last update."""
+    """Return the metrics of the last update."""
     updater = Updater(several, objective(loss, several[0]), compile)
     for step in range(updates):
         batches = [random_batch(100 * number + step) for number in range(len(several))]
@@ -50,13 +50,13 @@ def train_one_by_one(several: list[Learner], loss: str, updates: int = 3) -> lis
 
 
 def weights(learner: Learner) -> Tensor:
-    """Through its networks."""
+    """Return the weights, read through the networks."""
     networks = [learner.actor, learner.critic, learner.target]
     return torch.cat([torch.nn.utils.parameters_to_vector(one.parameters()) for one in networks])
 
 
 def average(learner: Learner) -> Tensor:
-    """Adam's, of its gradients."""
+    """Return Adam's average of the gradients."""
     return learner.vectors.moments.average
 
 
@@ -69,7 +69,7 @@ FAST = ("diagonal", "fmq")
 EAGER = [
     pytest.param(loss, False, marks=[pytest.mark.slow] * (loss not in FAST)) for loss in LOSSES
 ]
-COMPILED = pytest.param(  # takes 15 s: one loss stands for all
+COMPILED = pytest.param(  # takes 15 s, so one loss stands for all
     "fmq", True, marks=pytest.mark.slow
 )
 
@@ -82,7 +82,9 @@ def test_together_as_one_by_one(loss: str, compile: bool) -> None:
     assert_learned_alike(together, alone)
     for before, one, other in zip(start, alone, together, strict=True):
         assert (weights(one) - before).abs().max() > 1e-3
-        assert_near(weights(other) - before, weights(one) - before, 0.1)  # but for a few signs
+        assert_near(
+            weights(other) - before, weights(one) - before, 0.1
+        )  # a few small gradients differ in sign
     for row, other_row in zip(expected, found, strict=True):
         assert row.keys() == other_row.keys()
         for name, value in row.items():
@@ -96,7 +98,7 @@ def test_a_stack_s_learners_are_told_apart() -> None:
 
 
 def test_each_of_a_stack_keeps_and_takes_up_its_own_state() -> None:
-    """What one learner's state is loaded into, goes on as that learner would have."""
+    """A learner that loads another's state continues as that learner would have."""
     first = learners()
     train(first, "fmq")
     for learner in first:
@@ -132,19 +134,19 @@ def test_one_that_went_wrong_is_named_and_none_is_changed(later: bool) -> None:
 
 
 def test_wide_networks_are_stacked_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Alone they take oneDNN's products, which know no batches of weights, and tiles of rows."""
+    """Alone, they use row tiles and oneDNN's products, which support no batches of weights."""
     monkeypatch.setattr(fused, "TILE", 16)
     networks = STUDY.networks.model_copy(update={"hidden_width": 256})
     assert_an_update_agrees(STUDY.model_copy(update={"networks": networks}), 1e-5)
 
 
 def test_rounded_selection_is_that_of_each_learner() -> None:
-    # Chunks are rounded to 2^-9, by a CPU without such products at other places.
+    # Chunks are rounded to 2^-9; a CPU without bfloat16 products rounds at other places.
     assert_an_update_agrees(with_training(selection="bfloat16"), 2**-9)
 
 
 def assert_an_update_agrees(study: Study, share: float) -> None:
-    """Together and one by one."""
+    """Compare an update of learners together with updates one by one."""
     alone, together = learners(study), learners(study)
     train_one_by_one(alone, "flow_map", updates=1)
     train(together, "flow_map", updates=1)
@@ -153,10 +155,10 @@ def assert_an_update_agrees(study: Study, share: float) -> None:
 
 
 def test_a_loss_may_look_at_the_weights() -> None:
-    """They are each learner's own, and get its gradient."""
+    """The weights are each learner's own, and receive its gradient."""
 
     def loss(inputs: ActorInputs) -> tuple[Tensor, dict[str, Tensor]]:
-        flow_matching, _ = ACTOR_LOSSES["diagonal"].loss(inputs)
+        flow_matching, _ = ACTOR_LOSSES["diagonal"]().loss(inputs)
         decay = sum(number.square().sum() for number in inputs.velocity.parameters())
         return flow_matching + decay, {"decay": decay.detach()}
 
@@ -171,7 +173,7 @@ def test_a_loss_may_look_at_the_weights() -> None:
 
 
 def test_numbers_stay_where_they_are() -> None:
-    """A CUDA graph finds them by their place."""
+    """A CUDA graph finds them by their addresses."""
     several = learners()
     updater = Updater(several, objective("fmq", several[0]))
 
@@ -194,7 +196,7 @@ def test_numbers_stay_where_they_are() -> None:
 @pytest.mark.parametrize("later", [False, True])
 def test_a_quantity_may_be_of_any_type(later: bool) -> None:
     def loss(inputs: ActorInputs) -> tuple[Tensor, dict[str, Tensor]]:
-        flow_matching, _ = ACTOR_LOSSES["diagonal"].loss(inputs)
+        flow_matching, _ = ACTOR_LOSSES["diagonal"]().loss(inputs)
         return flow_matching, {"exactly": flow_matching.detach().double()}
 
     learner = make_learner()
@@ -206,10 +208,10 @@ def test_a_quantity_may_be_of_any_type(later: bool) -> None:
 
 
 def test_a_loss_that_looks_at_a_number_is_refused_in_one_line() -> None:
-    """Alone it may: which way it takes is then decided by one learner's numbers."""
+    """A single learner may do so, since its own numbers then decide which branch is taken."""
 
     def loss(inputs: ActorInputs) -> tuple[Tensor, dict[str, Tensor]]:
-        flow_matching, _ = ACTOR_LOSSES["diagonal"].loss(inputs)
+        flow_matching, _ = ACTOR_LOSSES["diagonal"]().loss(inputs)
         return (flow_matching if inputs.batch.rewards.mean() > 0 else 2 * flow_matching), {}
 
     aim = objective("diagonal", make_learner())._replace(actor_loss=ActorLoss(1, 1, loss))

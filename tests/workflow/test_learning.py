@@ -6,6 +6,9 @@ import pandas as pd
 import pytest
 from helpers.workflows import Project
 
+from fmq.config.reading import load_study
+from fmq.pipeline.paths import study_folder
+
 STUDY = """
 name: learning
 tasks: [pointmaze-medium-navigate-singletask-task4-v0]
@@ -19,9 +22,11 @@ samplers: []
 def test_fmq_solves_task4_and_its_control_does_not(tmp_path: Path) -> None:
     project = Project(tmp_path)
     (tmp_path / "learning.yaml").write_text(STUDY)
-    result = project.snakemake("--configfile", "learning.yaml", "--", "results/scores.csv")
+    study = load_study(tmp_path / "config.yaml", tmp_path / "learning.yaml")
+    file = study_folder(study, Path("results")) / "scores.csv"
+    result = project.snakemake("--configfile", "learning.yaml", "--", str(file))
     assert result.returncode == 0, result.stdout + result.stderr
-    scores = pd.read_csv(tmp_path / "results" / "scores.csv")
+    scores = pd.read_csv(tmp_path / file)
     last = scores[scores["stage"] == "online"].groupby("method").last()["success"]
     assert last["fmq"] >= 0.8
     assert last["mvp-no-new-data"] < 0.2

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fmq.configuration import load_study
-from fmq.training_jobs import memory_mb as training_mb
-from fmq.workflow import memory_mb
+from fmq.config.reading import load_study
+from fmq.pipeline.paths import run_folder
+from fmq.pipeline.rules import memory_mb
+from fmq.pipeline.runs import make_run
+from fmq.pipeline.training_rules import memory_mb as training_mb
 
 ROOT = Path(__file__).parents[2]
 MINUTES = {"pretrain": 720, "distill": 720, "finetune": 1440, "evaluate": 120}
@@ -49,7 +51,8 @@ def test_the_paper_study_has_every_job(cluster: str) -> None:
         **{"dataset": 7, "pretrain": 2 * pairs, "distill": pairs, "finetune": 3 * pairs},
         "evaluate": 3 * pairs,
         "page": 3,
-        **dict.fromkeys(("scores", "statistics", "tables", "figures", "settings_page", "all"), 1),
+        **dict.fromkeys(("scores", "statistics", "tables", "figures", "settings_page"), 1),
+        **{"show": 1, "all": 1},
     }
     expected["total"] = sum(expected.values())
     assert job_stats(cluster) == expected
@@ -97,7 +100,7 @@ def test_a_stack_is_one_job_for_all_seeds(tmp_path: Path) -> None:
     assert len(commands) == sum(jobs.values())
     assert all(f" {seeds} " in command for command in commands)
     task = study.tasks[0]
-    folder = f"results/runs/{task}/seed0/finetune-fmq"
+    folder = run_folder(make_run(study, task, 0, "finetune-fmq"), Path("results"))
     assert f"fmq finetune {task} {seeds} --method fmq 2> {folder}/log.txt" in commands
     blocks = re.split(r"\n(?=\[)", output)
     job = next(block for block in blocks if f"{seeds} --method fmq" in block and task in block)

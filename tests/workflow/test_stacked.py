@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from helpers.workflows import Project
+from helpers.workflows import Project, unaddressed
 
 TASK = "pointmaze-medium-navigate-singletask-task2-v0"
 STACKED = f"""
@@ -23,22 +23,23 @@ pytestmark = pytest.mark.slow
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The study up to its scores, run once."""
     project = Project(tmp_path_factory.mktemp("project"))
-    result = project.snakemake(*project.overlay(STACKED), "--", "results/scores.csv")
-    assert result.returncode == 0, result.stdout + result.stderr
+    project.make(STACKED, "--", f"{project.study_folder(STACKED)}/scores.csv")
     return project
 
 
 def test_every_seed_has_its_runs_and_the_smallest_the_logs(project: Project) -> None:
     runs = project.folder / "results" / "runs" / TASK
     names = {"pretrain-warmup", "distill-esd", "finetune-mvp"}
+    evaluations = {f"{run}/evaluate-qgbs" for run in ("distill-esd", "finetune-mvp")}
     for seed in (0, 1):
-        assert {path.parent.name for path in runs.glob(f"seed{seed}/*/checkpoint.pt")} == names
-        evaluated = {path.stem for path in runs.glob(f"seed{seed}/*.csv")}
-        assert evaluated == {f"evaluate-{run}-qgbs" for run in ("distill-esd", "finetune-mvp")}
-    assert {path.parent.name for path in runs.glob("seed0/*/log.txt")} == names
-    assert len(list(runs.glob("seed*/*.log"))) == len(list(runs.glob("seed0/*.log"))) == 2
-    assert not list(runs.glob("seed1/*/log.txt"))
-    scores = pd.read_csv(project.folder / "results" / "scores.csv")
+        folder = runs / f"seed{seed}"
+        made = {unaddressed(file.relative_to(folder)) for file in folder.rglob("*.*")}
+        assert {f"{name}/checkpoint.pt" for name in names} <= made
+        logs = {name for name in made if name.endswith(("log.txt", ".log"))}
+        first = {f"{name}/log.txt" for name in names} | {f"{name}.log" for name in evaluations}
+        assert logs == (first if seed == 0 else set())
+        assert {f"{name}.csv" for name in evaluations} <= made
+    scores = pd.read_csv(project.folder / project.study_folder(STACKED) / "scores.csv")
     assert set(scores.seed) == {0, 1}
 
 
@@ -51,6 +52,8 @@ def test_the_same_seeds_in_any_order_make_no_run_again(project: Project, seeds: 
 
 @pytest.mark.parametrize("seeds", [[0], [1, 0, 2]])
 def test_other_seeds_make_all_of_them_again(project: Project, seeds: list[int]) -> None:
+    """Beside those that are there: what is trained together has a folder of its own."""
     planned = project.planned(STACKED.replace("[1, 0]", str(seeds)))
-    made = {Path(file).parent for file in planned if file.endswith("finetune-mvp/checkpoint.pt")}
-    assert {folder.parent.name for folder in made} == {f"seed{n}" for n in seeds}
+    made = [Path(file) for file in planned if "/finetune-mvp-" in file and "checkpoint" in file]
+    assert {path.parts[3] for path in made} == {f"seed{n}" for n in seeds}
+    assert not any((project.folder / path).exists() for path in made)

@@ -1,33 +1,27 @@
-FIGURES = ["learning_curves", "aggregates", "profiles", "improvement"]
-MANIFESTS = expand(
-    "results/datasets/{dataset}/manifest.json",
-    dataset=study.dataset_names(),
-)
+MANIFESTS = study_workflow.dataset_manifests(study)
 
 
 rule scores:
     input:
-        MANIFESTS,
-        study_workflow.evaluation_files(study),
+        ancient(MANIFESTS),
+        ancient(study_workflow.evaluation_files(study)),
     output:
-        "results/scores.csv",
-        "results/scores.csv-metadata.json",
+        f"{STUDY}/scores.csv",
+        f"{STUDY}/scores.csv-metadata.json",
     log:
-        "results/logs/scores.txt",
+        f"{STUDY}/logs/scores.txt",
     conda:
         "../envs/fmq.yaml"
-    params:
-        settings=study_workflow.study_hash(study),
     shell:
         "fmq scores 2> {log}"
 
 
 rule statistics:
     input:
-        "results/scores.csv",
+        ancient(f"{STUDY}/scores.csv"),
     output:
         expand(
-            "results/statistics/{name}.csv{suffix}",
+            f"{STUDY}/statistics/{{name}}.csv{{suffix}}",
             name=[
                 "aggregates",
                 "comparisons",
@@ -38,56 +32,65 @@ rule statistics:
             suffix=["", "-metadata.json"],
         ),
     log:
-        "results/logs/statistics.txt",
+        f"{STUDY}/logs/statistics.txt",
     conda:
         "../envs/fmq.yaml"
-    params:
-        settings=study_workflow.study_hash(study),
     shell:
         "fmq statistics 2> {log}"
 
 
 rule tables:
     input:
-        "results/scores.csv",
-        rules.statistics.output,
+        ancient(f"{STUDY}/scores.csv"),
+        ancient(rules.statistics.output),
     output:
         expand(
-            "results/tables/{name}.{suffix}",
+            f"{STUDY}/tables/{{name}}.{{suffix}}",
             name=["main", "length"],
             suffix=["tex", "md", "csv", "csv-metadata.json"],
         ),
-        expand("results/tables/comparisons.{suffix}", suffix=["tex", "md"]),
+        expand(f"{STUDY}/tables/comparisons.{{suffix}}", suffix=["tex", "md"]),
     log:
-        "results/logs/tables.txt",
+        f"{STUDY}/logs/tables.txt",
     conda:
         "../envs/fmq.yaml"
-    params:
-        settings=study_workflow.study_hash(study),
     shell:
         "fmq tables 2> {log}"
 
 
 rule figures:
     input:
-        "results/scores.csv",
-        rules.statistics.output,
+        ancient(f"{STUDY}/scores.csv"),
+        ancient(rules.statistics.output),
     output:
-        expand("results/figures/{name}.pdf", name=FIGURES),
+        expand(f"{STUDY}/figures/{{name}}.pdf", name=shown.FIGURES),
         [
             report(
-                f"results/figures/{name}.png",
+                f"{STUDY}/figures/{name}.png",
                 caption=f"../report/{name}.rst",
                 category="figures",
                 labels={"what": name.replace("_", " "), "kind": "figure"},
             )
-            for name in FIGURES
+            for name in shown.FIGURES
         ],
     log:
-        "results/logs/figures.txt",
+        f"{STUDY}/logs/figures.txt",
     conda:
         "../envs/fmq.yaml"
-    params:
-        settings=study_workflow.study_hash(study),
     shell:
         "fmq figures 2> {log}"
+
+
+# Copy the tables and figures of the study that was run last to paths that never change.
+rule show:
+    input:
+        ancient(expand(f"{STUDY}/{{file}}", file=shown.FILES)),
+        shown.later_than_others(study, study_workflow.RESULTS),
+    output:
+        expand("results/{file}", file=shown.FILES),
+    log:
+        f"{STUDY}/logs/show.txt",
+    conda:
+        "../envs/fmq.yaml"
+    shell:
+        "fmq show 2> {log}"

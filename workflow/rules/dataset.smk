@@ -1,15 +1,16 @@
 rule dataset:
-    # Its files are no declared outputs: a failed job would lose a download that can be resumed.
+    # Only the manifest is a declared output: Snakemake deletes the declared outputs of a failed
+    # job, which would discard a partial download that can be resumed.
     input:
-        lambda wildcards: study_workflow.dataset_inputs(study, wildcards.dataset),
+        ancient(
+            lambda wildcards: study_workflow.dataset_inputs(study, wildcards.dataset)
+        ),
     output:
-        "results/datasets/{dataset}/manifest.json",
+        "results/datasets/{dataset}-{identity}/manifest.json",
     log:
-        "results/datasets/{dataset}/log.txt",
+        "results/datasets/{dataset}-{identity}/log.txt",
     conda:
         "../envs/fmq.yaml"
     threads: lambda wildcards: study_workflow.dataset_threads(study, wildcards.dataset)
-    params:
-        settings=lambda wildcards: study_workflow.dataset_hash(study, wildcards.dataset),
     shell:
         "fmq dataset {wildcards.dataset} --processes {threads} 2> {log}"

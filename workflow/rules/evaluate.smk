@@ -1,11 +1,14 @@
+EVALUATION = "{run}-{identity}/evaluate-{sampler}-{sampling}"
+
+
 rule evaluate:
     input:
-        training_jobs.in_seed_folders(study, "{run}/checkpoint.pt"),
+        ancient(training_jobs.in_seed_folders(study, "{run}-{identity}/checkpoint.pt")),
     output:
-        training_jobs.in_seed_folders(study, "evaluate-{run}-{sampler}.csv"),
-        training_jobs.in_seed_folders(study, "evaluate-{run}-{sampler}.json"),
+        training_jobs.in_seed_folders(study, f"{EVALUATION}.csv"),
+        training_jobs.in_seed_folders(study, f"{EVALUATION}.json"),
     log:
-        training_jobs.in_seed_folders(study, "evaluate-{run}-{sampler}.log")[0],
+        training_jobs.in_seed_folders(study, f"{EVALUATION}.log")[0],
     conda:
         "../envs/fmq.yaml"
     threads: study_workflow.job_threads(study)
@@ -15,8 +18,7 @@ rule evaluate:
             attempt * study_workflow.memory_mb(study, wildcards.task)
         ),
     params:
-        seeds=lambda wildcards: training_jobs.evaluated_seeds(study, wildcards),
-        settings=lambda wildcards: training_jobs.evaluation_hashes(study, wildcards),
+        seeds=training_jobs.seed_options(study),
     shell:
         "fmq evaluate {wildcards.task} {params.seeds} --run {wildcards.run}"
         " --sampler {wildcards.sampler} 2> {log}"

@@ -1,23 +1,26 @@
 rule import_run:
-    # The data set is none of what it learned from; robosuite's simulators are made of its file.
+    # The imported policy was not trained on this data set, but robosuite's simulators are created
+    # from its file.
     input:
-        lambda wildcards: study_workflow.dataset_manifest(study, wildcards.task),
-        lambda wildcards: study_workflow.imported_file(study, **wildcards),
+        ancient(
+            lambda wildcards: study_workflow.dataset_manifest(study, wildcards.task)
+        ),
+        ancient(
+            lambda wildcards: study_workflow.imported_file(
+                study, wildcards.task, wildcards.seed, wildcards.method
+            )
+        ),
     output:
-        "results/runs/{task}/seed{seed}/finetune-{method}/checkpoint.pt",
-        "results/runs/{task}/seed{seed}/finetune-{method}/evaluations.csv",
-        "results/runs/{task}/seed{seed}/finetune-{method}/settings.json",
-        "results/runs/{task}/seed{seed}/finetune-{method}/provenance.json",
+        "results/runs/{task}/seed{seed}/finetune-{method}-{identity}/checkpoint.pt",
+        "results/runs/{task}/seed{seed}/finetune-{method}-{identity}/evaluations.csv",
+        "results/runs/{task}/seed{seed}/finetune-{method}-{identity}/settings.json",
+        "results/runs/{task}/seed{seed}/finetune-{method}-{identity}/provenance.json",
     log:
-        "results/runs/{task}/seed{seed}/finetune-{method}/log.txt",
+        "results/runs/{task}/seed{seed}/finetune-{method}-{identity}/log.txt",
     wildcard_constraints:
         method=study_workflow.imported_pattern(study),
     conda:
         "../envs/fmq.yaml"
-    params:
-        settings=lambda wildcards: study_workflow.run_hash(
-            study, wildcards.task, wildcards.seed, f"finetune-{wildcards.method}"
-        ),
     shell:
         "fmq import-run {wildcards.task} --seed {wildcards.seed} --method {wildcards.method}"
         " 2> {log}"

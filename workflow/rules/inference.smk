@@ -1,14 +1,15 @@
-# `snakemake inference`: evaluations, latency and success of every sampler.
+# `snakemake inference`: measure network evaluations, latency and success of every sampler.
 rule measure_inference:
     input:
-        expand(
-            "results/runs/{{task}}/seed{{seed}}/finetune-{method}/checkpoint.pt",
-            method=study.methods,
+        ancient(
+            lambda wildcards: study_workflow.checkpoints(
+                study, wildcards.task, wildcards.seed, study_workflow.finetuned(study)
+            )
         ),
     output:
-        "results/runs/{task}/seed{seed}/inference.csv",
+        "results/runs/{task}/seed{seed}/costs-{identity}.csv",
     log:
-        "results/runs/{task}/seed{seed}/inference.log",
+        "results/runs/{task}/seed{seed}/costs-{identity}.log",
     conda:
         "../envs/fmq.yaml"
     threads: study.threads
@@ -17,32 +18,28 @@ rule measure_inference:
         mem_mb=lambda wildcards, attempt: (
             attempt * study_workflow.memory_mb(study, wildcards.task)
         ),
-    params:
-        settings=study_workflow.study_hash(study),
     shell:
-        "fmq inference {wildcards.task} --seed {wildcards.seed} 2> {log}"
+        "fmq inference {wildcards.task} 2> {log}"
 
 
 rule inference:
     input:
-        MANIFESTS,
-        study_workflow.inference_files(study),
+        ancient(MANIFESTS),
+        ancient(study_workflow.inference_files(study)),
     output:
         expand(
-            "results/inference/inference.{suffix}",
+            f"{STUDY}/inference/inference.{{suffix}}",
             suffix=["csv", "csv-metadata.json", "tex", "md", "pdf"],
         ),
         report(
-            "results/inference/inference.png",
+            f"{STUDY}/inference/inference.png",
             caption="../report/inference.rst",
             category="inference",
             labels={"what": "inference", "kind": "figure"},
         ),
     log:
-        "results/logs/inference.txt",
+        f"{STUDY}/logs/inference.txt",
     conda:
         "../envs/fmq.yaml"
-    params:
-        settings=study_workflow.study_hash(study),
     shell:
         "fmq inference-report 2> {log}"

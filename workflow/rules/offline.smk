@@ -1,10 +1,12 @@
 rule pretrain:
     input:
-        lambda wildcards: study_workflow.dataset_manifest(study, wildcards.task),
+        ancient(
+            lambda wildcards: study_workflow.dataset_manifest(study, wildcards.task)
+        ),
     output:
-        training_jobs.outputs(study, "pretrain-{budget}"),
+        training_jobs.outputs(study, "pretrain-{budget}-{identity}"),
     log:
-        training_jobs.log(study, "pretrain-{budget}"),
+        training_jobs.log(study, "pretrain-{budget}-{identity}"),
     priority: 2
     conda:
         "../envs/fmq.yaml"
@@ -15,26 +17,25 @@ rule pretrain:
             attempt * training_jobs.memory_mb(study, wildcards.task)
         ),
     params:
-        seeds=lambda wildcards: training_jobs.seed_options(
-            study, "pretrain-{budget}", wildcards
-        ),
-        settings=lambda wildcards: training_jobs.run_hashes(
-            study, "pretrain-{budget}", wildcards
-        ),
+        seeds=training_jobs.seed_options(study),
     shell:
         "fmq pretrain {wildcards.task} {params.seeds} --budget {wildcards.budget} 2> {log}"
 
 
 rule distill:
     input:
-        lambda wildcards: study_workflow.dataset_manifest(study, wildcards.task),
-        lambda wildcards: training_jobs.parent_checkpoints(
-            study, "distill-{kind}", wildcards
+        ancient(
+            lambda wildcards: study_workflow.dataset_manifest(study, wildcards.task)
+        ),
+        ancient(
+            lambda wildcards: training_jobs.parent_checkpoints(
+                study, "distill-{kind}", wildcards
+            )
         ),
     output:
-        training_jobs.outputs(study, "distill-{kind}"),
+        training_jobs.outputs(study, "distill-{kind}-{identity}"),
     log:
-        training_jobs.log(study, "distill-{kind}"),
+        training_jobs.log(study, "distill-{kind}-{identity}"),
     priority: 2
     conda:
         "../envs/fmq.yaml"
@@ -45,11 +46,6 @@ rule distill:
             attempt * training_jobs.memory_mb(study, wildcards.task)
         ),
     params:
-        seeds=lambda wildcards: training_jobs.seed_options(
-            study, "distill-{kind}", wildcards
-        ),
-        settings=lambda wildcards: training_jobs.run_hashes(
-            study, "distill-{kind}", wildcards
-        ),
+        seeds=training_jobs.seed_options(study),
     shell:
         "fmq distill {wildcards.task} {params.seeds} --kind {wildcards.kind} 2> {log}"

@@ -1,13 +1,17 @@
 rule finetune:
     input:
-        lambda wildcards: study_workflow.dataset_manifest(study, wildcards.task),
-        lambda wildcards: training_jobs.parent_checkpoints(
-            study, "finetune-{method}", wildcards
+        ancient(
+            lambda wildcards: study_workflow.dataset_manifest(study, wildcards.task)
+        ),
+        ancient(
+            lambda wildcards: training_jobs.parent_checkpoints(
+                study, "finetune-{method}", wildcards
+            )
         ),
     output:
-        training_jobs.outputs(study, "finetune-{method}"),
+        training_jobs.outputs(study, "finetune-{method}-{identity}"),
     log:
-        training_jobs.log(study, "finetune-{method}"),
+        training_jobs.log(study, "finetune-{method}-{identity}"),
     wildcard_constraints:
         method=study_workflow.trained_pattern(study),
     priority: 1
@@ -20,11 +24,6 @@ rule finetune:
             attempt * training_jobs.memory_mb(study, wildcards.task)
         ),
     params:
-        seeds=lambda wildcards: training_jobs.seed_options(
-            study, "finetune-{method}", wildcards
-        ),
-        settings=lambda wildcards: training_jobs.run_hashes(
-            study, "finetune-{method}", wildcards
-        ),
+        seeds=training_jobs.seed_options(study),
     shell:
         "fmq finetune {wildcards.task} {params.seeds} --method {wildcards.method} 2> {log}"

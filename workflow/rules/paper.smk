@@ -1,22 +1,20 @@
-# `snakemake paper`: all of it in one document, set where a TeX is installed.
+# `snakemake paper`: collect all results in one document, typeset if TeX is installed.
 rule paper:
     input:
-        MANIFESTS,
-        rules.tables.output,
-        rules.figures.output,
-        rules.convergence.output,
-        rules.trust_region.output,
-        rules.inference.output,
-        rules.ablations.output,
-        rules.theory_report.output,
+        ancient(MANIFESTS),
+        ancient(rules.tables.output),
+        ancient(rules.figures.output),
+        ancient(rules.convergence.output),
+        ancient(rules.trust_region.output),
+        ancient(rules.inference.output),
+        ancient(rules.ablations.output),
+        ancient(rules.theory_report.output),
     output:
-        # The PDF is none: without a TeX there is none.
-        "results/paper.tex",
+        # The PDF is not a declared output, because it is only made if TeX is installed.
+        f"{STUDY}/paper.tex",
     log:
-        "results/logs/paper.txt",
+        f"{STUDY}/logs/paper.txt",
     conda:
         "../envs/fmq.yaml"
-    params:
-        settings=study_workflow.study_hash(study),
     shell:
         "fmq paper 2> {log}"

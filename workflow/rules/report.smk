@@ -1,16 +1,16 @@
-# What `snakemake --report results/report.html` shows beside the figures.
+# Pages that `snakemake --report results/report.html` shows beside the figures.
 rule page:
     input:
-        "results/{folder}/{name}.md",
+        ancient(f"{STUDY}/{{folder}}/{{name}}.md"),
     output:
         report(
-            "results/pages/{folder}-{name}.html",
+            f"{STUDY}/pages/{{folder}}-{{name}}.html",
             caption="../report/table.rst",
             category="{folder}",
             labels={"what": "{name}", "kind": "table"},
         ),
     log:
-        "results/logs/page-{folder}-{name}.txt",
+        f"{STUDY}/logs/page-{{folder}}-{{name}}.txt",
     conda:
         "../envs/fmq.yaml"
     shell:
@@ -19,31 +19,29 @@ rule page:
 
 rule settings_page:
     input:
-        MANIFESTS,
+        ancient(MANIFESTS),
     output:
         report(
-            "results/pages/settings.html",
+            f"{STUDY}/pages/settings.html",
             caption="../report/settings.rst",
             category="settings",
             labels={"what": "settings", "kind": "table"},
         ),
     log:
-        "results/logs/settings-page.txt",
+        f"{STUDY}/logs/settings-page.txt",
     conda:
         "../envs/fmq.yaml"
-    params:
-        settings=study_workflow.study_hash(study),
     shell:
         "fmq settings-page {output} 2> {log}"
 
 
-# `snakemake evidence`: every target there is, for a report of all of it.
+# `snakemake evidence`: make every target, for a report with all results.
 rule evidence:
     input:
-        rules.paper.output,
-        rules.settings_page.output,
-        rules.rollouts.input,
+        ancient(rules.paper.output),
+        ancient(rules.settings_page.output),
+        ancient(rules.rollouts.input),
         expand(
-            "results/pages/{page}.html",
+            f"{STUDY}/pages/{{page}}.html",
             page=study_workflow.PAGES,
         ),

@@ -1,18 +1,22 @@
-# `snakemake rollouts`: episodes that were counted, to look at; in mazes also from above.
-from fmq.rollouts import targets
-from fmq.rollouts.selection import shown_seed
+# `snakemake rollouts`: films and pictures of the evaluation episodes; in mazes also from above.
+from fmq.pipeline import rollout_targets as targets
+from fmq.pipeline.rollouts import shown_seed
+
+FINETUNED = "results/runs/{task}/seed{seed}/finetune-{method}-{identity}"
 
 
 rule record_rollouts:
     input:
-        "results/runs/{task}/seed{seed}/finetune-{method}/checkpoint.pt",
-        lambda wildcards: targets.last_evaluation(
-            study, wildcards.task, wildcards.seed, wildcards.method
+        ancient(f"{FINETUNED}/checkpoint.pt"),
+        ancient(
+            lambda wildcards: targets.last_evaluation(
+                study, wildcards.task, wildcards.seed, wildcards.method
+            )
         ),
     output:
-        "results/runs/{task}/seed{seed}/rollouts-{method}.npz",
+        f"{FINETUNED}/rollouts-{{sampling}}.npz",
     log:
-        "results/runs/{task}/seed{seed}/rollouts-{method}.log",
+        f"{FINETUNED}/rollouts-{{sampling}}.log",
     conda:
         "../envs/fmq.yaml"
     threads: study.threads
@@ -21,10 +25,6 @@ rule record_rollouts:
         mem_mb=lambda wildcards, attempt: (
             attempt * study_workflow.memory_mb(study, wildcards.task)
         ),
-    params:
-        settings=lambda wildcards: targets.rollouts_hash(
-            study, wildcards.task, wildcards.seed, wildcards.method
-        ),
     shell:
         "fmq rollouts {wildcards.task} --seed {wildcards.seed}"
         " --method {wildcards.method} 2> {log}"
@@ -32,29 +32,34 @@ rule record_rollouts:
 
 rule film_rollouts:
     input:
-        lambda wildcards: study_workflow.dataset_manifest(study, wildcards.task),
-        f"results/runs/{{task}}/seed{shown_seed(study)}/rollouts-{{method}}.npz",
+        ancient(
+            lambda wildcards: study_workflow.dataset_manifest(study, wildcards.task)
+        ),
+        ancient(
+            lambda wildcards: targets.recorded_file(
+                study, wildcards.task, wildcards.method
+            )
+        ),
     output:
-        # The GIF is none: without a graphics library there is none.
+        # The GIF is not a declared output, because it needs a graphics library.
         report(
-            "results/rollouts/{task}/{method}.png",
+            f"{STUDY}/rollouts/{{task}}/{{method}}.png",
             caption="../report/rollouts_sheet.rst",
             category="rollouts",
             labels={"task": "{task}", "method": "{method}", "kind": "pictures"},
         ),
         report(
-            "results/rollouts/{task}/{method}.html",
+            f"{STUDY}/rollouts/{{task}}/{{method}}.html",
             caption="../report/rollouts_film.rst",
             category="rollouts",
             labels={"task": "{task}", "method": "{method}", "kind": "film"},
         ),
-        "results/rollouts/{task}/{method}.pdf",
+        f"{STUDY}/rollouts/{{task}}/{{method}}.pdf",
     log:
-        "results/logs/film-{task}-{method}.txt",
+        f"{STUDY}/logs/film-{{task}}-{{method}}.txt",
     conda:
         "../envs/fmq.yaml"
     params:
-        settings=study_workflow.study_hash(study),
         seed=shown_seed(study),
     shell:
         "fmq film {wildcards.task} --seed {params.seed} --method {wildcards.method} 2> {log}"
@@ -62,22 +67,23 @@ rule film_rollouts:
 
 rule trajectories:
     input:
-        lambda wildcards: study_workflow.dataset_manifest(study, wildcards.task),
-        lambda wildcards: targets.recorded_files(study, wildcards.task),
+        ancient(
+            lambda wildcards: study_workflow.dataset_manifest(study, wildcards.task)
+        ),
+        ancient(lambda wildcards: targets.recorded_files(study, wildcards.task)),
     output:
         report(
-            "results/rollouts/{task}/trajectories.png",
+            f"{STUDY}/rollouts/{{task}}/trajectories.png",
             caption="../report/rollouts_trajectories.rst",
             category="rollouts",
             labels={"task": "{task}", "method": "all", "kind": "from above"},
         ),
-        "results/rollouts/{task}/trajectories.pdf",
+        f"{STUDY}/rollouts/{{task}}/trajectories.pdf",
     log:
-        "results/logs/trajectories-{task}.txt",
+        f"{STUDY}/logs/trajectories-{{task}}.txt",
     conda:
         "../envs/fmq.yaml"
     params:
-        settings=study_workflow.study_hash(study),
         seed=shown_seed(study),
     shell:
         "fmq trajectories {wildcards.task} --seed {params.seed} 2> {log}"
@@ -85,4 +91,4 @@ rule trajectories:
 
 rule rollouts:
     input:
-        targets.rollout_files(study),
+        ancient(targets.rollout_files(study)),

@@ -1,1 +1,1 @@
-"""From evaluation files to tables and figures; nothing here imports torch."""
+"""Turn evaluation files into tables and figures, without importing torch."""

@@ -1,1 +1,1 @@
-"""Data sets: made by scripted generators, read in their published formats, served as chunks."""
+"""Data sets: scripted generators, readers of the published formats, and sampling of chunks."""

@@ -1,4 +1,4 @@
-"""Record episodes of RoboMimic's tasks, and write them in the file format of its data sets."""
+"""Record episodes of RoboMimic tasks and write them in the format of its data sets."""
 
 import json
 from collections.abc import Iterable
@@ -9,9 +9,9 @@ from typing import Any
 import h5py
 import numpy as np
 
+from fmq.config.datasets import GeneratedData, ScriptedData
 from fmq.data.random_actions import random_script
 from fmq.data.tabletop_expert import Script, noisy_script
-from fmq.datasets import GeneratedData, ScriptedData
 from fmq.envs.robosuite import (
     ROBOSUITE_TYPE,
     Observation,
@@ -26,10 +26,10 @@ class Demonstration:
     """One episode of n steps.
 
     Attributes:
-        arrays: by their names in the file: ``actions`` (n, A), ``rewards`` (n,) in {0, 1},
-            ``dones`` (n,) set where the reward is 1, ``states`` (n, S) of the simulator before
-            each action, and ``obs/KEY``, ``next_obs/KEY`` (n, width).
-        model_file: the simulator's model as XML; objects differ from episode to episode.
+        arrays: arrays by their names in the file: ``actions`` (n, A), ``rewards`` (n,) in
+            {0, 1}, ``dones`` (n,), 1 where the reward is 1, ``states`` (n, S), the simulator's
+            states before each action, and ``obs/KEY``, ``next_obs/KEY`` (n, width).
+        model_file: the simulator's model as XML; objects differ between episodes.
     """
 
     arrays: dict[str, np.ndarray]
@@ -37,22 +37,22 @@ class Demonstration:
 
     @property
     def steps(self) -> int:
-        """Actions taken."""
+        """Return the number of actions."""
         return len(self.arrays["actions"])
 
     @property
     def success(self) -> bool:
-        """Whether the last action solved the task, which ended the episode."""
+        """Return whether the last action solved the task and so ended the episode."""
         return bool(self.arrays["dones"][-1])
 
 
 def make_env_args(environment: str) -> dict[str, Any]:
-    """What a data file says of its simulator: a Panda arm moved by OSC_POSE, 20 actions a second.
+    """Return the simulator settings for a data file: a Panda arm with OSC_POSE control at 20 Hz.
 
-    As in RoboMimic's v1.5 files, motions are given in the world's frame.
+    As in RoboMimic's v1.5 files, actions are given in the world frame.
 
     Args:
-        environment: robosuite's name of the task.
+        environment: the robosuite environment name.
     """
     robosuite = import_robosuite()
     controllers = robosuite.load_composite_controller_config(robot="Panda")
@@ -80,14 +80,15 @@ def make_env_args(environment: str) -> dict[str, Any]:
 def demonstrate(
     simulator: Any, settings: GeneratedData, seed: np.random.SeedSequence
 ) -> Demonstration:
-    """One episode, up to its first success or `settings.episode_length` actions.
+    """Record one episode, up to its first success or `settings.episode_length` actions.
 
-    Scripted episodes are of mixed quality, as RoboMimic's "mh" (many humans) sets are: each draws
-    the standard deviation of its noise uniformly from [0, 2 * action_noise].
+    Scripted episodes are of mixed quality, like RoboMimic's "mh" (multi-human) sets: each episode
+    draws the standard deviation of its noise uniformly from [0, 2 * action_noise].
 
     Args:
-        simulator: of `fmq.envs.robosuite.make_simulator`.
-        seed: the same seed gives the same episode, whatever the simulator was used for before.
+        simulator: from `fmq.envs.robosuite.make_simulator`.
+        settings: scripted or random actions, their noise and the episode length.
+        seed: the same seed gives the same episode, whatever the simulator ran before.
     """
     start, actions = (int(word) for word in seed.generate_state(2, np.uint64))
     generator = np.random.default_rng(actions)
@@ -104,9 +105,9 @@ def demonstrate(
 
 
 def _portable_model(simulator: Any) -> str:
-    """The model as XML, with paths that begin at the package and not at this machine's root.
+    """Return the model as XML with paths relative to the robosuite package.
 
-    robosuite looks in a path for its own name and puts in where it is installed.
+    On loading, robosuite looks for its own name in a path and inserts its install location.
     """
     package = Path(import_robosuite().__file__).parent
     return simulator.sim.model.get_xml().replace(f"{package}/", f"{package.name}/")
@@ -115,11 +116,11 @@ def _portable_model(simulator: Any) -> str:
 def _record(
     simulator: Any, observation: Observation, script: Script, limit: int
 ) -> dict[str, np.ndarray]:
-    """Follow the script from the simulator's present state; see `Demonstration.arrays`."""
+    """Follow the script from the current state and return `Demonstration.arrays`."""
     record: dict[str, list[Any]] = {}
     action = next(script)
     for _ in range(limit):
-        # What a policy's float32 action would be, so that the file repeats to the bit.
+        # Rounded to float32, as a policy's action would be, so the file is reproducible bit by bit.
         action = action.astype(np.float32).astype(np.float64)
         state = simulator.sim.get_state().flatten()
         raw, reward, _, _ = simulator.step(action)
@@ -143,16 +144,16 @@ def write_demonstrations(
     demonstrations: Iterable[Demonstration],
     training: int,
 ) -> dict[str, int]:
-    """Write a data file in RoboMimic's layout; the same demonstrations give the same bytes.
+    """Write a data file in RoboMimic's layout; equal demonstrations give identical bytes.
 
     Args:
-        path: the HDF5 file to make.
-        environment: robosuite's name of the task.
-        demonstrations: become ``data/demo_0``, ``data/demo_1`` and so on, as they come.
-        training: how many of the first are named in ``mask/train``; the others in ``mask/valid``.
+        path: the HDF5 file to write.
+        environment: the robosuite environment name.
+        demonstrations: written as ``data/demo_0``, ``data/demo_1`` and so on, in this order.
+        training: the first `training` are listed in ``mask/train``, the others in ``mask/valid``.
 
     Returns:
-        ``rows`` (steps in all), ``demonstrations`` and ``successes``.
+        Counts: ``rows`` (total steps), ``demonstrations`` and ``successes``.
     """
     names: list[str] = []
     rows = successes = 0
@@ -178,5 +179,5 @@ def _write_demonstration(group: h5py.Group, demonstration: Demonstration) -> Non
 
 
 def _write_array(group: h5py.Group, name: str, array: np.ndarray) -> None:
-    # HDF5 would note down when the array was written.
+    # Otherwise HDF5 stores the time of writing, and files differ.
     group.create_dataset(name, data=array, track_times=False)

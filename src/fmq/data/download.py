@@ -1,7 +1,7 @@
-"""Download a file from the first address that gives the right one; resume after interruptions.
+"""Download a file from the first address that serves a correct one; resume interrupted downloads.
 
-While a file is on its way it is called ``NAME.part``, and ``NAME.part.json`` tells where that
-comes from, so that a later process can go on with it.
+During the download the file is named ``NAME.part``; ``NAME.part.json`` records where it comes from,
+so that a later process can resume it.
 """
 
 import json
@@ -14,20 +14,20 @@ from typing import NamedTuple
 import requests
 import tenacity
 
+from fmq.base.errors import UserError
+from fmq.base.progress import progress
 from fmq.data.http_faults import IDENTITY, fault_of, reason_of
 from fmq.data.manifest import file_sha256
-from fmq.errors import UserError
-from fmq.progress import progress
 
 _MEGABYTE = 1_000_000
 _CHUNK_BYTES = 64 * 1024
 _TIMEOUT = (10.0, 60.0)
-"""Seconds to connect, and between two pieces of an answer."""
+"""Timeouts in seconds: to connect, and between two pieces of a response."""
 _LONGEST_PAUSE = 60.0
 
 
 class Fetched(NamedTuple):
-    """Where a file came from, its size and its SHA-256 in hexadecimal."""
+    """A downloaded file: its address, size in bytes, and SHA-256 in hexadecimal."""
 
     address: str
     bytes: int
@@ -35,7 +35,7 @@ class Fetched(NamedTuple):
 
 
 class _Origin(NamedTuple):
-    """The content of ``.part.json``; `validator` names the file's version, `total` its bytes."""
+    """The content of ``.part.json``; `validator` identifies the version, `total` is the size."""
 
     address: str
     validator: str | None
@@ -43,11 +43,11 @@ class _Origin(NamedTuple):
 
 
 class _AddressError(Exception):
-    """This address does not have the file."""
+    """This address does not serve the file."""
 
 
 class _TransientError(Exception):
-    """The same address may do better soon, after `pause` seconds if it asked for that."""
+    """A retry of this address may succeed, after `pause` seconds if the server asked for that."""
 
     pause = 0.0
 
@@ -61,23 +61,23 @@ def download(
     attempts: int = 6,
     pause: float = 1.0,
 ) -> Fetched:
-    """Fetch `path` from the first of `addresses` that gives a correct file.
+    """Download `path` from the first of `addresses` that serves a correct file.
 
-    The file gets its name after it passed every check; until then an older one stays untouched.
-    An interrupted download stays as ``.part`` and is continued, by this process or a later one,
-    if the server still has the same version; a part that fails a check is deleted.
+    The file is renamed to `path` only after it passed every check; until then an older one stays
+    untouched. An interrupted download stays as ``.part`` and is resumed, by this process or a
+    later one, if the server still has the same version; a part that fails a check is deleted.
 
     Args:
         addresses: HTTP addresses, the primary one first, then its mirrors.
-        path: the file to make; its folder is made if need be.
-        sha256: what the file has to have, in lower-case hexadecimal; None accepts any.
-        check: looks into the file, which is still named ``.part``; raises `UserError` if the
-            content is wrong.
-        attempts: per address, when the connection or the server fails.
-        pause: seconds before the second attempt; they double from one attempt to the next.
+        path: the file to write; its folder is created if needed.
+        sha256: the expected digest, in lower-case hexadecimal; None accepts any.
+        check: checks the content of the file, which is still named ``.part``; raises `UserError`
+            if it is wrong.
+        attempts: attempts per address if the connection or the server fails.
+        pause: seconds before the second attempt; doubled for every further attempt.
 
     Raises:
-        UserError: no address gave a correct file, or the disk is full or not writable.
+        UserError: no address served a correct file, or the disk is full or not writable.
     """
     part = path.with_name(f"{path.name}.part")
     reasons = []
@@ -95,8 +95,8 @@ def download(
             return fetched
     except OSError as error:
         raise UserError(
-            f"{path}: cannot be written: {error.strerror or error}; make room or mend that, or "
-            "put a copy into data_dir"
+            f"{path}: cannot be written: {error.strerror or error}; make room or fix the "
+            "folder, or put a copy into data_dir"
         ) from None
     raise UserError(
         f"{path}: could not be downloaded ({'; '.join(reasons)}); check the connection, or put a "
@@ -105,14 +105,17 @@ def download(
 
 
 def _retrying(name: str, attempts: int, pause: float) -> tenacity.Retrying:
-    """Calls a function again after a `_TransientError`, and says so; the last one comes out."""
+    """Return a retrier that repeats and reports calls that raise `_TransientError`.
+
+    The last error is raised.
+    """
     backoff = tenacity.wait_exponential_jitter(initial=pause, max=_LONGEST_PAUSE, jitter=pause)
 
     def error(state: tenacity.RetryCallState) -> BaseException | None:
         return state.outcome.exception() if state.outcome else None
 
     def say(state: tenacity.RetryCallState) -> None:
-        line = f"download {name}: {error(state)}; again in {state.upcoming_sleep:.0f} s"
+        line = f"download {name}: {error(state)}; retrying in {state.upcoming_sleep:.0f} s"
         print(line, file=sys.stderr, flush=True)
 
     return tenacity.Retrying(
@@ -125,13 +128,13 @@ def _retrying(name: str, attempts: int, pause: float) -> tenacity.Retrying:
 
 
 def _fetch(address: str, part: Path, sha256: str | None, check: Callable[[Path], None]) -> str:
-    """One attempt to complete `part`; returns its SHA-256, and deletes it if it is wrong."""
+    """Try once to complete `part` and return its SHA-256; delete it if it is wrong."""
     response, offset = _open(address, part)
     with response:
         total = _receive(response, part, offset, address)
     size = part.stat().st_size
     if total not in (None, size):
-        raise _TransientError(f"{size} of {total} bytes came")
+        raise _TransientError(f"received {size} of {total} bytes")
     found = file_sha256(part)
     try:
         if sha256 not in (None, found):
@@ -140,7 +143,7 @@ def _fetch(address: str, part: Path, sha256: str | None, check: Callable[[Path],
     except UserError as error:
         part.unlink()
         _note(part).unlink(missing_ok=True)
-        # Bytes that an earlier attempt left may be at fault: this one address can do better.
+        # Bytes of an earlier attempt may be wrong, so this address deserves a fresh start.
         raise (_TransientError if offset else _AddressError)(error) from None
     return found
 
@@ -150,11 +153,11 @@ def _note(part: Path) -> Path:
 
 
 def _open(address: str, part: Path) -> tuple[requests.Response, int]:
-    """A good answer, and how many bytes of `part` its body is to follow (0: it starts anew)."""
+    """Return a usable response and the offset in `part` of its body (0: from the start)."""
     try:
         origin = _Origin(**json.loads(_note(part).read_text()))
         size = part.stat().st_size
-    except (FileNotFoundError, ValueError, TypeError):  # TypeError: JSON, but not of this kind
+    except (FileNotFoundError, ValueError, TypeError):  # TypeError: JSON with other fields
         origin, size = _Origin("", None, None), 0
     if size and origin.address == address and origin.validator:
         response = _get(address, {"Range": f"bytes={size}-", "If-Range": origin.validator})
@@ -176,25 +179,25 @@ def _get(address: str, headers: dict[str, str]) -> requests.Response:
 
 
 def _continues(response: requests.Response, size: int, origin: _Origin) -> bool:
-    """Whether the body is what follows `size` bytes of the same version of the file."""
+    """Return whether the body continues the same version of the file after `size` bytes."""
     content = response.headers.get("Content-Range", "")
     return (
         response.status_code == 206
         and content.startswith(f"bytes {size}-")
         and content.endswith(f"/{origin.total}")
-        # A server may know ranges but not If-Range, and send the rest of another version.
+        # A server may support Range but not If-Range, and send the rest of another version.
         and _validator(response) in (None, origin.validator)
     )
 
 
 def _validator(response: requests.Response) -> str | None:
-    """What tells versions apart to the byte, which a weak ETag does not."""
+    """Return what identifies the exact version: a strong ETag, else Last-Modified."""
     tag = response.headers.get("ETag", "")
     return tag if tag.startswith('"') else response.headers.get("Last-Modified")
 
 
 def _usable(response: requests.Response, status: int) -> requests.Response:
-    """The answer itself if it has this status and is a file."""
+    """Return the response if it has this status and carries a file, else raise."""
     fault = fault_of(response, (status,))
     if fault is None:
         return response
@@ -208,7 +211,7 @@ def _usable(response: requests.Response, status: int) -> requests.Response:
 
 
 def _receive(response: requests.Response, part: Path, offset: int, address: str) -> int | None:
-    """Write the body after `offset` bytes of `part`; returns the announced size of the file."""
+    """Write the body to `part` from `offset` on; return the announced size of the file."""
     # "bytes 5-9/10" or "10"
     announced = response.headers.get("Content-Range") or response.headers.get("Content-Length", "")
     digits = announced.rpartition("/")[2]
@@ -219,7 +222,7 @@ def _receive(response: requests.Response, part: Path, offset: int, address: str)
         part.open("ab" if offset else "wb") as file,
         progress(f"download {part.stem}", -(-rest // _MEGABYTE), "MB") as heartbeat,
     ):
-        if not offset:  # the old part is empty by now, so the note never stands beside another's
+        if not offset:  # `part` was truncated on opening, so the note never describes older bytes
             origin = _Origin(address, _validator(response), total)
             _note(part).write_text(json.dumps(origin._asdict()))
         done = 0
@@ -234,7 +237,7 @@ def _receive(response: requests.Response, part: Path, offset: int, address: str)
 
 
 def _check_space(part: Path, total: int) -> None:
-    """Whether the disk has room for what `part`, if there is one, lacks of `total` bytes."""
+    """Raise `UserError` unless the disk has room for the rest of `total` bytes."""
     needed = total - (part.stat().st_size if part.exists() else 0)
     free = shutil.disk_usage(part.parent).free
     if needed > free:

@@ -1,7 +1,7 @@
 """Generate a data set with scripted experts or random actions, in its publisher's file format.
 
-OGBench's own loader reads the npz files, RoboMimic's the HDF5 files. They are no copies of the
-official ones, and their manifest says so.
+OGBench's own loader can read the npz files, and RoboMimic's the HDF5 files. They are not copies of
+the official files, and their manifest says so.
 """
 
 import platform
@@ -15,6 +15,12 @@ from typing import Any
 
 import numpy as np
 
+from fmq.base.errors import UserError
+from fmq.base.progress import Heartbeat, progress
+from fmq.base.workers import parallel_map
+from fmq.config.datasets import GeneratedData, ScriptedData, check_source, simulator_of, suite_of
+from fmq.config.sources import record_path
+from fmq.config.tasks import EPISODE_LIMITS
 from fmq.data import manipulation_expert, maze_expert, random_actions
 from fmq.data.demonstrations import (
     Demonstration,
@@ -23,22 +29,16 @@ from fmq.data.demonstrations import (
     write_demonstrations,
 )
 from fmq.data.manifest import FILE_NAME, file_sha256, write_manifest
-from fmq.data.sources import record_path
-from fmq.data.workers import parallel_map
-from fmq.datasets import GeneratedData, ScriptedData, check_source, simulator_of, suite_of
-from fmq.envs.robomimic import EPISODE_LIMITS
 from fmq.envs.robosuite import make_simulator
-from fmq.errors import UserError
-from fmq.progress import Heartbeat, progress
 
 ATTEMPTS = 100
-"""Starts of one episode before the settings are given up as hopeless."""
+"""Attempts at one episode before generation fails."""
 
 SOURCES = {
     "scripted": "generated here, not the official data set",
     "random": "random actions, generated here, not the official data set",
 }
-"""What manifests say of a data set's origin, by the settings' `source`."""
+"""The manifest's description of a data set's origin, by the settings' `source`."""
 
 Arrays = dict[str, np.ndarray]
 _Episode = tuple[Arrays, int]
@@ -46,7 +46,7 @@ _Episode = tuple[Arrays, int]
 
 @dataclass(frozen=True)
 class _Job:
-    """One episode to generate: the split is 0 for training, 1 for validation."""
+    """One episode to generate; the split is 0 for training, 1 for validation."""
 
     name: str
     settings: GeneratedData
@@ -55,25 +55,25 @@ class _Job:
 
 
 def generate_dataset(name: str, settings: GeneratedData, folder: Path, processes: int) -> None:
-    """Write a data set's files and, last, ``folder/manifest.json``.
+    """Write the files of a data set and, last, ``folder/manifest.json``.
 
-    OGBench's are ``NAME.npz`` and ``NAME-val.npz``, with episodes of equal length. RoboMimic's is
-    ``NAME.hdf5``, whose episodes end at the first success; its validation episodes are in the same
-    file and named in ``mask/valid``.
+    OGBench data sets are ``NAME.npz`` and ``NAME-val.npz``, with episodes of equal length. A
+    RoboMimic data set is one file ``NAME.hdf5`` whose episodes end at the first success; its
+    validation episodes are listed in ``mask/valid``.
 
-    The same settings give the same bytes on the same kind of machine, whatever the number of
-    processes: every episode has a seed of its own, from ``settings.seed``, its split, its number
-    and its attempt.
+    The same settings give the same bytes on the same kind of machine, for any number of
+    processes: every episode has its own seed, derived from ``settings.seed``, its split, its
+    number and its attempt.
 
     Args:
         name: the publisher's name of the data set, e.g. ``pointmaze-medium-navigate-v0``.
-        settings: scripted or random; episodes, their length, noise and seed.
-        folder: made if missing; files of an earlier generation are replaced.
-        processes: worker processes, 1 or more.
+        settings: scripted or random actions, the number and length of episodes, noise and seed.
+        folder: created if missing; files of an earlier generation are replaced.
+        processes: number of worker processes, at least 1.
 
     Raises:
-        UserError: no scripted expert for `name`, a folder that cannot be written to, or settings
-            under which objects keep falling out of reach. No file is written then.
+        UserError: there is no scripted expert for `name`, the folder cannot be written to, or
+            objects keep falling out of reach under these settings. No file is written then.
     """
     check_source(name, settings)
     write = _write_hdf5 if suite_of(name) == "robomimic" else _write_npz
@@ -83,7 +83,7 @@ def generate_dataset(name: str, settings: GeneratedData, folder: Path, processes
             files = write(name, settings, Path(partial), processes)
             (folder / FILE_NAME).unlink(missing_ok=True)
             for file_name in files:
-                # What follows is no official file any more, if it was one before.
+                # The new file is not the official one, so a recorded digest no longer applies.
                 record_path(folder / file_name).unlink(missing_ok=True)
                 (Path(partial) / file_name).replace(folder / file_name)
         write_manifest(folder, _manifest(name, settings, files))
@@ -96,7 +96,7 @@ def generate_dataset(name: str, settings: GeneratedData, folder: Path, processes
 def _write_npz(
     name: str, settings: GeneratedData, folder: Path, processes: int
 ) -> dict[str, dict[str, Any]]:
-    """Generate and write both OGBench splits; returns the manifest's entry for each file."""
+    """Generate and write both OGBench splits; return the manifest entry of each file."""
     splits = {f"{name}.npz": settings.episodes, f"{name}-val.npz": settings.validation_episodes}
     files = {}
     with (
@@ -122,7 +122,7 @@ def _write_npz(
 def _write_hdf5(
     name: str, settings: GeneratedData, folder: Path, processes: int
 ) -> dict[str, dict[str, Any]]:
-    """Generate and write a RoboMimic file; returns the manifest's entry for it."""
+    """Generate and write a RoboMimic file; return its manifest entry."""
     training, validation = settings.episodes, settings.validation_episodes
     jobs = _jobs(name, settings, 0, training) + _jobs(name, settings, 1, validation)
     path = folder / f"{name}.hdf5"
@@ -146,13 +146,13 @@ def _counted(results: Iterator[Any], heartbeat: Heartbeat) -> Iterator[Any]:
 
 
 def _generate_demonstration(job: _Job) -> Demonstration:
-    """An episode of a RoboMimic task."""
+    """Generate an episode of a RoboMimic task."""
     simulator = _make_simulator(simulator_of(job.name))
     return demonstrate(simulator, job.settings, _seed(job))
 
 
 def _generate_episode(job: _Job) -> _Episode:
-    """An OGBench episode's arrays, and how often it was started again because it went wrong."""
+    """Generate an OGBench episode; return its arrays and the number of failed attempts."""
     simulator = _make_simulator(simulator_of(job.name))
     rows, settings = job.settings.episode_length + 1, job.settings
     if not isinstance(settings, ScriptedData):
@@ -180,7 +180,7 @@ def _is_maze(name: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _make_simulator(environment: str) -> Any:
-    """Kept from one episode to the next: making one costs up to two seconds."""
+    """Return the simulator, cached between episodes because making one takes up to two seconds."""
     if environment in EPISODE_LIMITS:
         return make_simulator(make_env_args(environment))
     if _is_maze(environment):
@@ -191,7 +191,7 @@ def _make_simulator(environment: str) -> Any:
 def _join(
     results: Iterator[_Episode], episodes: int, rows: int, heartbeat: Heartbeat
 ) -> tuple[Arrays, int]:
-    """All episodes, one after the other, with terminals on their last rows; and all restarts."""
+    """Concatenate all episodes, set `terminals` on their last rows, and sum up the restarts."""
     joined: Arrays = {}
     restarts = 0
     for episode, (arrays, attempts) in enumerate(_counted(results, heartbeat)):
@@ -209,7 +209,7 @@ def _file_entry(path: Path) -> dict[str, Any]:
 
 
 def _manifest(name: str, settings: GeneratedData, files: dict[str, Any]) -> dict[str, Any]:
-    """Nothing in it depends on the hour or the host: the same settings, the same manifest."""
+    """Return the manifest; it holds no time or host, so equal settings give equal manifests."""
     suite = {"robomimic": ("h5py", "robosuite"), "ogbench": ("ogbench",)}[suite_of(name)]
     versions = {package: version(package) for package in ("fmq", "mujoco", "numpy", *suite)}
     return {

@@ -1,4 +1,4 @@
-"""The manifest of a data set's folder: what its files are, where they came from, their checksums.
+"""The manifest of a data set's folder: its files, their origin and their checksums.
 
 ``manifest.json`` is written last, so a folder that has one is complete.
 """
@@ -6,65 +6,68 @@
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fmq.errors import UserError
-from fmq.files import atomic_path
+from fmq.base.errors import UserError
+from fmq.base.files import atomic_path
 
 FILE_NAME = "manifest.json"
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
-"""The digest of a file, in lower-case hexadecimal."""
+"""Matches the digest of a file, in lower-case hexadecimal."""
 
 _BARE_NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,199}", re.ASCII)
-"""A manifest must not point out of its folder."""
+"""Matches a file name without folders: a manifest must not point outside its own folder."""
 
 _LONGEST = 1000
-"""Characters of a name or a source."""
+"""Maximum number of characters in a name or a source."""
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's content, in hexadecimal."""
+    """Return the SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    """Write ``folder/manifest.json``, whole or not at all.
+    """Write ``folder/manifest.json`` atomically.
 
     Args:
         folder: an existing folder.
         manifest: JSON values with at least ``name`` (of the data set), ``source`` and ``files``,
-            which maps a file's name in the folder to at least ``bytes`` and ``sha256``.
+            which maps each file name in the folder to at least ``bytes`` and ``sha256``.
     """
     with atomic_path(folder / FILE_NAME) as temporary:
         temporary.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """The content of ``folder/manifest.json``; `UserError` if there is none or it is broken."""
+    """Return the content of ``folder/manifest.json``.
+
+    Raises:
+        UserError: the manifest is missing, unreadable or invalid.
+    """
     path = folder / FILE_NAME
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_unique)
     except (FileNotFoundError, NotADirectoryError):
-        raise UserError(
-            f"{path}: not there, so the data set is incomplete; make it again"
-        ) from None
+        raise UserError(f"{path}: missing, so the data set is incomplete; make it again") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError):
         raise UserError(f"{path}: not JSON; make the data set again") from None
     if not _is_manifest(manifest):
         raise UserError(
-            f"{path}: no data-set manifest (it needs a name, a source and files, each of these "
-            "a bare name with its bytes and sha256); make the data set again"
+            f"{path}: not a data-set manifest (it needs a name, a source and files, each with a "
+            "bare file name, its bytes and its sha256); make the data set again"
         )
     return manifest
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object; of two values for one key, JSON's reader would lose the first."""
+    """Return a JSON object as a dictionary; reject duplicate keys, which json would accept."""
     values = dict(pairs)
     if len(values) < len(pairs):
         raise ValueError("a key is given twice")
@@ -72,7 +75,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _is_manifest(value: Any) -> bool:
-    """Whether the fields that this module reads are there and of the right kind."""
+    """Return whether all fields that this module reads are present and valid."""
     if not isinstance(value, dict) or not {"name", "source", "files"} <= value.keys():
         return False
     files = value["files"]
@@ -91,7 +94,7 @@ def _is_line(value: Any) -> bool:
 
 
 def _is_entry(value: Any) -> bool:
-    """Whether it has the size and the digest of a file; True is no size."""
+    """Return whether `value` has a valid file size and digest; a bool is not a size."""
     return (
         isinstance(value, dict)
         and type(value.get("bytes")) is int
@@ -101,11 +104,23 @@ def _is_entry(value: Any) -> bool:
     )
 
 
+def find_datasets(name: str, results: Path) -> Iterator[tuple[Path, dict[str, str]]]:
+    """Yield each complete folder of a data set in `results` with the SHA-256 of its files."""
+    for path in sorted((results / "datasets").glob(f"{name}-*/{FILE_NAME}")):
+        try:
+            manifest = read_manifest(path.parent)
+        except UserError:
+            continue  # reported when a run uses the folder
+        if manifest["name"] == name:
+            yield path.parent, {file: one["sha256"] for file, one in manifest["files"].items()}
+
+
 def check_dataset(folder: Path, name: str) -> dict[str, Any]:
-    """Verify that the data set `name` is in `folder` as its manifest says, and return that.
+    """Verify that `folder` holds the data set `name` as its manifest says; return the manifest.
 
     Raises:
-        UserError: another data set's manifest, a missing file, another size or checksum.
+        UserError: the manifest is of another data set, or a file is missing or has another size
+            or checksum.
     """
     manifest = read_manifest(folder)
     if manifest["name"] != name:

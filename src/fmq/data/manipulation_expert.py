@@ -1,6 +1,6 @@
-"""The scripted experts of OGBench's cube, scene and puzzle simulators: play with what is there.
+"""The scripted experts of OGBench's cube, scene and puzzle simulators.
 
-OGBench's own plan oracles, in the way that its ``play`` data sets are made (Park et al. 2025,
+They use OGBench's plan oracles in the way its ``play`` data sets are made (Park et al. 2025,
 arXiv:2410.20092): carry out a random target, then draw another.
 """
 
@@ -8,20 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from fmq.seeding import global_numpy_seed
+from fmq.base.seeding import global_numpy_seed
 
 STACKING = {1: (0.0, 0.0), 2: (0.0, 0.25), 3: (0.05, 0.35), 4: (0.1, 0.5)}
-"""Range of an episode's probability to stack a cube on another one, by the number of cubes."""
+"""Range of an episode's probability of stacking a cube on another, by the number of cubes."""
 
 FIRST_CUBE = 14
-"""Where the cubes start in qpos; each takes seven numbers, the first three its position."""
+"""Index of the first cube in qpos; each cube takes seven numbers, its position first."""
 
 
 def make_manipulator(environment: str) -> Any:
-    """The simulator without gymnasium's wrappers, in the mode that draws targets.
+    """Return the simulator without gymnasium's wrappers, in data-collection mode.
 
     Args:
-        environment: gymnasium id, e.g. ``cube-double-v0``.
+        environment: the gymnasium id, e.g. ``cube-double-v0``.
     """
     import gymnasium
     import ogbench  # noqa: F401  registers the environments
@@ -34,14 +34,14 @@ def make_manipulator(environment: str) -> Any:
 def play(
     simulator: Any, rows: int, action_noise: float, seed: np.random.SeedSequence
 ) -> dict[str, np.ndarray]:
-    """One episode of random targets, one after the other.
+    """Record one episode that carries out one random target after the other.
 
     Args:
         simulator: from `make_manipulator`.
-        rows: states to record; the last one's action is executed too.
-        action_noise: standard deviation of the Gaussian that the oracles add to their plan, in
-            units of the normalised action [-1, 1]; they smooth it over time afterwards.
-        seed: the same seed gives the same episode, whatever the simulator was used for before.
+        rows: number of states to record; the action of the last one is executed too.
+        action_noise: standard deviation of the Gaussian noise that the oracles add to their plan
+            and smooth over time, in units of the normalised action [-1, 1].
+        seed: the same seed gives the same episode, whatever the simulator ran before.
 
     Returns:
         float32 ``observations`` (rows, obs), ``actions`` (rows, 5) as executed, ``qpos`` (rows,
@@ -67,7 +67,7 @@ def play(
 
 
 def _make_oracles(simulator: Any, noise: float) -> dict[str, Any]:
-    """An oracle for each kind of target that the simulator draws."""
+    """Return an oracle for each kind of target that the simulator draws."""
     from ogbench.manipspace.oracles.plan.button_plan import ButtonPlanOracle
     from ogbench.manipspace.oracles.plan.cube_plan import CubePlanOracle
     from ogbench.manipspace.oracles.plan.drawer_plan import DrawerPlanOracle
@@ -76,7 +76,7 @@ def _make_oracles(simulator: Any, noise: float) -> dict[str, Any]:
     settings = {"env": simulator, "noise": noise}
     return {
         "cube": CubePlanOracle(**settings),
-        # The puzzle's buttons stand close together: only a closed gripper presses one alone.
+        # The puzzle's buttons are close together; only a closed gripper presses just one.
         "button": ButtonPlanOracle(gripper_always_closed=not count_cubes(simulator), **settings),
         "drawer": DrawerPlanOracle(**settings),
         "window": WindowPlanOracle(**settings),
@@ -84,14 +84,14 @@ def _make_oracles(simulator: Any, noise: float) -> dict[str, Any]:
 
 
 def count_cubes(simulator: Any) -> int:
-    """How many cubes there are; a puzzle has none."""
+    """Return the number of cubes; a puzzle has none."""
     return getattr(simulator, "_num_cubes", 0)
 
 
 def _append(
     record: dict[str, list[np.ndarray]], observation: np.ndarray, action: np.ndarray, info: Any
 ) -> None:
-    """Add a row: the observation, the state behind it, and the action taken there."""
+    """Append a row: the observation, the simulator's state, and the action taken."""
     row = {"observations": observation, "actions": action}
     row |= {"qpos": info["qpos"], "qvel": info["qvel"]}
     for name, value in row.items():
@@ -101,11 +101,11 @@ def _append(
 
 
 def is_healthy(simulator: Any, episode: dict[str, np.ndarray]) -> bool:
-    """Whether every state is finite and every cube stayed where the arm can reach it.
+    """Return whether every state is finite and every cube stayed within the arm's reach.
 
     The arm's workspace spans x 0.25 to 0.6 and y -0.35 to 0.35 metres on a table at z = 0. In the
-    scene, OGBench also asks that the cube stays visible: it drops episodes where the cube is at
-    y >= 0.29, or at y <= -0.3 elsewhere than in the drawer (z from 0.06 to 0.08).
+    scene, OGBench also requires a visible cube: it drops episodes where the cube is at y >= 0.29,
+    or at y <= -0.3 outside the drawer (z from 0.06 to 0.08).
     """
     if not all(np.isfinite(episode[name]).all() for name in ("observations", "qpos", "qvel")):
         return False

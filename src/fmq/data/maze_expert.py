@@ -1,7 +1,7 @@
-"""The scripted expert of point mazes: walk to a random goal, then to the next.
+"""The scripted expert of point mazes: move to a random goal, then to the next.
 
-The idea is that of OGBench's ``navigate`` data sets (Park et al. 2025, arXiv:2410.20092).
-One thing differs: inside the goal's cell the expert heads for the goal itself instead of the cell's
+It follows OGBench's ``navigate`` data sets (Park et al. 2025, arXiv:2410.20092) with one
+difference: inside the goal's cell the expert heads for the goal itself instead of the cell's
 centre, from which a goal near the corner is out of reach.
 """
 
@@ -10,16 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from fmq.seeding import global_numpy_seed
+from fmq.base.seeding import global_numpy_seed
 
 Cell = tuple[int, int]
 
 
 def make_maze(environment: str) -> Any:
-    """The simulator without gymnasium's wrappers, which would cost time and end long episodes.
+    """Return the simulator without gymnasium's wrappers, which cost time and end long episodes.
 
     Args:
-        environment: gymnasium id, e.g. ``pointmaze-medium-v0``.
+        environment: the gymnasium id, e.g. ``pointmaze-medium-v0``.
     """
     import gymnasium
     import ogbench  # noqa: F401  registers the environments
@@ -30,14 +30,14 @@ def make_maze(environment: str) -> Any:
 def navigate(
     maze: Any, rows: int, action_noise: float, seed: np.random.SeedSequence
 ) -> dict[str, np.ndarray]:
-    """One episode: from a random cell to a random goal, and on to the next whenever it is reached.
+    """Record one episode from a random cell to random goals, a new one whenever one is reached.
 
     Args:
         maze: from `make_maze`.
-        rows: states to record; the last one's action is executed too.
-        action_noise: standard deviation of the Gaussian added to the unit direction; the sum is
-            clipped to [-1, 1]. A step moves the point by 0.2 times the action.
-        seed: the same seed gives the same episode, whatever the maze was used for before.
+        rows: number of states to record; the action of the last one is executed too.
+        action_noise: standard deviation of the Gaussian noise added to the unit direction; the sum
+            is clipped to [-1, 1]. A step moves the point by 0.2 times the action.
+        seed: the same seed gives the same episode, whatever the maze ran before.
 
     Returns:
         float32 ``observations`` (rows, 2) as the simulator returned them, ``actions`` (rows, 2)
@@ -66,7 +66,7 @@ def navigate(
 
 
 def _reset(maze: Any, route: np.random.Generator, seed: int) -> np.ndarray:
-    """Start in a random open cell, with a random goal."""
+    """Start in a random open cell with a random goal; return the first observation."""
     cells = _open_cells(maze)
     start = cells[route.integers(len(cells))]
     goal = _draw_goal(maze, start, route)
@@ -84,13 +84,13 @@ def _open_cells(maze: Any) -> list[Cell]:
 
 
 def _draw_goal(maze: Any, here: Cell, route: np.random.Generator) -> Cell:
-    """A random cell, not `here` and no straight corridor; a way leads to every one."""
+    """Return a random reachable cell other than `here` that is not a straight corridor."""
     cells = [cell for cell in _open_cells(maze) if cell != here and not _is_corridor(maze, cell)]
     return cells[route.integers(len(cells))]
 
 
 def _is_corridor(maze: Any, cell: Cell) -> bool:
-    """Whether the cell is open ahead and behind, and walled on both sides."""
+    """Return whether the cell is open at two opposite sides and walled at the other two."""
     i, j = cell
     vertical = (maze.maze_map[i - 1, j], maze.maze_map[i + 1, j])
     horizontal = (maze.maze_map[i, j - 1], maze.maze_map[i, j + 1])
@@ -98,12 +98,12 @@ def _is_corridor(maze: Any, cell: Cell) -> bool:
 
 
 def _set_goal(maze: Any, cell: Cell) -> None:
-    # With a cell alone, the simulator would write None (not a number) into the target's position.
+    # Given only a cell, the simulator would set the target's position from None.
     maze.set_goal(goal_xy=maze.add_noise(maze.ij_to_xy(cell)))
 
 
 def _next_centre(maze: Any, here: Cell, there: Cell) -> np.ndarray:
-    """Centre of the next cell on a shortest way, shape (2,)."""
+    """Return the centre of the next cell on a shortest path, shape (2,)."""
     subgoal, _ = maze.get_oracle_subgoal(maze.ij_to_xy(here), maze.ij_to_xy(there))
     return subgoal
 

@@ -1,25 +1,28 @@
-"""Observation normalisation by the statistics of the offline data."""
+"""Normalisation of observations by the statistics of the offline data."""
 
 from typing import NamedTuple
 
 from torch import Tensor
 
-MINIMUM_DEVIATION = 1e-3  # a constant coordinate is centred, not blown up
+MINIMUM_DEVIATION = 1e-3  # so that a constant coordinate is centred, not amplified
 
 
 class Normalizer(NamedTuple):
-    """Affine map of observations; `mean` and `deviation` have shape (O,)."""
+    """An affine map of observations; `mean` and `deviation` have shape (O,)."""
 
     mean: Tensor
     deviation: Tensor
 
     def __call__(self, observations: Tensor) -> Tensor:
-        """Normalised observations, shape (..., O)."""
+        """Normalise observations of shape (..., O)."""
         return (observations - self.mean) / self.deviation
 
 
 def fit_normalizer(observations: Tensor, enabled: bool) -> Normalizer:
-    """Mean and deviation of each coordinate over (rows, O); the identity if not enabled."""
+    """Fit mean and standard deviation of each coordinate of observations (rows, O).
+
+    Returns the identity map if not enabled.
+    """
     if not enabled:
         return Normalizer(
             observations.new_zeros(observations.shape[1]),

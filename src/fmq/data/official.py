@@ -1,7 +1,7 @@
-"""Fetch an official data set: a copy that is already on this machine, or a download.
+"""Fetch an official data set: use a copy on this machine, or download it.
 
-A file is accepted once its content was checked. Its SHA-256 is then recorded beside it, in the
-format of ``sha256sum``, and any later copy or download has to have the same.
+A file is accepted after its content was checked. Its SHA-256 is then recorded beside it, in the
+format of ``sha256sum``, and any later copy or download must have the same digest.
 """
 
 import sys
@@ -10,15 +10,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from fmq.base.errors import UserError
+from fmq.base.files import atomic_path
+from fmq.config.datasets import suite_of
+from fmq.config.sources import RemoteFile, find_source, local_copies, record_path, remote_files
+from fmq.config.tasks import TaskSettings, parse_task
 from fmq.data import ogbench, robomimic
 from fmq.data.agreement import check_against_simulator
 from fmq.data.download import download
 from fmq.data.manifest import SHA256, file_sha256, write_manifest
-from fmq.data.sources import RemoteFile, find_source, local_copies, record_path, remote_files
-from fmq.datasets import suite_of
-from fmq.errors import UserError
-from fmq.files import atomic_path
-from fmq.tasks import TaskSettings, parse_task
 
 Check = Callable[[Path], None]
 
@@ -26,19 +26,21 @@ Check = Callable[[Path], None]
 def fetch_dataset(name: str, folder: Path, data_dir: Path | None) -> None:
     """Put every file of the data set into `folder`, and write its manifest last.
 
-    Files are looked for in `folder`, in `data_dir` and where other tools keep them, and linked
-    to; what is nowhere is downloaded.
+    Files found in `folder`, in `data_dir` or where other tools keep them are linked; the others
+    are downloaded.
 
     Args:
+        name: the name of the data set.
+        folder: the data set's folder.
         data_dir: a folder with copies, under their publisher's path or their bare name.
 
     Raises:
-        UserError: a file is neither here nor to be had, or has another content or checksum.
+        UserError: a file can be neither found nor downloaded, or its content or checksum is wrong.
     """
     source = find_source(name)
     files = {}
     for index, file in enumerate(remote_files(name)):
-        rows = source.rows if index == 0 else None  # the table knows the training file's
+        rows = source.rows if index == 0 else None  # known for the training file only
         check = _content_check(name, rows, source.demonstrations)
         files[file.name] = _fetch(file, folder, data_dir, check)
     write_manifest(
@@ -66,7 +68,7 @@ def _content_check(name: str, rows: int | None, demonstrations: int | None) -> C
 
 
 def _fetch(file: RemoteFile, folder: Path, data_dir: Path | None, check: Check) -> dict[str, Any]:
-    """One file into the folder; returns the manifest's entry."""
+    """Link or download one file into the folder; return its manifest entry."""
     path = folder / file.name
     digest = file.sha256 or _recorded(path)
     for copy in local_copies(file, folder, data_dir):
@@ -84,7 +86,7 @@ def _fetch(file: RemoteFile, folder: Path, data_dir: Path | None, check: Check) 
 
 
 def _accepted(copy: Path, digest: str | None, check: Check) -> str | None:
-    """The copy's digest; None, and a line that says why, if it is not what it should be."""
+    """Return the copy's digest; if it is not acceptable, print why and return None."""
     try:
         found = file_sha256(copy)
         if digest not in (None, found):
@@ -97,7 +99,7 @@ def _accepted(copy: Path, digest: str | None, check: Check) -> str | None:
 
 
 def _recorded(path: Path) -> str | None:
-    """The digest of the first copy that was accepted."""
+    """Return the digest of the first accepted copy, or None if none was recorded."""
     try:
         digest = record_path(path).read_text(encoding="utf-8").split()[0]
         if SHA256.fullmatch(digest) is None:

@@ -1,4 +1,4 @@
-"""Read an OGBench data set for one task: transitions with that task's rewards and masks."""
+"""Read an OGBench data set as transitions with the rewards and masks of one task."""
 
 import math
 import zipfile
@@ -8,21 +8,24 @@ from typing import Any
 
 import numpy as np
 
+from fmq.base.errors import UserError
+from fmq.base.seeding import global_numpy_seed
+from fmq.config.datasets import simulator_of
+from fmq.config.tasks import Task
 from fmq.data.transitions import Transitions
-from fmq.datasets import simulator_of
-from fmq.errors import UserError
-from fmq.seeding import global_numpy_seed
-from fmq.tasks import Task
 
 _REQUIRED = ("observations", "actions", "terminals", "qpos")
 _OPTIONAL = ("qvel", "button_states", "rewards", "masks")
 _VECTORS = ("terminals", "rewards", "masks")
-"""Arrays of one number per row; all others are tables."""
+"""Arrays with one number per row; all others have a row of numbers."""
 _FLAGS = ("terminals", "masks")
 _LARGEST = np.finfo(np.float32).max
 
 _UNPACKED = (2**28, 100)
-"""Bytes that any file may unpack to, and how often its own size; real data shrink to a half."""
+"""Unpacked size allowed: this many bytes plus this many times the file size.
+
+Real data compress to about half their size.
+"""
 
 _HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
@@ -35,14 +38,14 @@ Arrays = dict[str, np.ndarray]
 def read_transitions(path: Path, task: Task) -> Transitions:
     """Read a training or validation file and label it for `task`.
 
-    A row with a terminal holds an episode's last state: it ends a transition and starts none.
-    Rewards and masks come from OGBench's own relabelling (`ogbench.relabel_utils`), which judges
-    the state before the action, as the single-task simulators do. A file that brings both
-    ``rewards`` and ``masks`` keeps them: it was made for one task, and has to be used for that.
+    A terminal row holds the last state of an episode: it ends a transition and starts none.
+    Rewards and masks come from OGBench's own relabelling (`ogbench.relabel_utils`), which
+    evaluates the state before the action, as the single-task simulators do. If the file has both
+    ``rewards`` and ``masks``, they are kept: it was made for one task and must be used for it.
 
     Args:
-        path: an npz in OGBench's format, from OGBench or from `fmq.data.generate`.
-        task: names the simulator; `task.settings.sparse_reward` maps non-zero rewards to -1.
+        path: an npz file in OGBench's format, from OGBench or from `fmq.data.generate`.
+        task: the task; `task.settings.sparse_reward` maps non-zero rewards to -1.
 
     Raises:
         UserError: the file is missing, damaged, or does not fit the task's simulator.
@@ -71,9 +74,10 @@ def check_file(path: Path, name: str, rows: int | None, tasks: Sequence[str] = (
     """Raise `UserError` unless `path` is an OGBench file that fits the data set `name`.
 
     Args:
-        name: tells the simulator, whose widths the arrays need. Mazes of one robot have the same.
-        rows: states that it has to hold, if known.
-        tasks: that will learn from it; rewards of its own are of one task.
+        path: an npz file.
+        name: determines the simulator and so the array widths. Mazes of one robot share them.
+        rows: the expected number of states, if known.
+        tasks: the tasks that use the file; a file with its own rewards fits only one task.
     """
     import gymnasium
     import ogbench  # noqa: F401  registers the environments
@@ -83,8 +87,8 @@ def check_file(path: Path, name: str, rows: int | None, tasks: Sequence[str] = (
     _check_numbers(path, arrays)
     if len(tasks) > 1 and "rewards" in arrays:
         raise UserError(
-            f"{path}: has rewards of its own, which are of one task, and {', '.join(tasks)} would "
-            "learn from them; leave rewards and masks out to have them computed for each"
+            f"{path}: has its own rewards, which fit one task, but {', '.join(tasks)} would "
+            "learn from them; leave rewards and masks out to have them computed per task"
         )
     environment = gymnasium.make(simulator_of(name))
     try:
@@ -97,7 +101,7 @@ def check_file(path: Path, name: str, rows: int | None, tasks: Sequence[str] = (
 
 
 def _read(path: Path) -> Arrays:
-    """The known arrays of the file, unpickled nowhere: an npz is data, never code."""
+    """Read the known arrays of the file, never unpickling anything."""
     arrays: Arrays = {}
     name = ""
     try:
@@ -112,24 +116,24 @@ def _read(path: Path) -> Arrays:
         if error.errno:
             raise UserError(f"{path}: cannot be read: {error.strerror}") from None
         raise _damaged(path, name) from None
-    except Exception:  # on bytes that are none of theirs, zipfile and numpy raise any kind
+    except Exception:  # zipfile and numpy may raise any exception on invalid bytes
         raise _damaged(path, name) from None
     return arrays
 
 
 def _damaged(path: Path, name: str) -> UserError:
     where = f" (array {name!r})" if name else ""
-    return UserError(f"{path}: damaged, cut off or no npz file{where}; make it again")
+    return UserError(f"{path}: damaged, cut off or not an npz file{where}; make it again")
 
 
 def _members(path: Path, archive: zipfile.ZipFile) -> set[str]:
-    """Names of the file's arrays; `UserError` if one lacks, or they would unpack to a bomb."""
+    """Return the array names; raise `UserError` if one is missing or it is a zip bomb."""
     total = sum(member.file_size for member in archive.infolist())
     spare, factor = _UNPACKED
     if total > spare + factor * path.stat().st_size:
         raise UserError(
-            f"{path}: unpacks to {total:,} bytes, over {factor} times its size, so it is no data "
-            "set; make it again"
+            f"{path}: unpacks to {total:,} bytes, over {factor} times its size, so it is not a "
+            "data set; make it again"
         )
     names = [member.filename.removesuffix(".npy") for member in archive.infolist()]
     if len(set(names)) < len(names):
@@ -143,7 +147,10 @@ def _members(path: Path, archive: zipfile.ZipFile) -> set[str]:
 
 
 def _read_array(path: Path, archive: zipfile.ZipFile, name: str) -> np.ndarray:
-    """An array that fills its member: memory is taken, and the checksum told, for no other."""
+    """Read an array after checking that its announced size matches that of its zip member.
+
+    Otherwise a small file could allocate much memory, or leave bytes whose checksum is not tested.
+    """
     member = archive.getinfo(f"{name}.npy")
     with archive.open(member) as file:
         read_header = _HEADERS[np.lib.format.read_magic(file)]
@@ -161,7 +168,7 @@ def _read_array(path: Path, archive: zipfile.ZipFile, name: str) -> np.ndarray:
 
 
 def _check_rows(path: Path, arrays: Arrays) -> None:
-    """Shapes, one row of everything per state, and episodes that end."""
+    """Raise `UserError` on wrong shapes, unequal row counts or an unfinished last episode."""
     rows = len(arrays["observations"]) if arrays["observations"].ndim else 0
     for name, array in arrays.items():
         dimensions = 1 if name in _VECTORS else 2
@@ -189,9 +196,9 @@ def _check_rows(path: Path, arrays: Arrays) -> None:
 
 
 def _check_numbers(path: Path, arrays: Arrays) -> None:
-    """Finite as float32, as which they are used, and flags that are 0 or 1."""
+    """Raise `UserError` on values that are not finite as float32, or flags other than 0 and 1."""
     for name, array in arrays.items():
-        # The extremes tell at once, without a table of flags: both are NaN if any value is.
+        # The extremes suffice and need no array of flags: both are NaN if any value is.
         extremes = [array.min(), array.max()] if array.size else []
         if name in _FLAGS and not np.isin(array, (0, 1)).all():
             row = int(np.argmin(np.isin(array, (0, 1))))
@@ -209,7 +216,7 @@ def _check_numbers(path: Path, arrays: Arrays) -> None:
 
 
 def _label(path: Path, arrays: Arrays, task: Task) -> tuple[np.ndarray, np.ndarray]:
-    """Rewards and masks of every row, each of shape (rows,), by the task's own simulator."""
+    """Return rewards and masks of every row, each of shape (rows,), by the task's simulator."""
     import gymnasium
     import ogbench  # noqa: F401  registers the environments
     from ogbench.relabel_utils import relabel_dataset
@@ -233,7 +240,7 @@ def _label(path: Path, arrays: Arrays, task: Task) -> tuple[np.ndarray, np.ndarr
 
 
 def _check_fit(path: Path, arrays: Arrays, dataset: str, environment: Any) -> None:
-    """Whether the rows are as wide as the simulator's observations, actions and state."""
+    """Raise `UserError` unless the row widths match the simulator's."""
     simulator = environment.unwrapped
     widths = {
         "observations": environment.observation_space.shape[0],

@@ -1,27 +1,27 @@
-"""Take a file of the study's own as a data set: checked, and linked to from the results."""
+"""Use the study's own file as a data set: check it, and link to it from the results."""
 
 import sys
 from pathlib import Path
 
+from fmq.config.datasets import FileData, refuse_missing_files, suite_of, training_file
+from fmq.config.sources import record_path
+from fmq.config.study import Study
+from fmq.config.tasks import Task
 from fmq.data import ogbench, robomimic
 from fmq.data.agreement import check_against_simulator
 from fmq.data.manifest import FILE_NAME, file_sha256, write_manifest
-from fmq.data.sources import record_path
-from fmq.datasets import FileData, refuse_missing_files, suite_of, training_file
-from fmq.files import atomic_path
-from fmq.settings import Study
-from fmq.tasks import Task
+from fmq.pipeline.data import link_file
 
 
 def take_file(study: Study, name: str, settings: FileData, folder: Path) -> None:
-    """Link to the file from `folder`, and write the manifest last.
+    """Check the file, link to it from `folder`, and write the manifest last.
 
-    A file that is changed later no longer has the manifest's checksum, so that no run learns from
-    it before the data set was made again.
+    If the file changes later, its checksum no longer matches the manifest, and no run uses it
+    until the data set is made again.
 
     Raises:
-        UserError: it is missing, damaged, of another format, task or simulator, or it has no such
-            observations or mask.
+        UserError: the file is missing, damaged, of another format, task or simulator, or lacks a
+            requested observation or mask.
     """
     refuse_missing_files({name: settings})
     given = settings.file
@@ -36,10 +36,8 @@ def take_file(study: Study, name: str, settings: FileData, folder: Path) -> None
         print(f"{name}: {_held(given, task)}", file=sys.stderr)
     target = folder / training_file(name)
     (folder / FILE_NAME).unlink(missing_ok=True)
-    record_path(target).unlink(missing_ok=True)  # it is no official file, if one was here before
-    if target.resolve() != given.resolve():
-        with atomic_path(target) as temporary:
-            temporary.symlink_to(given.resolve())
+    record_path(target).unlink(missing_ok=True)  # it may have been of an official file
+    link_file(name, settings, folder)
     entry = {"bytes": given.stat().st_size, "sha256": digest, "from": str(given.absolute())}
     write_manifest(
         folder,
@@ -53,8 +51,8 @@ def take_file(study: Study, name: str, settings: FileData, folder: Path) -> None
 
 
 def _held(path: Path, task: Task) -> str:
-    """What a file of demonstrations holds, in words."""
+    """Summarise the content of a file of demonstrations."""
     data = robomimic.read_transitions(path, task)
     solved = int((data.masks == 0).sum())
     told = f"{int(data.terminals.sum())} demonstrations, {len(data.actions)} steps, {solved} solved"
-    return told if solved else f"{told}: no reward tells what to learn"
+    return told if solved else f"{told}: no reward to learn from"

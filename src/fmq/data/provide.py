@@ -1,23 +1,23 @@
-"""The `dataset` stage: make a data set here, fetch the official one, or take a file."""
+"""The `dataset` stage: generate a data set, fetch the official one, or use a file."""
 
 from pathlib import Path
 
-from fmq import paths
-from fmq.datasets import FileData, OfficialData
-from fmq.settings import Study, find_dataset
+from fmq.config.datasets import FileData, OfficialData
+from fmq.config.study import Study, find_dataset
+from fmq.pipeline.paths import dataset_folder
 
 
 def provide_dataset(study: Study, name: str, results: Path, processes: int) -> None:
     """Fill the data set's folder; its ``manifest.json`` is written last.
 
     Args:
-        processes: workers of a generator.
+        processes: number of worker processes of a generator.
 
     Raises:
-        UserError: the study has no such data set, or it can be neither made nor found.
+        UserError: the study has no such data set, or it cannot be made or found.
     """
     settings = find_dataset(study, name)
-    folder = paths.dataset_folder(results, name)
+    folder = dataset_folder(study, name, results)
     if isinstance(settings, OfficialData):
         from fmq.data.official import fetch_dataset
 

@@ -1,27 +1,27 @@
-"""Episodes of uniformly random actions: a check that a task runs, nothing to learn from."""
+"""Episodes of uniformly random actions, to check that a task runs, not to learn from."""
 
 from collections.abc import Generator
 from typing import Any
 
 import numpy as np
 
-from fmq.seeding import global_numpy_seed
+from fmq.base.seeding import global_numpy_seed
 
 
 def random_script(width: int, generator: np.random.Generator) -> Generator[np.ndarray, Any, None]:
-    """Yields actions of shape (width,), uniform in [-1, 1]; what is sent to it does not matter."""
+    """Yield actions of shape (width,), uniform in [-1, 1]; sent observations are ignored."""
     while True:
         yield generator.uniform(-1, 1, width)
 
 
 def wander(simulator: Any, rows: int, seed: np.random.SeedSequence) -> dict[str, np.ndarray]:
-    """One episode of an OGBench simulator, from one of its own starts; goals change nothing.
+    """Record one episode of an OGBench simulator from one of its own starts, ignoring goals.
 
     Args:
-        simulator: without time limit and goals that end episodes: of `maze_expert.make_maze`
-            or `manipulation_expert.make_manipulator`.
-        rows: states to record; the last one's action is executed too.
-        seed: the same seed gives the same episode, whatever the simulator was used for before.
+        simulator: a simulator whose episodes never end, from `maze_expert.make_maze` or
+            `manipulation_expert.make_manipulator`.
+        rows: number of states to record; the action of the last one is executed too.
+        seed: the same seed gives the same episode, whatever the simulator ran before.
 
     Returns:
         float32 ``observations`` (rows, obs), ``actions`` (rows, A), ``qpos`` (rows, nq), ``qvel``
@@ -45,7 +45,7 @@ def wander(simulator: Any, rows: int, seed: np.random.SeedSequence) -> dict[str,
 
 
 def _state(simulator: Any) -> dict[str, np.ndarray]:
-    """Positions, velocities and buttons behind the present observation."""
+    """Return positions, velocities and button states at the current observation."""
     state = {"qpos": simulator.data.qpos, "qvel": simulator.data.qvel}
     if hasattr(simulator, "_cur_button_states"):
         state["button_states"] = simulator._cur_button_states

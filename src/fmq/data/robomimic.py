@@ -1,4 +1,4 @@
-"""Read a RoboMimic data set for its task: demonstrations cut at their first success."""
+"""Read a RoboMimic data set for its task, with demonstrations cut at their first success."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,8 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 
-from fmq.data.hdf5 import (
+from fmq.base.errors import UserError
+from fmq.base.hdf5 import (
     OTHER_FORMAT,
     check_size,
     open_file,
@@ -16,29 +17,29 @@ from fmq.data.hdf5 import (
     read_group,
     read_names,
 )
+from fmq.base.messages import one_line
+from fmq.config.tasks import Task
 from fmq.data.transitions import Transitions
 from fmq.envs.robosuite import read_env_args
-from fmq.errors import UserError
-from fmq.messages import one_line
-from fmq.tasks import Task
 
 Arrays = dict[str, np.ndarray]
 
 
 def read_transitions(path: Path, task: Task) -> Transitions:
-    """Read the demonstrations of a file, each up to and with its first success.
+    """Read the demonstrations of a file, each up to and including its first success.
 
-    Rewards are those of the file minus 1: -1 until the task is solved, 0 then. The mask of a
-    success is 0. A demonstration without success keeps all its steps, and mask 1 to the end.
+    Rewards are those of the file minus 1: -1 until the task is solved, then 0. The mask of a
+    success is 0. A demonstration without success keeps all its steps, and its masks are all 1.
 
     Args:
-        path: an HDF5 file in RoboMimic's format, from RoboMimic, from `fmq.data.generate`, or of
-            the study's own.
-        task: `task.reading` tells the parts of an observation and the demonstrations;
+        path: an HDF5 file in RoboMimic's format, from RoboMimic, from `fmq.data.generate`, or the
+            study's own.
+        task: `task.reading` selects the observation parts and the demonstrations;
             `task.settings.sparse_reward` maps non-zero rewards to -1.
 
     Raises:
-        UserError: the file is missing, damaged, of another task, or of robosuite before 1.5.
+        UserError: the file is missing, damaged, of another task, or made with robosuite before
+            1.5.
     """
     keys = task.reading.observations
     episodes = []
@@ -55,12 +56,12 @@ def read_transitions(path: Path, task: Task) -> Transitions:
 
 
 def _join(episodes: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Transitions:
-    """One after the other; each brings n + 1 observations, n actions and n rewards."""
+    """Concatenate episodes, each with n + 1 observations, n actions and n rewards."""
     observations, actions, rewards = (
         np.concatenate(parts) for parts in zip(*episodes, strict=True)
     )
     lengths = np.array([len(episode[2]) for episode in episodes])
-    # Every episode before a transition has one observation more than it has transitions.
+    # Each earlier episode shifts the rows by one: it has one observation more.
     rows = np.arange(len(rewards)) + np.repeat(np.arange(len(episodes)), lengths)
     terminals = np.zeros(len(rewards), bool)
     terminals[np.cumsum(lengths) - 1] = True
@@ -76,20 +77,22 @@ def _join(episodes: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Transiti
 
 
 def check_file(path: Path, task: Task, demonstrations: int | None = None) -> None:
-    """Verify that a file holds the data of a task, whole and usable.
+    """Verify that a file holds complete and usable data of a task.
 
     Args:
-        path: the file, whatever it is called while it is on its way.
-        demonstrations: how many there have to be; None accepts any number.
+        path: the file, which may have a temporary name.
+        task: the task that the file must fit.
+        demonstrations: the expected number of demonstrations; None accepts any number.
 
     Raises:
-        UserError: it is damaged, of another task or robosuite, or has another number.
+        UserError: the file is damaged, of another task or robosuite version, or has another
+            number of demonstrations.
     """
     found = len(_read_demonstrations(path, task))
     if demonstrations is not None and found != demonstrations:
         raise UserError(
             f"{path}: has {found} demonstrations, but {task.dataset} has {demonstrations}; "
-            "take RoboMimic's own file"
+            "use RoboMimic's own file"
         )
 
 
@@ -97,10 +100,10 @@ class First(NamedTuple):
     """The first demonstration that a task uses.
 
     Attributes:
-        where: its path and group, for messages.
+        where: the file's path and the group, for messages.
         arrays: ``actions``, ``rewards``, ``obs/KEY`` and ``next_obs/KEY``, float32.
-        states: of the simulator before each action, (n, S).
-        model: of the simulator, as XML.
+        states: the simulator's state before each action, shape (n, S).
+        model: the simulator's model as XML.
     """
 
     where: str
@@ -110,7 +113,11 @@ class First(NamedTuple):
 
 
 def read_first(path: Path, task: Task) -> First:
-    """The first demonstration; `UserError` as `read_transitions`, or without states or model."""
+    """Return the first demonstration that the task uses.
+
+    Raises:
+        UserError: as `read_transitions`, or the states or the model are missing.
+    """
     with open_file(path) as file:
         data = read_group(file, "data")
         name = _chosen_names(path, file, data, task)[0]
@@ -121,7 +128,7 @@ def read_first(path: Path, task: Task) -> First:
 
 
 def _read_demonstrations(path: Path, task: Task) -> dict[str, Arrays]:
-    """The task's demonstrations in the order of their numbers: of `_read_demonstration`."""
+    """Read the task's demonstrations, ordered by number; see `_read_demonstration`."""
     read_env_args(path, task.environment)
     with open_file(path) as file:
         data = read_group(file, "data")
@@ -133,7 +140,7 @@ def _read_demonstrations(path: Path, task: Task) -> dict[str, Arrays]:
 
 
 def _chosen_names(path: Path, file: h5py.File, data: h5py.Group, task: Task) -> list[str]:
-    """Names of the demonstrations that the task uses, by number."""
+    """Return the names of the demonstrations that the task uses, ordered by number."""
     names = _demonstration_names(path, data)
     if task.reading.mask is None:
         return names
@@ -148,14 +155,14 @@ def _chosen_names(path: Path, file: h5py.File, data: h5py.Group, task: Task) -> 
 
 
 def _demonstration_names(path: Path, data: h5py.Group) -> list[str]:
-    """``demo_0``, ``demo_1``, ... by number: HDF5 itself puts ``demo_10`` before ``demo_2``."""
+    """Return ``demo_0``, ``demo_1``, ... by number; HDF5 lists ``demo_10`` before ``demo_2``."""
     numbers = {}
     for name in data:
         match = re.fullmatch(r"demo_(\d{1,9})", name, re.ASCII)
         if match is None:
             raise UserError(
-                f"{path}: /data/{one_line(name)} is no demonstration, allowed are demo_0, demo_1 "
-                f"and so on; {OTHER_FORMAT}"
+                f"{path}: /data/{one_line(name)} is not a demonstration; allowed are demo_0, "
+                f"demo_1 and so on; {OTHER_FORMAT}"
             )
         numbers[name] = int(match[1])
     if not numbers:
@@ -164,18 +171,18 @@ def _demonstration_names(path: Path, data: h5py.Group) -> list[str]:
 
 
 def _widths(path: Path, group: h5py.Group, task: Task) -> dict[str, int]:
-    """Numbers per step of ``actions`` and of each ``obs/KEY``, in the first demonstration.
+    """Return the numbers per step of ``actions`` and of each ``obs/KEY`` in `group`.
 
     Raises:
-        UserError: one is missing, or is no row of numbers per step.
+        UserError: one is missing, or does not have one row of numbers per step.
     """
     observations = read_group(group, "obs")
     for key in task.reading.observations:
         if key not in observations.keys():  # noqa: SIM118  a group's own `in` follows links
             there = ", ".join(one_line(name, 80) for name in observations)
             raise UserError(
-                f"{path}: {observations.name}/{key} is missing; there are {one_line(there)}: name "
-                f"those to read in the `observations` of datasets.{task.dataset}"
+                f"{path}: {observations.name}/{key} is missing; there are {one_line(there)}: list "
+                f"those to read under datasets.{task.dataset}.observations"
             )
     steps = _steps(group)
     shape = (steps, None)
@@ -187,13 +194,13 @@ def _widths(path: Path, group: h5py.Group, task: Task) -> dict[str, int]:
 
 
 def _read_demonstration(path: Path, group: h5py.Group, widths: dict[str, int]) -> Arrays:
-    """Float32 ``actions``, ``rewards``, and ``obs/KEY`` and ``next_obs/KEY`` of an observation.
+    """Read ``actions``, ``rewards``, and each ``obs/KEY`` and ``next_obs/KEY`` as float32.
 
     Args:
-        widths: as `_widths` returns them.
+        widths: as returned by `_widths`.
 
     Raises:
-        UserError: one of them is missing, of another shape, or has a number that it cannot have.
+        UserError: one of them is missing, has another shape, or holds an invalid value.
     """
     steps = _steps(group)
     arrays = {
@@ -206,7 +213,7 @@ def _read_demonstration(path: Path, group: h5py.Group, widths: dict[str, int]) -
             if name != "actions":
                 key = name.removeprefix("obs/")
                 arrays[f"{part}/{key}"] = read_array(observations, key, (steps, width))
-    with np.errstate(over="ignore"):  # too large for float32 is infinite, and refused as such
+    with np.errstate(over="ignore"):  # too large for float32 becomes infinite and is rejected below
         arrays = {name: array.astype(np.float32) for name, array in arrays.items()}
     _check(f"{path}: {group.name}", arrays)
     return arrays
@@ -218,7 +225,7 @@ def _steps(group: h5py.Group) -> int:
 
 
 def _check(where: str, arrays: Arrays) -> None:
-    """Every number finite, and every reward between 0 and 1, which is a success."""
+    """Raise `UserError` unless all numbers are finite and all rewards are in [0, 1]."""
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             row = int(np.argwhere(~np.isfinite(array))[0, 0])
@@ -230,6 +237,6 @@ def _check(where: str, arrays: Arrays) -> None:
     wrong = np.flatnonzero((rewards < 0) | (rewards > 1))
     if len(wrong):
         raise UserError(
-            f"{where}/rewards has {rewards[wrong[0]]} in row {wrong[0]}, allowed is 0 to 1, "
-            "which is a success; take a file with robosuite's sparse rewards"
+            f"{where}/rewards has {rewards[wrong[0]]} in row {wrong[0]}, allowed is 0 to 1 "
+            "(success); use a file with robosuite's sparse rewards"
         )

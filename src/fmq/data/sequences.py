@@ -1,23 +1,23 @@
-"""The replay buffer: offline data first, online transitions appended, sampled as action chunks."""
+"""The replay buffer: offline data, then online transitions, sampled as action chunks."""
 
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-ROW_SLACK = 20  # one spare observation row per this many transitions: an episode has one row more
+ROW_SLACK = 20  # transitions per spare observation row; an episode has one row more
 
 
 class Batch(NamedTuple):
-    """Action chunks of H steps.
+    """A batch of action chunks of H steps.
 
     Attributes:
         observations: s_i, shape (batch, O).
         actions: a_i .. a_{i+H-1} flattened, shape (batch, H*A).
         rewards: R_{H-1} = sum_k gamma^k r_{i+k}, shape (batch,).
-        masks: smallest mask of the chunk, 0 where the task ended within it, shape (batch,).
+        masks: the smallest mask of the chunk, 0 if the task ended within it, shape (batch,).
         valid: valid_0 = 1, valid_h = 1 - (a terminal before step h), shape (batch, H).
-        whole: 1 where all steps of the backup belong to one episode, shape (batch,).
+        whole: 1 if all steps of the backup belong to one episode, shape (batch,).
         next_observations: the observation after step H-1, shape (batch, O).
     """
 
@@ -31,11 +31,11 @@ class Batch(NamedTuple):
 
 
 class SequenceBuffer:
-    """Transitions in a ring, each observation stored once.
+    """A ring buffer of transitions that stores each observation once.
 
     Transition i starts at observation row `rows[i]` and ends at `next_rows[i]`; consecutive
-    transitions share a row. When the ring is full, the oldest transition makes room, and no chunk
-    crosses the seam between the newest and the oldest.
+    transitions share a row. When the buffer is full, the oldest transition is dropped. No chunk
+    crosses the seam between the newest and the oldest transition.
     """
 
     def __init__(
@@ -56,16 +56,16 @@ class SequenceBuffer:
         """Copy a data set of n transitions; the last one is made terminal.
 
         Args:
-            observations: (rows, O); each state once, in the order of the transitions.
-            actions: (n, A).
-            rewards, masks, terminals: (n,).
-            rows, next_rows: (n,), row numbers in `observations`.
-            capacity: transitions kept, n + 1 if that is more; fewer of them where online episodes
-                are shorter than `ROW_SLACK` steps.
-            horizon: H, steps of a chunk and of its backup.
+            observations: shape (rows, O); each state once, in the order of the transitions.
+            actions: shape (n, A).
+            rewards, masks, terminals: shape (n,).
+            rows, next_rows: shape (n,), row numbers in `observations`.
+            capacity: transitions kept, at least n + 1; fewer are kept if online episodes are
+                shorter than `ROW_SLACK` steps.
+            horizon: H, the number of steps of a chunk and of its backup.
             discount: gamma, per step.
-            actions_per_chunk: the actions of its first steps alone, for n-step returns of shorter
-                chunks; all H unless given.
+            actions_per_chunk: number of first steps whose actions are returned, for n-step
+                returns of shorter chunks; all H by default.
         """
         self.size = len(actions)
         self.capacity = max(capacity, self.size + 1)
@@ -75,7 +75,7 @@ class SequenceBuffer:
         spare = self.capacity - self.size
         self.observations = _grown(observations, spare + self.capacity // ROW_SLACK + 2)
         self.row_end = len(observations)
-        self.last_row = -1  # row of the newest observation while its episode goes on
+        self.last_row = -1  # row of the newest observation during an episode, else -1
         self.actions = _grown(actions, spare)
         self.rewards = _grown(rewards, spare)
         self.masks = _grown(masks, spare)
@@ -83,7 +83,7 @@ class SequenceBuffer:
         self.terminals[self.size - 1] = True
         self.rows = _grown(rows.to(torch.int32), spare)
         self.next_rows = _grown(next_rows.to(torch.int32), spare)
-        self._rows_at_hand = self.rows.cpu()  # to ask a device for a number is to wait for it
+        self._rows_at_hand = self.rows.cpu()  # reading from a GPU would wait for it
         device = actions.device
         self._steps = torch.arange(horizon, device=device)
         self._discounts = discount ** self._steps.to(rewards.dtype)
@@ -97,7 +97,7 @@ class SequenceBuffer:
         terminal: bool,
         next_observation: Tensor,
     ) -> None:
-        """Add one transition of an episode; `terminal` also marks a truncated episode's end."""
+        """Append one transition; `terminal` also marks the end of a truncated episode."""
         row = self.last_row if self.last_row >= 0 else self._write_row(observation)
         next_row = self._write_row(next_observation)
         self.last_row = -1 if terminal else next_row
@@ -113,13 +113,13 @@ class SequenceBuffer:
         self.size += 1
 
     def sample(self, batch_size: int, generator: torch.Generator) -> Batch:
-        """Chunks that start uniformly at any transition with H - 1 more behind it."""
+        """Sample chunks uniformly among the transitions followed by at least H - 1 others."""
         starts = self.size - self.horizon + 1
         index = torch.randint(starts, (batch_size,), generator=generator, device=generator.device)
         return self.chunks(index)
 
     def chunks(self, index: Tensor) -> Batch:
-        """The chunks that start at the given transitions, 0 being the oldest; index (batch,)."""
+        """Return the chunks that start at transitions `index` (batch,), counted from the oldest."""
         steps = (index.unsqueeze(-1) + (self.oldest + self._steps)) % self.capacity
         terminals = self.terminals[steps]
         ended = terminals.cummax(-1).values[:, :-1]
@@ -151,6 +151,6 @@ class SequenceBuffer:
 
 
 def _grown(values: Tensor, extra: int) -> Tensor:
-    """A copy with room for `extra` more entries along the first axis."""
+    """Return a copy with room for `extra` more entries along the first axis."""
     room = torch.zeros((extra, *values.shape[1:]), dtype=values.dtype, device=values.device)
     return torch.cat([values, room])

@@ -1,7 +1,7 @@
 """The scripted expert of robosuite's Lift and PickPlaceCan: grasp from above, lift, put into a bin.
 
-Actions are those of the OSC_POSE controller that RoboMimic's data use: wanted changes of the
-gripper's position and orientation, and the fingers' command.
+Actions are those of the OSC_POSE controller used in RoboMimic's data: desired changes of the
+gripper's position and orientation, and a command to the fingers.
 """
 
 from collections.abc import Callable, Generator
@@ -14,24 +14,24 @@ from scipy.spatial.transform import Rotation
 from fmq.envs.robosuite import Observation
 
 HOVER = np.array([0, 0, 0.08])
-"""Metres above the grasp where the descent begins."""
+"""Offset from the grasp, in metres, where the descent begins."""
 
 CARRY = np.array([0, 0, 0.25])
-"""Metres above the grasp at which an object is carried."""
+"""Offset from the grasp, in metres, at which an object is carried."""
 
 GRASP = {"Lift": np.zeros(3), "PickPlaceCan": np.array([0, 0, 0.01])}
-"""Where to grasp, in metres from the object's centre: lower, the hand would rest on the can."""
+"""Where to grasp, in metres from the object's centre; any lower, the hand would touch the can."""
 
 CLOSING_STEPS = 8
-"""Control steps that the fingers need to close on an object."""
+"""Number of control steps that the fingers need to close on an object."""
 
 PATIENCE = 60
-"""Control steps after which a motion counts as done: noise can keep it from arriving."""
+"""Number of control steps after which a motion ends; noise can keep it from arriving."""
 
 OPEN, CLOSED = -1.0, 1.0
 
 Script = Generator[np.ndarray, Observation, Any]
-"""Yields actions of shape (7,), and is sent the observation after each."""
+"""A generator that yields actions of shape (7,) and is sent the observation after each."""
 
 _Command = Callable[[np.ndarray, float, Observation], np.ndarray]
 
@@ -39,13 +39,13 @@ _Command = Callable[[np.ndarray, float, Observation], np.ndarray]
 def noisy_script(
     simulator: Any, observation: Observation, noise: float, generator: np.random.Generator
 ) -> Script:
-    """The expert with Gaussian noise on its six motion commands; the fingers are left alone.
+    """Run the expert with Gaussian noise on its six motion commands, not on the fingers.
 
     Args:
-        simulator: Lift or PickPlaceCan, just reset; it is looked at, never changed.
-        observation: the episode's first.
+        simulator: Lift or PickPlaceCan, just reset; it is only read.
+        observation: the first observation of the episode.
         noise: standard deviation, in units of the action; the sum is clipped to [-1, 1].
-        generator: draws the noise.
+        generator: the random stream of the noise.
     """
     script = _plan(simulator, observation)
     action = next(script)
@@ -56,7 +56,7 @@ def noisy_script(
 
 
 def _plan(simulator: Any, observation: Observation) -> Script:
-    """Hover, descend, close, lift; with a can also carry and release. The last goes on for ever."""
+    """Hover, descend, close, lift; carry and release a can. Repeat the last command for ever."""
     task = type(simulator).__name__
     command = partial(_command, simulator, Rotation.from_quat(observation["robot0_eef_quat"]))
 
@@ -85,7 +85,7 @@ def _go(
     tolerance: float,
     observation: Observation,
 ) -> Script:
-    """Move until the gripper is within `tolerance` metres of the target; returns what it saw."""
+    """Move to within `tolerance` metres of the target; return the last observation."""
     for _ in range(PATIENCE):
         place = target()
         if np.linalg.norm(place - observation["robot0_eef_pos"]) < tolerance:
@@ -95,7 +95,7 @@ def _go(
 
 
 def _object_position(simulator: Any) -> np.ndarray:
-    """Centre of the cube or the can in metres, in the world's frame, shape (3,)."""
+    """Return the centre of the cube or can in metres, in the world frame, shape (3,)."""
     if type(simulator).__name__ == "Lift":
         body = simulator.cube_body_id
     else:
@@ -110,10 +110,10 @@ def _command(
     fingers: float,
     observation: Observation,
 ) -> np.ndarray:
-    """The action towards a place (metres, world's frame) and an orientation of the gripper.
+    """Return the action towards a position (metres, world frame) and an orientation.
 
-    A full command asks for 0.05 m and 0.5 rad; the arm covers about a third of it in a step. The
-    controller takes both in the frame of the world or of the robot's base, as it was set up.
+    A full command requests 0.05 m and 0.5 rad; the arm covers about a third of it per step. The
+    controller expects both in the world frame or the robot's base frame, as configured.
     """
     controller = simulator.robots[0].part_controllers["right"]
     frame = np.eye(3) if controller.input_ref_frame == "world" else controller.origin_ori

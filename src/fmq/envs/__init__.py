@@ -1,1 +1,1 @@
-"""Simulators behind one interface, and rollouts of a policy in them."""
+"""Simulators behind one interface, and evaluation rollouts of a policy."""

@@ -1,23 +1,20 @@
-"""What a simulator of a task is to the rest of the package, and how to get one."""
+"""The interface between the simulators and the rest of the package."""
 
 import math
-from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from fmq.tasks import Task
-
 
 class Transition(NamedTuple):
-    """Outcome of one environment step.
+    """The outcome of one environment step.
 
     Attributes:
         observation: next observation, float32, shape (O,).
-        reward: after the task's own mapping (`sparse_reward`).
-        terminated: the task ended; its mask is 0.
-        truncated: the time limit was met; its mask stays 1.
-        success: the task is solved.
+        reward: the reward after the task's mapping (`sparse_reward`).
+        terminated: whether the task ended; the mask is then 0.
+        truncated: whether the time limit was reached; the mask stays 1.
+        success: whether the task is solved.
     """
 
     observation: np.ndarray
@@ -28,14 +25,14 @@ class Transition(NamedTuple):
 
 
 class FloorPlan(NamedTuple):
-    """A maze from above; lengths are in metres.
+    """A maze seen from above; lengths are in metres.
 
     Attributes:
-        walls: whether each cell is one, shape (rows, columns); rows lie along y.
-        cell: width of a cell.
-        corner: centre of cell (0, 0), shape (2,).
-        goal: centre of the present episode's goal, shape (2,).
-        reach: distance to it that counts as there.
+        walls: True where a cell is a wall, shape (rows, columns); rows run along y.
+        cell: the width of a cell.
+        corner: the centre of cell (0, 0), shape (2,).
+        goal: the position of the current episode's goal, shape (2,).
+        reach: the distance to the goal within which it counts as reached.
     """
 
     walls: np.ndarray
@@ -46,7 +43,10 @@ class FloorPlan(NamedTuple):
 
 
 def fault_of(transition: Transition) -> str | None:
-    """What in a transition is not finite, in words: a simulator that became unstable."""
+    """Describe the non-finite value in a transition, or return None if all values are finite.
+
+    A simulator that became unstable returns such values.
+    """
     if not math.isfinite(transition.reward):
         return f"a reward of {transition.reward}"
     if not np.isfinite(transition.observation).all():
@@ -55,48 +55,32 @@ def fault_of(transition: Transition) -> str | None:
 
 
 class Environment(Protocol):
-    """One simulator of a task; `action_size` is A."""
+    """One simulator of a task; `action_size` is the action dimension A."""
 
     action_size: int
 
     def reset(self, seed: int) -> np.ndarray:
-        """Start the episode that `seed` names; returns its first observation, shape (O,)."""
+        """Start the episode given by `seed` and return its first observation, shape (O,)."""
 
     def step(self, action: np.ndarray) -> Transition:
-        """Execute one action of shape (A,), in [-1, 1]."""
+        """Execute one action of shape (A,) with values in [-1, 1]."""
 
 
 class Visible(Environment, Protocol):
     """A simulator whose episodes can be recorded and drawn."""
 
     def state(self) -> np.ndarray:
-        """All that a picture of this moment needs, shape (S,); in a maze, x and y come first."""
+        """Return the state needed to draw the current frame, shape (S,); mazes put x, y first."""
 
     def floor_plan(self) -> FloorPlan | None:
-        """The maze of the present episode; None where there is none."""
+        """Return the maze of the current episode, or None if the task is not a maze."""
 
     def picture(self, state: np.ndarray) -> np.ndarray:
-        """The present episode in a state that it had: RGB, uint8, shape (size, size, 3).
+        """Draw the current episode in one of its earlier states.
 
-        Wants a simulator that was made for pictures, and a graphics library; the episode is not to
-        be stepped any more.
+        The simulator must have been made with a picture size, and MuJoCo needs a graphics
+        library. Do not step the episode afterwards.
+
+        Returns:
+            An RGB image, uint8, shape (size, size, 3).
         """
-
-
-def make_environment(task: Task, folder: Path, size: int | None = None) -> Visible:
-    """A simulator of `task`.
-
-    Args:
-        folder: of the task's data set; RoboMimic's files say how their simulator was made.
-        size: width and height of pictures; None makes a simulator without graphics.
-
-    Raises:
-        UserError: the folder has no such file, or its simulator cannot be made.
-    """
-    if task.suite == "robomimic":
-        from fmq.envs.robomimic import RobomimicEnvironment
-
-        return RobomimicEnvironment(task, folder, size)
-    from fmq.envs.ogbench import OGBenchEnvironment
-
-    return OGBenchEnvironment(task, size)

@@ -5,16 +5,16 @@ from typing import Any
 
 import numpy as np
 
+from fmq.base.seeding import derive_seed, global_numpy_seed
+from fmq.config.tasks import Task, is_maze
 from fmq.envs.environment import FloorPlan, Transition
-from fmq.seeding import derive_seed, global_numpy_seed
-from fmq.tasks import Task, is_maze
 
 
 class OGBenchEnvironment:
-    """One simulator of a single-task problem."""
+    """One simulator of an OGBench single-task environment."""
 
     def __init__(self, task: Task, size: int | None = None) -> None:
-        """`size` is the width and height of pictures."""
+        """Make the simulator; `size` is the width and height of pictures in pixels."""
         import gymnasium
         import ogbench  # noqa: F401  (registers the simulators)
 
@@ -33,9 +33,10 @@ class OGBenchEnvironment:
         self.action_size = gymnasium.spaces.flatdim(self._env.action_space)
 
     def reset(self, seed: int) -> np.ndarray:
-        """Start the episode that `seed` names; returns its first observation, shape (O,).
+        """Start the episode given by `seed` and return its first observation, shape (O,).
 
-        The mazes draw their start from numpy's global generator, so it is lent to them.
+        The mazes draw their start from numpy's global generator, which is seeded for this call
+        and restored afterwards.
         """
         self._seed, self._steps = seed, 0
         self._env.action_space.seed(seed % 2**32)
@@ -44,7 +45,7 @@ class OGBenchEnvironment:
         return observation.astype(np.float32)
 
     def step(self, action: np.ndarray) -> Transition:
-        """Execute one action of shape (A,), in [-1, 1]."""
+        """Execute one action of shape (A,) with values in [-1, 1]."""
         with self._randomness():
             observation, reward, terminated, truncated, info = self._env.step(action)
         self._steps += 1
@@ -59,12 +60,12 @@ class OGBenchEnvironment:
         )
 
     def state(self) -> np.ndarray:
-        """Positions and, in scene and puzzle, which buttons are lit."""
+        """Return the positions and, in scene and puzzle, the button states."""
         simulator = self._simulator
         return np.concatenate([simulator.data.qpos, getattr(simulator, "_cur_button_states", ())])
 
     def floor_plan(self) -> FloorPlan | None:
-        """The maze of the present episode; None where there is none."""
+        """Return the maze of the current episode, or None if the task is not a maze."""
         if not self._maze:
             return None
         maze = self._simulator
@@ -77,7 +78,7 @@ class OGBenchEnvironment:
         )
 
     def picture(self, state: np.ndarray) -> np.ndarray:
-        """The present episode in a state that it had."""
+        """Draw the current episode in one of its earlier states."""
         simulator = self._simulator
         positions, buttons = np.split(state, [simulator.model.nq])
         lit = [buttons.astype(int)] if len(buttons) else []
@@ -85,7 +86,7 @@ class OGBenchEnvironment:
         return simulator.render()
 
     def _randomness(self) -> AbstractContextManager[None]:
-        """Where a teleport leads to is drawn from numpy's global generator, too."""
+        """Seed numpy's global generator in teleport mazes, which draw the destination from it."""
         if not self._teleports:
             return nullcontext()
         return global_numpy_seed(derive_seed(self._seed, "teleport", self._steps))

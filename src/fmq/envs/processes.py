@@ -1,8 +1,8 @@
-"""Simulators in processes of their own, stepped in lockstep from here.
+"""Simulators in worker processes, stepped in lockstep.
 
-Which process a simulator is in does not show in what it does, so that an evaluation's episodes are
-the same for any number of processes. The processes are new interpreters that run
-`fmq.envs.worker`: copies of this one would have torch and its threads in them.
+A simulator behaves the same in any process, so an evaluation's episodes do not depend on the
+number of processes. The workers are new interpreters that run `fmq.envs.worker`; forks of this
+process would inherit torch and its threads.
 """
 
 import os
@@ -18,10 +18,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fmq.data.workers import ONE_BLAS_THREAD
+from fmq.base.errors import UserError
+from fmq.base.workers import ONE_BLAS_THREAD
+from fmq.config.tasks import Task
 from fmq.envs.simulators import Stretch
-from fmq.errors import UserError
-from fmq.tasks import Task
 
 
 class _Worker(NamedTuple):
@@ -30,20 +30,21 @@ class _Worker(NamedTuple):
 
 
 class SimulatorProcesses:
-    """Simulators of a task, dealt out to processes like cards.
+    """Simulators of a task, distributed round-robin over worker processes.
 
-    The processes end with this one, however it ends: their connections are closed then.
+    The workers end with this process, however it ends, because their connections close.
     """
 
     def __init__(self, task: Task, folder: Path, count: int, processes: int) -> None:
-        """Start the processes, which make their simulators at the same time.
+        """Start the workers, which make their simulators in parallel.
 
         Args:
-            folder: of the task's data set, as for `fmq.envs.environment.make_environment`.
-            count: of the simulators, at least as many as `processes`.
+            folder: the data set's folder, as for `fmq.envs.making.make_environment`.
+            count: number of simulators, at least `processes`.
+            processes: number of worker processes.
 
         Raises:
-            UserError: the folder has no such file, or a simulator cannot be made.
+            UserError: the data file is missing or damaged, or a simulator cannot be made.
         """
         self.count = count
         self.workers: list[_Worker] = []
@@ -54,19 +55,27 @@ class SimulatorProcesses:
             self._ask({number: (task, folder, share) for number, share in enumerate(shares)})
 
     def __len__(self) -> int:
-        """How many simulators there are."""
+        """Return the number of simulators."""
         return self.count
 
     def reset(self, seeds: dict[int, int]) -> dict[int, np.ndarray]:
-        """Start episodes, by the simulator's number; returns their first observations."""
+        """Start an episode in each given simulator and return the first observations.
+
+        Args:
+            seeds: the episode's seed for each simulator number.
+        """
         return self._deal("reset", seeds)
 
     def execute(self, chunks: dict[int, np.ndarray]) -> dict[int, Stretch]:
-        """Execute chunks of shape (H, A) open loop, by the simulator's number."""
+        """Execute action chunks open loop.
+
+        Args:
+            chunks: actions of shape (H, A) for each simulator number.
+        """
         return self._deal("execute", chunks)
 
     def close(self) -> None:
-        """End the processes; there is nothing in them to lose."""
+        """Kill the workers; they hold nothing that must be saved."""
         for worker in self.workers:
             worker.connection.close()
             worker.process.kill()
@@ -75,7 +84,7 @@ class SimulatorProcesses:
         self.workers = []
 
     def _deal(self, method: str, arguments: dict[int, Any]) -> dict[int, Any]:
-        """Call a method of every process's simulators, each with its share of the arguments."""
+        """Call a method in each worker with its share of the arguments; both map by simulator."""
         shares: dict[int, tuple[str, dict[int, Any]]] = {}
         for number, argument in arguments.items():
             place, worker = divmod(number, len(self.workers))
@@ -89,10 +98,10 @@ class SimulatorProcesses:
         }
 
     def _ask(self, requests: dict[int, Any]) -> dict[int, Any]:
-        """Send a request to each of some processes, and wait for all answers.
+        """Send requests to workers, by worker number, and wait for all answers.
 
         Raises:
-            UserError: what a process was refused or failed in, or that it is no more.
+            UserError: a worker reported an error, or it has ended.
         """
         answers = {}
         try:
@@ -102,24 +111,27 @@ class SimulatorProcesses:
                 answers[number], error = self.workers[number].connection.recv()
                 if error is not None:
                     raise UserError(error)
-        except (EOFError, OSError):  # OSError: in the middle of an answer
+        except (EOFError, OSError):  # OSError: it ended in the middle of an answer
             raise UserError(self._what_ended()) from None
         return answers
 
     def _what_ended(self) -> str:
-        """Why a process answers no more, in words."""
+        """Describe why a worker no longer answers."""
         codes = [_ended(worker.process) for worker in self.workers]
         if -signal.SIGKILL in codes:
             return (
-                "evaluation: a process of its simulators was killed, often for want of memory; "
+                "evaluation: a simulator process was killed, often because memory ran out; "
                 "use fewer evaluation.processes or evaluation.environments"
             )
         told = ", ".join(str(code) for code in codes if code is not None) or "unknown"
-        return f"evaluation: a process of its simulators ended with exit code {told}; see the log"
+        return f"evaluation: a simulator process ended with exit code {told}; see the log"
 
     @contextmanager
     def _closed_on_error(self) -> Iterator[None]:
-        """What is interrupted leaves answers behind that would be taken for those to come."""
+        """Close the workers on any exception.
+
+        After an interruption, pending answers would be mistaken for those of the next request.
+        """
         try:
             yield
         except BaseException:
@@ -128,7 +140,7 @@ class SimulatorProcesses:
 
 
 def _ended(process: subprocess.Popen[bytes]) -> int | None:
-    """Exit code of a process that may just be ending; None if it goes on."""
+    """Return the exit code of a process, waiting up to 1 s; None if it is still running."""
     try:
         return process.wait(1)
     except subprocess.TimeoutExpired:
@@ -151,10 +163,11 @@ def _start_worker() -> _Worker:
 
 @contextmanager
 def _deaf() -> Iterator[None]:
-    """For processes started inside: SIGINT and SIGTERM never reach them.
+    """Block SIGINT and SIGTERM in processes that are started inside this context.
 
-    Terminals and clusters send these to all processes of a job. This one then stops as it should,
-    and the others with it; if they stopped first, it would look like an error to this one.
+    Terminals and cluster schedulers send these signals to every process of a job. This process
+    then stops in an orderly way and the workers end with it; if the workers stopped first, this
+    process would report an error.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:

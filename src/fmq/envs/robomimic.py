@@ -1,10 +1,11 @@
-"""The tasks of RoboMimic, and of files in its format, behind the interface of all simulators."""
+"""Simulators of RoboMimic tasks, and of files in its format, behind the common interface."""
 
 from pathlib import Path
 
 import numpy as np
 
-from fmq.datasets import training_file
+from fmq.config.datasets import training_file
+from fmq.config.tasks import EPISODE_LIMITS, Task
 from fmq.envs.environment import FloorPlan, Transition
 from fmq.envs.robosuite import (
     Observation,
@@ -14,13 +15,9 @@ from fmq.envs.robosuite import (
     read_env_args,
     reset_simulator,
 )
-from fmq.tasks import Task
-
-EPISODE_LIMITS = {"Lift": 300, "PickPlaceCan": 300, "NutAssemblySquare": 400}
-"""Control steps (of 1/20 s) per episode, by robosuite's name of the task."""
 
 CAMERA = "agentview"
-"""robosuite's name for the camera across the table."""
+"""The robosuite name of the camera that faces the robot across the table."""
 
 
 class RobomimicEnvironment:
@@ -30,11 +27,11 @@ class RobomimicEnvironment:
         """Make the simulator of the data file in `folder`.
 
         Args:
-            size: width and height of pictures; None makes a simulator without graphics.
+            size: width and height of pictures in pixels; None makes a simulator without graphics.
 
         Raises:
-            UserError: the folder has no such file, it is damaged, of another task or of an older
-                robosuite, its simulator cannot be made, or it shows no such observations.
+            UserError: the data file is missing, damaged, or from another task or an older
+                robosuite; or the simulator cannot be made or lacks a requested observation.
         """
         env_args = read_env_args(folder / training_file(task.dataset), task.environment)
         self._simulator = make_simulator(env_args, pictures=size is not None)
@@ -48,12 +45,12 @@ class RobomimicEnvironment:
         self._steps = 0
 
     def reset(self, seed: int) -> np.ndarray:
-        """Start the episode that `seed` names; returns its first observation, shape (O,)."""
+        """Start the episode given by `seed` and return its first observation, shape (O,)."""
         self._steps = 0
         return self._vector(reset_simulator(self._simulator, seed))
 
     def step(self, action: np.ndarray) -> Transition:
-        """Execute one action of shape (A,), in [-1, 1]; the reward is -1, and 0 on success."""
+        """Execute one action of shape (A,) in [-1, 1]; the reward is 0 on success and else -1."""
         raw, reward, _, _ = self._simulator.step(action)
         self._steps += 1
         success = bool(self._simulator._check_success())
@@ -67,15 +64,15 @@ class RobomimicEnvironment:
         )
 
     def state(self) -> np.ndarray:
-        """The simulator's positions."""
+        """Return the simulator's positions (qpos)."""
         return np.array(self._simulator.sim.data.qpos)
 
     def floor_plan(self) -> FloorPlan | None:
-        """There is no maze."""
+        """Return None: RoboMimic has no mazes."""
         return None
 
     def picture(self, state: np.ndarray) -> np.ndarray:
-        """The present episode in a state that it had, as the camera before the robot sees it."""
+        """Draw the current episode in one of its earlier states, from the front camera."""
         sim = self._simulator.sim
         sim.data.qpos[:] = state
         sim.forward()

@@ -1,9 +1,9 @@
-"""Simulators of robosuite, made as a data file in RoboMimic's format says, and their observations.
+"""Make robosuite simulators from a data file in RoboMimic's format, and read observations.
 
-What an observation is here, and when it is taken, follows RoboMimic's own wrapper of robosuite.
-One thing to know: in PickPlaceCan and NutAssemblySquare, robosuite computes the object's pose
-relative to the gripper from the object's pose one control step before. RoboMimic's files hold the
-same late values, so they are kept.
+The content and timing of observations follow RoboMimic's own wrapper of robosuite. In
+PickPlaceCan and NutAssemblySquare, robosuite computes the object's pose relative to the gripper
+from the object's pose of the previous control step. RoboMimic's files hold the same delayed
+values, so they are kept.
 """
 
 import json
@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from fmq.data.hdf5 import OTHER_FORMAT, open_file, read_attribute, read_group
-from fmq.errors import UserError
-from fmq.messages import one_line, shown
+from fmq.base.errors import UserError
+from fmq.base.hdf5 import OTHER_FORMAT, open_file, read_attribute, read_group
+from fmq.base.messages import one_line, shown
 
 _OLDEST = (1, 5)
 _OVERRIDES = {
@@ -29,28 +29,32 @@ _OVERRIDES = {
     "hard_reset": True,
     "reward_shaping": False,
     "reward_scale": 1.0,
-    "lite_physics": True,  # the same numbers as without, sooner
+    "lite_physics": True,  # same results, but faster
 }
-"""What is the same for every data file: no window, sparse rewards in {0, 1}, no own limit."""
+"""Settings that override every data file: no window, sparse rewards in {0, 1}, no time limit."""
 
 ROBOSUITE_TYPE = 1
-"""RoboMimic's number for simulators of robosuite."""
+"""RoboMimic's `type` number for robosuite simulators."""
 
 INSTALL_EXTRA = "in fmq's clone, `make install-robomimic` or `pip install -e '.[robomimic]'`"
-"""How robosuite and what it needs come, for messages."""
+"""How to install robosuite and its dependencies, for error messages."""
 
 Observation = dict[str, np.ndarray]
 
 
 def read_env_args(path: Path, environment: str) -> dict[str, Any]:
-    """What a data file says of its simulator: `env_name`, `env_version`, `type`, `env_kwargs`.
+    """Read a data file's simulator settings.
 
     Args:
-        environment: robosuite's name of the simulator that it has to be; any if empty.
+        path: the HDF5 data file.
+        environment: the expected robosuite environment name; empty accepts any.
+
+    Returns:
+        A dictionary with `env_name`, `env_version`, `type` and `env_kwargs`.
 
     Raises:
-        UserError: the file is missing or damaged, says nothing, or is of another task, of an
-            older robosuite, or of none.
+        UserError: the file is missing or damaged, lacks the settings, or was made for another
+            task, with an older robosuite, or with another simulator package.
     """
     with open_file(path) as file:
         text = read_attribute(read_group(file, "data"), "env_args")
@@ -59,27 +63,27 @@ def read_env_args(path: Path, environment: str) -> dict[str, Any]:
         name, _ = env_args["env_name"], env_args["env_kwargs"].items()
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise UserError(
-            f"{path}: attribute env_args of /data is no JSON with env_name and env_kwargs; "
+            f"{path}: attribute env_args of /data is not JSON with env_name and env_kwargs; "
             f"{OTHER_FORMAT}"
         ) from None
     if environment and name != environment:
         raise UserError(
             f"{path}: made in robosuite's {shown(name)}, but the task needs {environment!r}; "
-            "take the file of this task"
+            "use the file of this task"
         )
     if env_args.get("type", ROBOSUITE_TYPE) != ROBOSUITE_TYPE:
         raise UserError(
-            f"{path}: env_args have type {shown(env_args['type'])}, allowed is {ROBOSUITE_TYPE}, "
-            "which is robosuite; simulators of other packages need code"
+            f"{path}: env_args have type {shown(env_args['type'])}, allowed is {ROBOSUITE_TYPE} "
+            "(robosuite); simulators of other packages are not supported"
         )
     check_version(path, env_args)
     return env_args
 
 
 def check_version(path: Path, env_args: dict[str, Any]) -> None:
-    """Refuse data of robosuite before 1.5, whose numbers mean something else.
+    """Reject data made with robosuite before 1.5, which orders observations differently.
 
-    Its `object` vector is as long as 1.5's and has another order, so nothing else would show it.
+    The older `object` vector has the same length but another order, so no shape check finds it.
 
     Raises:
         UserError: `env_version` is missing, unreadable, or below 1.5.
@@ -87,26 +91,26 @@ def check_version(path: Path, env_args: dict[str, Any]) -> None:
     version = env_args.get("env_version")
     match = re.match(r"(\d{1,9})\.(\d{1,9})", str(version), re.ASCII)
     if match is None or (int(match[1]), int(match[2])) < _OLDEST:
-        told = one_line(str(version), 80) if version else "of no known version"
+        told = one_line(str(version), 80) if version else "of unknown version"
         raise UserError(
             f"{path}: made with robosuite {told}, allowed is 1.5 or "
-            "newer (the order of the `object` vector changed); take RoboMimic's v1.5 file, or "
-            "make your own again from its states"
+            "newer (the order of the `object` vector changed); use RoboMimic's v1.5 file, or "
+            "regenerate your own from its states"
         )
 
 
 def make_simulator(env_args: dict[str, Any], pictures: bool = False) -> Any:
-    """A robosuite simulator with sparse rewards and no time limit of its own.
+    """Return a robosuite simulator with sparse rewards and no time limit of its own.
 
     Args:
-        env_args: as `read_env_args` returns them; left as they are.
-        pictures: whether it can draw them, for which it wants a graphics library.
+        env_args: settings as returned by `read_env_args`; they are not modified.
+        pictures: whether the simulator can draw, which needs a graphics library.
 
     Raises:
-        UserError: robosuite does not accept them, or is not installed.
+        UserError: robosuite rejects the settings, or is not installed.
     """
     robosuite = import_robosuite()
-    # A copy without shared parts: robosuite writes into what it is given.
+    # A deep copy, because robosuite modifies its arguments.
     settings = json.loads(json.dumps(env_args["env_kwargs"])) | _OVERRIDES
     settings["has_offscreen_renderer"] = pictures
     try:
@@ -115,19 +119,19 @@ def make_simulator(env_args: dict[str, Any], pictures: bool = False) -> Any:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(
             f"env_args: robosuite {robosuite.__version__} cannot make {env_args['env_name']!r} "
-            f"from the data file's env_kwargs ({one_line(reason)}); take RoboMimic's v1.5 file, or "
-            "one that this robosuite made"
+            f"from the data file's env_kwargs ({one_line(reason)}); use RoboMimic's v1.5 file, or "
+            "one made with this robosuite"
         ) from None
 
 
 def import_robosuite() -> Any:
-    """The package, without its notes on optional packages and on every controller it loads.
+    """Import and return robosuite, with its log messages below ERROR silenced.
 
-    MUJOCO_GL, which robosuite sets as it is imported, stays as it was: other simulators would load
-    EGL because of it, and importing Triton crashes where that is Mesa's, for a CPU.
+    robosuite sets MUJOCO_GL on import; the previous value is restored. Otherwise other simulators
+    would load EGL, and importing Triton crashes if that is Mesa's EGL for CPUs.
 
     Raises:
-        UserError: it, or a package that it needs, is not installed.
+        UserError: robosuite, or a package that it needs, is not installed.
     """
     logging.getLogger("robosuite_logs").addFilter(_is_error)
     graphics = os.environ.get("MUJOCO_GL")
@@ -135,7 +139,7 @@ def import_robosuite() -> Any:
         import robosuite
     except ModuleNotFoundError as error:
         raise UserError(
-            f"package {error.name} is not installed, which RoboMimic's tasks need; {INSTALL_EXTRA}"
+            f"package {error.name} is not installed, but RoboMimic's tasks need it; {INSTALL_EXTRA}"
         ) from None
     finally:
         os.environ.pop("MUJOCO_GL", None)
@@ -149,10 +153,11 @@ def _is_error(record: logging.LogRecord) -> bool:
 
 
 def reset_simulator(simulator: Any, seed: int | np.random.SeedSequence) -> Observation:
-    """Start the episode that `seed` names, whatever came before; returns its first observation.
+    """Start the episode given by `seed` and return its first observation.
 
-    robosuite's own generator is set in place: the samplers of object positions hold on to the one
-    they were made with, and numpy's global generator has no say.
+    The episode does not depend on earlier ones. The state of robosuite's generator is set in
+    place, because the samplers of object positions keep a reference to it; numpy's global
+    generator plays no part.
     """
     simulator.rng.bit_generator.state = np.random.default_rng(seed).bit_generator.state
     simulator.reset()
@@ -161,12 +166,12 @@ def reset_simulator(simulator: Any, seed: int | np.random.SeedSequence) -> Obser
 
 
 def observe(simulator: Any) -> Observation:
-    """The observation of the simulator's present state, by RoboMimic's names."""
+    """Return the observation of the simulator's current state under RoboMimic's names."""
     return named_observation(simulator._get_observations(force_update=True))
 
 
 def named_observation(raw: Observation) -> Observation:
-    """robosuite's observation by RoboMimic's names: the robots' sensors, and `object`."""
+    """Rename a robosuite observation as RoboMimic does: robot sensors and `object`."""
     named = {
         key: np.array(value)
         for key, value in raw.items()
@@ -176,7 +181,7 @@ def named_observation(raw: Observation) -> Observation:
 
 
 def observation_widths(simulator: Any, keys: Sequence[str]) -> dict[str, int]:
-    """How many numbers each part of an observation has; `UserError` for one that is not there."""
+    """Return the width of each part of an observation; raise `UserError` if one is missing."""
     seen = observe(simulator)
     for key in keys:
         if key not in seen:
@@ -188,7 +193,10 @@ def observation_widths(simulator: Any, keys: Sequence[str]) -> dict[str, int]:
 
 
 def quaternions(simulator: Any, keys: Sequence[str]) -> list[slice]:
-    """Where a vector of the observations `keys` has quaternions; q and -q are the same turn."""
+    """Return the slices of quaternions in the observation vector made of `keys`.
+
+    They need special care in comparisons: q and -q are the same rotation.
+    """
     places, start = [], 0
     for key, width in observation_widths(simulator, keys).items():
         sensors = _object_sensors(simulator) if key == "object" else {key: width}
@@ -200,7 +208,7 @@ def quaternions(simulator: Any, keys: Sequence[str]) -> list[slice]:
 
 
 def _object_sensors(simulator: Any) -> dict[str, int]:
-    """What robosuite joins to `object-state`, in its order, and how many numbers each has."""
+    """Return the width of each sensor in `object-state`, in robosuite's order."""
     return {
         name: int(np.size(sensor.obs))
         for name, sensor in simulator._observables.items()
@@ -209,11 +217,15 @@ def _object_sensors(simulator: Any) -> dict[str, int]:
 
 
 def observe_states(simulator: Any, model: str, states: np.ndarray) -> Observation:
-    """What the simulator shows in one stored state after the other, a row for each.
+    """Put the simulator into each stored state in turn and return the observations.
 
     Args:
-        model: of the demonstration that the states are from, as XML.
-        states: as robosuite flattens them, shape (n, S); actions play no part.
+        simulator: a robosuite simulator, from `make_simulator`.
+        model: the XML model of the demonstration that the states come from.
+        states: states as flattened by robosuite, shape (n, S).
+
+    Returns:
+        Arrays of shape (n, width), by RoboMimic's names. No actions are executed.
     """
     simulator.reset()
     simulator.reset_from_xml_string(simulator.edit_model_xml(model))

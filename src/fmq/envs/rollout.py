@@ -1,18 +1,18 @@
-"""Evaluation rollouts: several simulators, one batched policy call per chunk."""
+"""Evaluation rollouts: several simulators with one batched policy call per chunk."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
+from fmq.base.errors import UserError
 from fmq.envs.simulators import Simulators, Stretch
-from fmq.errors import UserError
 
 Act = Callable[[np.ndarray], np.ndarray]
 
 
 class Episode(NamedTuple):
-    """Result of one evaluation episode; `return_` is the undiscounted sum of rewards."""
+    """The result of one evaluation episode; `return_` is the undiscounted sum of rewards."""
 
     success: bool
     return_: float
@@ -27,16 +27,18 @@ class _Running(NamedTuple):
 
 
 def rollout(simulators: Simulators, act: Act, seeds: Sequence[int]) -> list[Episode]:
-    """One episode per seed, in the order of the seeds.
+    """Run one episode per seed and return the results in the order of the seeds.
 
-    In each round one policy call serves every running episode, and every simulator executes its
-    whole chunk; a simulator that finished takes the next episode, and leaves when none is left.
+    Each round makes one policy call for all running episodes, and every simulator executes its
+    whole chunk. A simulator whose episode ended takes the next one, or drops out if none is left.
 
     Args:
-        act: chunks (batch, H, A) for observations (batch, O).
+        simulators: where the episodes run.
+        act: the policy; maps observations (batch, O) to action chunks (batch, H, A).
+        seeds: one seed per episode.
 
     Raises:
-        UserError: a simulator gave a number that is not finite.
+        UserError: a simulator returned a value that is not finite.
     """
     waiting = iter(enumerate(seeds))
     running = _started(simulators, range(len(simulators)), waiting)
@@ -50,7 +52,7 @@ def rollout(simulators: Simulators, act: Act, seeds: Sequence[int]) -> list[Epis
             one = running[place]
             episodes[one.number] = Episode(stretches[place].success, one.return_, one.length)
         started = _started(simulators, free, waiting)
-        running |= started  # each in the row of the one before it
+        running |= started  # a new episode keeps its simulator's row in the batch
         for place in free[len(started) :]:
             del running[place]
     return [episodes[index] for index in range(len(seeds))]
@@ -59,20 +61,20 @@ def rollout(simulators: Simulators, act: Act, seeds: Sequence[int]) -> list[Epis
 def _started(
     simulators: Simulators, free: Sequence[int], waiting: Iterator[tuple[int, int]]
 ) -> dict[int, _Running]:
-    """The next episodes, as far as there are any, by the simulator that takes them."""
-    starts = dict(zip(free, waiting, strict=False))  # in this order: none is taken for nobody
+    """Start the next waiting episodes in free simulators and return them by simulator."""
+    starts = dict(zip(free, waiting, strict=False))  # `free` first, so zip takes no seed in vain
     observations = simulators.reset({place: seed for place, (_, seed) in starts.items()})
     return {place: _Running(number, observations[place]) for place, (number, _) in starts.items()}
 
 
 def _after(one: _Running, stretch: Stretch) -> _Running:
-    """An episode after what a chunk led to."""
+    """Return the episode after the steps of one chunk."""
     return_, length = one.return_, one.length + len(stretch.rewards)
     if stretch.fault:
         raise UserError(
             f"evaluation: the simulator gave {stretch.fault} at step {length + 1} of episode "
-            f"{one.number + 1}, and would do so again; leave this task or seed out"
+            f"{one.number + 1}, and a rerun would too; leave out this task or seed"
         )
-    for reward in stretch.rewards:  # one by one: a sum of sums rounds differently
+    for reward in stretch.rewards:  # one by one, because a sum of sums rounds differently
         return_ += reward
     return one._replace(observation=stretch.observation, return_=return_, length=length)

@@ -1,4 +1,4 @@
-"""Several simulators of a task, as a rollout asks of them, and those in this process."""
+"""The interface of a group of simulators, and its implementation within this process."""
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
@@ -9,14 +9,14 @@ from fmq.envs.environment import Environment, fault_of
 
 
 class Stretch(NamedTuple):
-    """What the actions of a chunk led to, up to the episode's end if that came first.
+    """The outcome of executing a chunk, up to the end of the episode if that comes first.
 
     Attributes:
-        observation: the last one, float32, shape (O,).
-        rewards: of every step.
-        ended: the episode is over, terminated or truncated.
-        success: the task is solved.
-        fault: what the step after those of `rewards` gave that is not finite, in words.
+        observation: the last observation, float32, shape (O,).
+        rewards: the reward of every step.
+        ended: whether the episode is over, terminated or truncated.
+        success: whether the task is solved.
+        fault: describes a non-finite value in the step after those of `rewards`, else None.
     """
 
     observation: np.ndarray
@@ -27,47 +27,47 @@ class Stretch(NamedTuple):
 
 
 class Simulators(Protocol):
-    """Simulators by their numbers, 0 and up."""
+    """A group of simulators, numbered from 0."""
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Return the number of simulators."""
 
     def reset(self, seeds: dict[int, int]) -> dict[int, np.ndarray]:
-        """Start episodes, by the simulator's number; returns their first observations."""
+        """Start an episode per simulator number; return the first observations by number."""
 
     def execute(self, chunks: dict[int, np.ndarray]) -> dict[int, Stretch]:
-        """Execute chunks of shape (H, A) open loop, by the simulator's number."""
+        """Execute a chunk of shape (H, A) open loop per simulator number."""
 
     def close(self) -> None:
-        """End what would go on without the caller."""
+        """Stop everything that would outlive the caller."""
 
 
 class LocalSimulators:
-    """Simulators in this process, one after the other."""
+    """Simulators in this process, executed one after the other."""
 
     def __init__(self, environments: Sequence[Environment]) -> None:
         self.environments = environments
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Return the number of simulators."""
         return len(self.environments)
 
     def reset(self, seeds: dict[int, int]) -> dict[int, np.ndarray]:
-        """Start episodes, by the simulator's number; returns their first observations."""
+        """Start an episode per simulator number; return the first observations by number."""
         return {number: self.environments[number].reset(seed) for number, seed in seeds.items()}
 
     def execute(self, chunks: dict[int, np.ndarray]) -> dict[int, Stretch]:
-        """Execute chunks of shape (H, A) open loop, by the simulator's number."""
+        """Execute a chunk of shape (H, A) open loop per simulator number."""
         return {
             number: execute(self.environments[number], chunk) for number, chunk in chunks.items()
         }
 
     def close(self) -> None:
-        """Nothing goes on without the caller."""
+        """Do nothing: nothing outlives the caller."""
 
 
 def execute(environment: Environment, chunk: np.ndarray) -> Stretch:
-    """Run a chunk open loop, up to the episode's end if that comes first."""
+    """Execute a chunk open loop, up to the end of the episode if that comes first."""
     rewards: list[float] = []
     for action in chunk:
         result = environment.step(action)

@@ -1,8 +1,9 @@
-"""The program of a process that steps simulators for another: ``python -m fmq.envs.worker FD``.
+"""A worker process that steps simulators for another: ``python -m fmq.envs.worker FD``.
 
-The file descriptor is an end of a `multiprocessing.Pipe`. A task, a folder and a number of
-simulators to make come first; then method names of `LocalSimulators`, each with its argument. Every
-answer is a pair of a value and an error for people, one of which is None. Imports no torch.
+The file descriptor FD is one end of a `multiprocessing.Pipe`. The first message is a task, a
+folder and the number of simulators to make. Every later message is a method name of
+`LocalSimulators` and its argument. Every answer is a pair (value, error message), one of which is
+None. This module does not import torch.
 """
 
 import sys
@@ -13,15 +14,15 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from fmq.envs.environment import make_environment
+from fmq.base.errors import UserError
+from fmq.base.messages import one_line
+from fmq.config.tasks import Task
+from fmq.envs.making import make_environment
 from fmq.envs.simulators import LocalSimulators
-from fmq.errors import UserError
-from fmq.messages import one_line
-from fmq.tasks import Task
 
 
 def serve(connection: Connection) -> None:
-    """Answer until the other end is closed, or the simulators cannot be made."""
+    """Answer requests until the connection closes or the simulators cannot be made."""
     simulators, error = _answer(_make, *connection.recv())
     connection.send((None, error))
     while error is None:
@@ -41,7 +42,7 @@ def _answer(call: Callable[..., Any], *arguments: Any) -> tuple[Any, str | None]
     except Exception as error:
         traceback.print_exc()
         told = one_line(f"{type(error).__name__}: {error}", 200)
-        return None, f"evaluation: a simulator failed: {told}; above is where"
+        return None, f"evaluation: a simulator failed: {told}; see the traceback above"
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Policies taken out of a study, and policies of the paper's authors taken in."""
+"""Export of policies from a study, and import of policies of the paper's authors."""

@@ -1,4 +1,4 @@
-"""What a policy folder says of its policy: `card.json`, beside the weights."""
+"""The description of a policy in its folder: `card.json`, beside the weights."""
 
 import hashlib
 import json
@@ -7,21 +7,21 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from fmq.errors import UserError
-from fmq.messages import one_line, shown
-from fmq.methods import Aggregate
-from fmq.section import Section, describe
-from fmq.stage_settings import NetworkSettings, SamplingSettings
-from fmq.tasks import Reading, Task, TaskSettings, parse_task
+from fmq.base.errors import UserError
+from fmq.base.messages import one_line, shown
+from fmq.config.methods import Aggregate
+from fmq.config.section import Section, describe
+from fmq.config.sections import NetworkSettings, SamplingSettings
+from fmq.config.tasks import Reading, Task, TaskSettings, parse_task
 
 CARD, WEIGHTS = "card.json", "policy.safetensors"
 FORMAT, VERSION = "fmq-policy", 1
 REMEDY = "export the policy again"
-_LONGEST = 1_000_000  # bytes; cards have a few thousand
+_LONGEST = 1_000_000  # bytes; real cards have a few thousand
 
 
 class Score(Section):
-    """Of one evaluation: share of successes, and means over the episodes."""
+    """The result of one evaluation: success rate, and means over the episodes."""
 
     episodes: int = Field(ge=1)
     success: float = Field(ge=0, le=1)
@@ -30,18 +30,19 @@ class Score(Section):
 
 
 class Card(Section):
-    """All that is needed to rebuild a policy from its weights, and where it comes from.
+    """All that is needed to rebuild a policy from its weights, and where the policy comes from.
 
     Attributes:
-        run, method, seed, settings: the run and the hash of its settings; None where the policy is
-            from no run of a study.
-        sampler: how it acts: one of `samplers`, or that in its method's file (`needs_file`).
-        samplers: those of fmq that fit the policy.
+        run, method, seed, settings: the run and the hash of its settings; None if the policy does
+            not come from a run of a study.
+        sampler: the sampler it acts with: one of `samplers`, or the one in its method's file
+            (`needs_file`).
+        samplers: the built-in samplers that fit the policy.
         observation_size, action_size: O and A; a chunk has H * A numbers.
-        weights: SHA-256 of the weights' file.
-        scores: by sampler, of the evaluations that there were at the export.
+        weights: SHA-256 of the weights file.
+        scores: results of the evaluations that existed at export, by sampler.
         dataset: name, source and SHA-256 of the files that the policy learned from, if known.
-        made_by: commits and versions of packages; of an imported policy, the file it was in.
+        made_by: commits and package versions; for an imported policy, also the source file.
     """
 
     format: Literal["fmq-policy"]
@@ -66,22 +67,22 @@ class Card(Section):
 
     @property
     def needs_file(self) -> bool:
-        """Whether the policy acts with a sampler that is not fmq's."""
+        """Return whether the policy acts with a sampler from a method's file."""
         made = self.made_by.get("run")
         return self.sampler not in self.samplers and isinstance(made, dict) and "method" in made
 
     @property
     def chunk_shape(self) -> tuple[int, int]:
-        """(H, A)."""
+        """Return (H, A)."""
         return self.task_settings.chunk_length, self.action_size
 
     def parsed_task(self) -> Task:
-        """The task that the policy acts in."""
+        """Return the task that the policy acts in."""
         return parse_task(self.task, self.task_settings, _reading(self.dataset or {}))
 
 
 def _reading(dataset: dict[str, Any]) -> Reading | None:
-    """What was read of the data set, if that was a file of the study's own."""
+    """Return what was read of the data set if it was the study's own file, else None."""
     if dataset.get("source") != "file":
         return None
     return Reading.model_validate(
@@ -90,15 +91,15 @@ def _reading(dataset: dict[str, Any]) -> Reading | None:
 
 
 def digest(content: bytes) -> str:
-    """SHA-256 in hexadecimal."""
+    """Return the SHA-256 of `content` in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 
 
 def read_card(folder: Path) -> Card:
-    """The card in `folder`.
+    """Read and check the card in `folder`.
 
     Raises:
-        UserError: it is missing, damaged or of another format.
+        UserError: the card is missing, damaged or of another format.
     """
     path = folder / CARD
     values = _read(path)
@@ -106,7 +107,7 @@ def read_card(folder: Path) -> Card:
         raise UserError(f"{path}: not the card of a policy; name a folder that `fmq export` wrote")
     if values.get("version") != VERSION:
         found = shown(values.get("version"))
-        raise UserError(f"{path}: format version {found}, this fmq reads {VERSION}; {REMEDY}")
+        raise UserError(f"{path}: format version {found}, but this fmq reads {VERSION}; {REMEDY}")
     try:
         card = Card.model_validate(values)
         card.parsed_task()
@@ -122,11 +123,11 @@ def read_card(folder: Path) -> Card:
 def _read(path: Path) -> Any:
     try:
         if path.stat().st_size > _LONGEST:
-            raise UserError(f"{path}: larger than {_LONGEST:,} bytes, so no card; {REMEDY}")
+            raise UserError(f"{path}: larger than {_LONGEST:,} bytes, so not a card; {REMEDY}")
         return json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(
-            f"{path}: not there; name a folder that `fmq export` or `fmq import-jax` wrote"
+            f"{path}: no such file; name a folder that `fmq export` or `fmq import-jax` wrote"
         ) from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None

@@ -1,4 +1,4 @@
-"""From a finished run to a policy folder."""
+"""Export a finished run as a policy folder."""
 
 import json
 from pathlib import Path
@@ -7,31 +7,42 @@ from typing import Any
 import safetensors.torch
 import torch
 
-from fmq.analysis.evaluations import read_evaluation
-from fmq.datasets import FileData
-from fmq.errors import UserError
-from fmq.evaluation import Networks, check_record, checkpoint_file, learned_from, load_networks
+from fmq.acting.evaluation import (
+    Networks,
+    check_record,
+    checkpoint_file,
+    learned_from,
+    load_networks,
+)
+from fmq.analysis.inputs.evaluations import read_evaluation
+from fmq.base.errors import UserError
+from fmq.base.files import whole_folder, write_json
+from fmq.base.provenance import code_commit, package_versions
+from fmq.config.datasets import FileData
+from fmq.config.own_methods import METHOD, Code
+from fmq.config.study import Study
 from fmq.export.card import CARD, FORMAT, VERSION, WEIGHTS, Card, Score, digest
 from fmq.export.loading import named_weights
 from fmq.export.one_step import write_one_step
-from fmq.files import whole_folder, write_json
-from fmq.own_methods import METHOD, Code
-from fmq.provenance import code_commit, package_versions
-from fmq.runs import Run, dataset_settings, evaluation_file, settings_hash
-from fmq.settings import Study
+from fmq.pipeline.data import dataset_settings
+from fmq.pipeline.paths import evaluation_file
+from fmq.pipeline.runs import Run
 
 PACKAGES = ("fmq", "torch", "numpy", "safetensors")
 
 
 def export_run(run: Run, results: Path, folder: Path, one_step: bool = False) -> Card:
-    """Write a run's last policy into `folder`, whole or not at all; returns its card.
+    """Write the final policy of a run into `folder`, atomically, and return its card.
 
     Args:
+        run: a finished run.
+        results: the results folder with its checkpoint.
+        folder: the policy folder; it must be empty or not exist.
         one_step: also write the one-step map as a program (`fmq.export.one_step`).
 
     Raises:
-        UserError: the run is not finished or of other settings, `folder` has something in it, or
-            the policy has no one-step map.
+        UserError: the run is not finished or has other settings, `folder` is not empty, or the
+            policy has no one-step map.
     """
     networks = load_networks(run, results, torch.device("cpu"))
     values = {
@@ -40,18 +51,18 @@ def export_run(run: Run, results: Path, folder: Path, one_step: bool = False) ->
         "run": run.name,
         "method": run.kind if run.stage == "finetune" else None,
         "seed": run.seed,
-        "settings": settings_hash(run.settings()),
+        "settings": run.digest,
         "sampler": run.sampler,
         "samplers": [name for name in run.samplers if name not in run.study.own_methods],
         "critic_target": run.critic_target,
-        "networks": run.study.networks.model_dump(),
+        "networks": run.bound.networks.model_dump(),
         "sampling": run.study.sampling.model_dump(),
         "scores": _scores(run, results),
         "dataset": _data(run, results) if run.trained else own_data(run.study, run.task.dataset),
         "made_by": {"run": _origin(run, results), "export": code_and_packages()},
     }
     if one_step and "one_step" not in run.samplers:
-        raise UserError(f"{run}: has no flow map, so no one-step map; leave --one-step out")
+        raise UserError(f"{run}: has no flow map, so no one-step map; leave out --one-step")
     return write_policy(folder, networks, values, one_step, run.code)
 
 
@@ -62,11 +73,14 @@ def write_policy(
     one_step: bool = False,
     code: Code | None = None,
 ) -> Card:
-    """Write networks and their card into `folder`, whole or not at all; returns the card.
+    """Write networks and their card into `folder`, atomically, and return the card.
 
     Args:
-        values: of the card, all but the sizes and the digest of the weights.
-        code: of a method in a file of its own, a copy of which goes along.
+        folder: the policy folder.
+        networks: the networks to save.
+        values: the card's values except the sizes and the digest of the weights.
+        one_step: also write the one-step map as a program.
+        code: the method's file, if it has one; a copy is put into the folder.
     """
     weights = safetensors.torch.save(named_weights(networks))
     length = values["task_settings"]["chunk_length"]
@@ -91,27 +105,28 @@ def write_policy(
 
 
 def code_and_packages() -> dict[str, Any]:
-    """The code that writes a folder: its commit and its packages."""
+    """Return the commit and the package versions of the code that writes a folder."""
     return {"commit": code_commit(), "packages": package_versions(PACKAGES)}
 
 
 def own_data(study: Study, dataset: str) -> dict[str, Any] | None:
-    """Of an imported policy: a file of the study's own tells what an observation is, else nothing.
+    """Return the data-set settings for the card of an imported policy.
 
-    What was learned from is not known.
+    They are known only if the data set is the study's own file, which defines the observations.
+    What the policy learned from is not known.
     """
     own = isinstance(study.datasets.get(dataset), FileData)
     return dataset_settings(study, dataset) if own else None
 
 
 def _data(run: Run, results: Path) -> dict[str, Any]:
-    """What a run learned from."""
+    """Return the data-set settings and files that a run learned from."""
     files = learned_from(run, results)
     return {**dataset_settings(run.study, run.task.dataset), "files": files}
 
 
 def _origin(run: Run, results: Path) -> dict[str, Any]:
-    """The code that made the run; `learned_from` has found the file readable."""
+    """Return the code that made the run; `learned_from` checks that the file is readable."""
     learned_from(run, results)
     provenance = json.loads(checkpoint_file(run, results).with_name("provenance.json").read_text())
     origin = {key: provenance.get(key) for key in ("commit", "packages")}
@@ -119,7 +134,7 @@ def _origin(run: Run, results: Path) -> dict[str, Any]:
 
 
 def _scores(run: Run, results: Path) -> dict[str, dict[str, Any]]:
-    """Of every evaluation of the run's end that is there, under the samplers' own names."""
+    """Return the score of every final evaluation that exists, by sampler."""
     scores = {}
     for sampler in run.study.sampler_labels:
         path = evaluation_file(run, sampler, results)

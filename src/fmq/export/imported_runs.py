@@ -1,48 +1,50 @@
-"""`fmq import-run`: the run folder of a policy that was trained elsewhere, for evaluation."""
+"""`fmq import-run`: make a run folder for a policy trained elsewhere, to evaluate it."""
 
 import platform
 import socket
 from pathlib import Path
 from typing import Any
 
-from fmq import paths
-from fmq.envs.environment import make_environment
-from fmq.errors import UserError
-from fmq.evaluation import Networks, evaluation_starts, write_evaluation
+from fmq.acting.checkpoint import save_checkpoint
+from fmq.acting.evaluation import Networks, evaluation_starts, write_evaluation
+from fmq.base.errors import UserError
+from fmq.base.files import write_json
+from fmq.base.provenance import code_commit, package_versions
+from fmq.envs.making import make_environment
 from fmq.export.importing import Imported, read_jax
-from fmq.files import write_json
-from fmq.provenance import code_commit, package_versions
-from fmq.runs import Run, settings_hash
-from fmq.training.checkpoint import save_checkpoint
+from fmq.pipeline.bindings import Imported as ImportedFiles
+from fmq.pipeline.paths import data_folder, run_folder
+from fmq.pipeline.runs import Run
 
 PACKAGES = ("fmq", "torch", "numpy")
 
 
 def import_run(run: Run, results: Path) -> None:
-    """Write the folder of a run from the file that its method has for its task and seed.
+    """Write the folder of a run from its method's file for the task and seed.
 
-    It has what an evaluation of its end needs, and no evaluations on its way; what an earlier file
-    left goes first.
+    The folder holds what a final evaluation needs, and no evaluations during training; files of
+    an earlier import are replaced.
 
     Raises:
-        UserError: the method is trained here, or the file is refused, or its networks are not of
-            the study's shape or not for the task's simulator.
+        UserError: the method is trained here, the file is rejected, or its networks do not have
+            the study's shape or do not fit the task's simulator.
     """
     if run.trained:
-        raise UserError(f"{run}: is trained here: `fmq finetune`; imported are of `imported` alone")
+        raise UserError(
+            f"{run}: is trained here, with `fmq finetune`; only methods in `imported` are imported"
+        )
     path = run.study.imported[run.kind].file(run.task.name, run.seed)
     imported = read_jax(path, run.study, run.task.settings.chunk_length)
+    stage = run.bound.stage
+    if not isinstance(stage, ImportedFiles) or imported.file["sha256"] not in stage.files:
+        raise UserError(f"{path}: changed while it was read; run the command again")
     _refuse_shape(path, run, imported)
     _refuse_other_task(path, run, imported.networks, results)
-    folder = paths.run_folder(results, run.task.name, run.seed, run.name)
-    for name in ("checkpoint.pt", "evaluations.csv"):
-        (folder / name).unlink(missing_ok=True)
-    settings = run.settings()
-    digest = settings_hash(settings)
-    write_json(folder / "settings.json", {"hash": digest, "settings": settings})
+    folder = run_folder(run, results)
+    write_json(folder / "settings.json", {"hash": run.digest, "settings": run.settings()})
     write_json(folder / "provenance.json", _provenance(imported))
     write_evaluation(folder / "evaluations.csv", [])
-    save_checkpoint(folder / "checkpoint.pt", digest, _state(imported.networks))
+    save_checkpoint(folder / "checkpoint.pt", run.digest, _state(imported.networks))
 
 
 def _refuse_shape(path: Path, run: Run, imported: Imported) -> None:
@@ -52,13 +54,13 @@ def _refuse_shape(path: Path, run: Run, imported: Imported) -> None:
     )
     if found != wanted:
         raise UserError(
-            f"{path}: hidden layers of {found}, and the study's networks have {wanted}; set "
+            f"{path}: has hidden layers of {found}, but the study's networks have {wanted}; set "
             f"networks.hidden_layers and hidden_width, or leave {run.kind} out of methods"
         )
 
 
 def _refuse_other_task(path: Path, run: Run, networks: Networks, results: Path) -> None:
-    environment = make_environment(run.task, paths.dataset_folder(results, run.task.dataset))
+    environment = make_environment(run.task, data_folder(run, results))
     start = evaluation_starts(run, run.last_step)[0]
     wanted = len(environment.reset(start)), environment.action_size
     length = run.task.settings.chunk_length
@@ -72,7 +74,7 @@ def _refuse_other_task(path: Path, run: Run, networks: Networks, results: Path) 
 
 
 def _provenance(imported: Imported) -> dict[str, Any]:
-    """`dataset` has what stands for a data set here, as `fmq.evaluation.learned_from` reads it."""
+    """Return the provenance; `dataset` holds the imported file, for `evaluation.learned_from`."""
     return {
         "commit": code_commit(),
         "packages": package_versions(PACKAGES),
@@ -84,7 +86,7 @@ def _provenance(imported: Imported) -> dict[str, Any]:
 
 
 def _state(networks: Networks) -> dict[str, Any]:
-    """Of a learner, what `fmq.evaluation.load_networks` reads."""
+    """Return the part of a learner's state that `fmq.acting.evaluation.load_networks` reads."""
     return {
         "actor": networks.actor.state_dict(),
         "critic": networks.critic.state_dict(),

@@ -1,4 +1,4 @@
-"""Policies of the paper's authors: from a pickle of flax parameters to a policy folder."""
+"""Import a policy of the paper's authors from a pickle of flax parameters."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -7,23 +7,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fmq.acting.evaluation import Networks
+from fmq.acting.policy import make_networks
+from fmq.base.errors import UserError
+from fmq.base.messages import one_line
+from fmq.config.methods import fitting_samplers
+from fmq.config.sections import NetworkSettings
+from fmq.config.study import Study
 from fmq.data.manifest import file_sha256
 from fmq.data.normalization import Normalizer
-from fmq.ensemble import CRITICS
-from fmq.errors import UserError
-from fmq.evaluation import Networks
 from fmq.export.exporting import code_and_packages, own_data, write_policy
 from fmq.export.jax_mapping import Found, Perceptron, describe, find_networks
 from fmq.export.jax_pickle import read_tree
-from fmq.messages import one_line
-from fmq.methods import fitting_samplers
-from fmq.policy import make_networks
-from fmq.settings import Study
-from fmq.stage_settings import NetworkSettings
+from fmq.networks.ensemble import CRITICS
 
 
 class Imported(NamedTuple):
-    """What a pickle holds: networks, their settings, where they were, and name and checksum."""
+    """The content of a pickle: networks, their settings and paths, and the file's checksum."""
 
     networks: Networks
     settings: NetworkSettings
@@ -32,14 +32,14 @@ class Imported(NamedTuple):
 
 
 def read_jax(path: Path, study: Study, length: int) -> Imported:
-    """The networks in a pickle, for chunks of `length` actions and raw observations.
+    """Read the networks in a pickle, for chunks of `length` actions and raw observations.
 
-    What the file does not tell is taken from the study: the activation, and the features of a flow
-    time (their number has to fit).
+    The activation and the features of a flow time are not in the file and are taken from the
+    study; the number of features must fit.
 
     Raises:
-        UserError: the file is refused (`fmq.export.jax_pickle`), or it has no such networks, or
-            they do not fit the settings.
+        UserError: the file is rejected (`fmq.export.jax_pickle`), lacks the networks, or they do
+            not fit the settings.
     """
     digest = file_sha256(path) if path.is_file() else ""
     try:
@@ -54,9 +54,9 @@ def read_jax(path: Path, study: Study, length: int) -> Imported:
 
 
 def import_jax(path: Path, study: Study, task_name: str, folder: Path) -> list[str]:
-    """Write the policy in a pickle into `folder`; returns lines on what was found and what not.
+    """Write the policy in a pickle into `folder`; return lines that describe what was found.
 
-    The chunk length and how samplers work are the study's, too.
+    The chunk length and the settings of the samplers are taken from the study, too.
 
     Raises:
         UserError: as `read_jax`.
@@ -91,32 +91,32 @@ def import_jax(path: Path, study: Study, task_name: str, folder: Path) -> list[s
         f"observations of {card.observation_size} numbers, chunks of {length} x {width}",
         f"from the settings, not in the file: {settings.activation}, "
         f"{time if settings.time_features else 'raw flow times'}, chunks of {length} actions, "
-        "samplers; observations are taken raw",
+        "samplers; observations are not normalised",
         f"not used: {one_line(', '.join(found.unused)) or 'no other network'}",
     ]
 
 
 def _network_settings(found: Found, settings: NetworkSettings) -> NetworkSettings:
-    """The study's, with the file's sizes; both networks have to have the same hidden layers."""
+    """Return the study's settings with the file's sizes, which both networks must share."""
     hidden = {tuple(one.sizes[1:-1]) for one in (found.actor, found.critics)}
     widths = {width for widths in hidden for width in widths}
     if len(hidden) != 1 or len(widths) != 1:
         raise UserError(
-            f"hidden layers differ: {describe(found.actor)} and {describe(found.critics)}; fmq has "
-            "one width and one depth for all networks"
+            f"hidden layers differ: {describe(found.actor)} and {describe(found.critics)}; fmq "
+            "supports one width and one depth for all networks"
         )
     sizes = {"hidden_width": widths.pop(), "hidden_layers": len(hidden.pop())}
     return settings.model_copy(update={**sizes, "normalize_observations": False})
 
 
 def _networks(found: Found, settings: NetworkSettings, length: int) -> Networks:
-    """The networks with the file's weights, for chunks of `length` actions."""
+    """Return networks with the file's weights, for chunks of `length` actions."""
     size = found.actor.sizes[-1]
     observation_size = found.critics.sizes[0] - size
     if observation_size < 1 or size % length:
         raise UserError(
             f"{describe(found.actor)} gives {size} numbers: no chunks of {length} actions with "
-            f"critics of {found.critics.sizes[0]} inputs; give the settings of this file"
+            f"critics of {found.critics.sizes[0]} inputs; use the settings of this file"
         )
     actor, critic = make_networks(observation_size, size, settings, torch.Generator())
     actor.load_state_dict(_weights(found.actor, ()))
@@ -130,7 +130,7 @@ def _networks(found: Found, settings: NetworkSettings, length: int) -> Networks:
 
 
 def _weights(one: Perceptron, member: tuple[Any, ...]) -> dict[str, Tensor]:
-    """Weights by our names: a kernel (in, out) is the transposed weight (out, in)."""
+    """Return weights under fmq's names; a kernel (in, out) is the transposed weight (out, in)."""
     weights = {}
     for number, (kernel, bias) in enumerate(one.layers):
         weights[f"layers.{number}.weight"] = _tensor(kernel[member].T)

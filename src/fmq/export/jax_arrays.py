@@ -1,6 +1,6 @@
-"""Arrays from what a pickle tells of them: the few names that it may call, and what they stand for.
+"""Build arrays from a pickle: the few globals that it may call, and their replacements.
 
-Every array is made of just the bytes that are in the file, whatever shape it claims.
+Every array consists of exactly the bytes in the file, whatever shape it claims.
 """
 
 import math
@@ -15,11 +15,11 @@ _NUMBERS = re.compile(r"[?]|b1|[iu][1248]|f[248]")
 
 
 class Refused(ValueError):
-    """What a file holds beside arrays in plain containers; the message says what."""
+    """A file holds something other than arrays in plain containers; the message says what."""
 
 
 class Name(NamedTuple):
-    """A global of the file, by name only."""
+    """A global that the file refers to, by name only."""
 
     module: str
     name: str
@@ -27,7 +27,7 @@ class Name(NamedTuple):
 
 @dataclass
 class Numbers:
-    """A data type of numpy in the making."""
+    """A numpy data type under construction."""
 
     code: str
     order: str = "="
@@ -35,29 +35,29 @@ class Numbers:
 
 @dataclass
 class Array:
-    """An array in the making: numpy's pickles name it first and fill it later."""
+    """An array under construction: numpy's pickles create it first and fill it later."""
 
     values: np.ndarray | None = None
 
 
 def known_name(module: Any, name: Any) -> Name:
-    """The global of these names, if it is one that arrays need; else `Refused`."""
+    """Return the global of this name if arrays need it, else raise `Refused`."""
     if not (isinstance(module, str) and isinstance(name, str)):
-        raise Refused("a global whose name is no text")
+        raise Refused("a global whose name is not text")
     if (module, name) not in MAKERS and (module, name) != _NDARRAY:
         raise Refused(f"it names {module}.{name}")
     return Name(module, name)
 
 
 def make(maker: Any, arguments: tuple[Any, ...]) -> Any:
-    """What a call of a global gives: an array, a data type or a dictionary."""
+    """Return the result of calling a global: an array, a data type or a dictionary."""
     if not isinstance(maker, Name) or maker not in MAKERS:
-        raise Refused("a call of something that makes no array")
+        raise Refused("a call of something that does not make an array")
     return MAKERS[maker](*arguments)
 
 
 def fill(target: Any, state: Any) -> None:
-    """Give an array its content, or a data type its order of bytes."""
+    """Set the content of an array, or the byte order of a data type."""
     if isinstance(target, Array) and isinstance(state, tuple) and len(state) == 5:
         _, shape, numbers, fortran, raw = state
         target.values = _array(raw, numbers, shape, "F" if fortran is True else "C")
@@ -71,20 +71,20 @@ def fill(target: Any, state: Any) -> None:
 
 
 def _array(raw: Any, numbers: Any, shape: Any, order: Any) -> np.ndarray:
-    """An array of just the bytes that are there."""
+    """Return an array of exactly the given bytes, else raise `Refused`."""
     if not isinstance(numbers, Numbers) or not isinstance(raw, bytes | bytearray):
-        raise Refused("an array of something else than numbers")
+        raise Refused("an array of something other than numbers")
     if not isinstance(shape, tuple) or not all(type(size) is int and size >= 0 for size in shape):
-        raise Refused("an array whose shape is none")
+        raise Refused("an array with an invalid shape")
     dtype = np.dtype(numbers.order + numbers.code)
     if len(shape) > 8 or math.prod(shape) * dtype.itemsize != len(raw) or order not in ("C", "F"):
-        raise Refused(f"an array of other bytes ({len(raw)}) than its shape says")
-    return np.ndarray(shape, dtype, raw, order=order)  # a view: bytes may serve many arrays
+        raise Refused(f"an array whose shape does not match its {len(raw)} bytes")
+    return np.ndarray(shape, dtype, raw, order=order)  # a view: arrays may share their bytes
 
 
 def _numbers(code: Any, *_: Any) -> Numbers:
     if not isinstance(code, str) or _NUMBERS.fullmatch(code) is None:
-        raise Refused("an array of something else than numbers")
+        raise Refused("an array of something other than numbers")
     return Numbers(code)
 
 
@@ -101,17 +101,17 @@ def _from_buffer(raw: Any, numbers: Any, shape: Any, order: Any) -> Array:
 
 
 def _from_jax(maker: Any, arguments: Any, state: Any, _: Any) -> Array:
-    """As `jax._src.array._reconstruct_array`, short of putting the array on a device."""
+    """Do as `jax._src.array._reconstruct_array`, but keep the array off any device."""
     array = make(maker, arguments if isinstance(arguments, tuple) else ())
     if not isinstance(array, Array):
-        raise Refused("an array of jax that is none of numpy")
+        raise Refused("a jax array that is not made from a numpy array")
     fill(array, state)
     return array
 
 
 def _from_flax(content: Any = None) -> dict[Any, Any]:
     if type(content) is not dict:
-        raise Refused("a FrozenDict of no dictionary")
+        raise Refused("a FrozenDict that is not made from a dictionary")
     return content
 
 

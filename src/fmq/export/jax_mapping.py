@@ -1,6 +1,6 @@
-"""Where in a tree of flax parameters the velocity network and the critics are.
+"""Find the velocity network and the critics in a tree of flax parameters.
 
-The files that the authors of the paper released are the state of a flax agent:
+The files that the authors of the paper released hold the state of a flax agent:
 
     agent/network/params/modules_actor_bc_flow/mlp/Dense_0 .. Dense_4    the velocity network
     agent/network/params/modules_critic/value_net/Dense_i, LayerNorm_i   the critics
@@ -8,10 +8,10 @@ The files that the authors of the paper released are the state of a flax agent:
     agent/network/opt_state/...                                          Adam's moments
     agent/frozen_actor_params/mlp                                        the offline policy
 
-A kernel is (in, out), and (2, in, out) in the critics, which flax's vmap stacks. Names of modules
-have changed between versions, so a network is known by what it is made of: the critics are a stack
-of two with one output and a layer norm behind each hidden layer; the velocity network has no norm,
-and takes what the critics take and two flow times. A copy is known by its name.
+A kernel has shape (in, out), and (2, in, out) in the critics, which flax's vmap stacks. Names of
+modules changed between versions, so networks are recognised by their structure: the critics are a
+stack of two with one output and a layer norm after each hidden layer; the velocity network has no
+norm, and its inputs are those of the critics and two flow times. Copies are recognised by name.
 """
 
 import re
@@ -20,11 +20,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fmq.ensemble import CRITICS
-from fmq.errors import UserError
-from fmq.messages import one_line
+from fmq.base.errors import UserError
+from fmq.base.messages import one_line
+from fmq.networks.ensemble import CRITICS
 
-_COPIES = {"target", "frozen", "ema"}  # words in the names of networks that are not the last ones
+_COPIES = {"target", "frozen", "ema"}  # words in the names of networks other than the current ones
 _OPTIMIZER = {"opt_state", "mu", "nu"}
 _NUMBERED = re.compile(r"(.*?)_?(\d{1,3})", re.DOTALL)
 
@@ -32,12 +32,12 @@ Layer = tuple[np.ndarray, np.ndarray]
 
 
 class Perceptron(NamedTuple):
-    """Layers that stand together in the tree, in their order.
+    """The numbered layers of one group in the tree, in order.
 
     Attributes:
-        path: of the group, with slashes.
-        layers: kernel (..., in, out) and bias (..., out) of each.
-        norms: scale and bias, (..., width) each, of each layer norm.
+        path: the path of the group, with slashes.
+        layers: kernel (..., in, out) and bias (..., out) of each layer.
+        norms: scale (..., width) and bias (..., width) of each layer norm.
     """
 
     path: str
@@ -46,12 +46,12 @@ class Perceptron(NamedTuple):
 
     @property
     def sizes(self) -> list[int]:
-        """Inputs, units of each hidden layer, outputs."""
+        """Return the numbers of inputs, of units in each hidden layer, and of outputs."""
         return [self.layers[0][0].shape[-2], *(bias.shape[-1] for _, bias in self.layers)]
 
 
 class Found(NamedTuple):
-    """The networks of a policy, and the paths of perceptrons that are none of them."""
+    """The networks of a policy, and the paths of all other perceptrons."""
 
     actor: Perceptron
     critics: Perceptron
@@ -59,13 +59,15 @@ class Found(NamedTuple):
 
 
 def find_networks(tree: Any, time_features: int) -> Found:
-    """The velocity network and the critics in a tree of parameters.
+    """Find the velocity network and the critics in a tree of parameters.
 
     Args:
-        time_features: that the velocity network takes of each flow time; 0 is the raw time.
+        tree: nested dictionaries of arrays.
+        time_features: number of features of each flow time in the velocity network's input; 0
+            means the raw time.
 
     Raises:
-        UserError: one of them is not there or is there several times; it says what was found.
+        UserError: one of them is missing or ambiguous; the message lists what was found.
     """
     everything = list(perceptrons(tree))
     networks = [one for one in everything if not _is_copy(one.path)]
@@ -80,7 +82,7 @@ def find_networks(tree: Any, time_features: int) -> Found:
 
 
 def perceptrons(tree: Any, path: tuple[str, ...] = ()) -> Iterator[Perceptron]:
-    """Every group of numbered dense layers in a tree, the optimiser's copies left out."""
+    """Yield every group of numbered dense layers in a tree, except the optimiser's state."""
     if not isinstance(tree, dict) or _OPTIMIZER & set(path):
         return
     layers = _numbered(tree, "kernel", "bias")
@@ -91,9 +93,9 @@ def perceptrons(tree: Any, path: tuple[str, ...] = ()) -> Iterator[Perceptron]:
 
 
 def _numbered(group: dict[Any, Any], *names: str) -> list[Layer]:
-    """The children with just these arrays, by their number; none if a number is missing or twice.
+    """Return the children with exactly these arrays, ordered by the number in their names.
 
-    One that has no number is not one of a row of layers.
+    Children without a number are skipped. If a number is missing or repeated, return nothing.
     """
     found = {}
     for name, child in group.items():
@@ -113,7 +115,7 @@ def _is_weights(value: Any) -> bool:
 
 
 def _fits_together(layers: list[Layer]) -> bool:
-    """Whether each layer's outputs are the next one's inputs, in all of a stack."""
+    """Return whether each layer's output size is the next one's input size, across the stack."""
     stack = layers[0][0].shape[:-2]
     if any(kernel.ndim != len(stack) + 2 or len(stack) > 1 for kernel, _ in layers):
         return False
@@ -148,7 +150,7 @@ def _only(what: str, some: list[Perceptron], everything: list[Perceptron]) -> Pe
         paths = ", ".join(one.path for one in some)
         raise UserError(f"more than one {what}: {one_line(paths, 300)}; keep one of them")
     listed = ", ".join(f"{one.path} {_shape(one)}" for one in everything) or "no perceptron at all"
-    raise UserError(f"no {what}; found {one_line(listed, 400)}; give the settings of this file")
+    raise UserError(f"no {what}; found {one_line(listed, 400)}; use the settings of this file")
 
 
 def _shape(one: Perceptron) -> str:
@@ -157,5 +159,5 @@ def _shape(one: Perceptron) -> str:
 
 
 def describe(one: Perceptron) -> str:
-    """Where it is, and its sizes, for people."""
+    """Describe a perceptron by its path and sizes, for messages."""
     return f"{one_line(one.path, 200)} {_shape(one)}"

@@ -1,9 +1,10 @@
-"""Pickles of arrays, read without unpickling: nothing in them can be executed.
+"""Read pickles of arrays without unpickling them, so that nothing in them is executed.
 
-`pickle.Unpickler` with a list of allowed names is not enough. It reserves memory for whatever memo
-index a file names, and its BUILD changes attributes of the allowed functions themselves. Here the
-opcodes are interpreted by this module, and names stay names: the few that arrays need each stand
-for a function of `fmq.export.jax_arrays`, which makes an array from bytes that are in the file.
+`pickle.Unpickler` with a list of allowed names is not enough: it allocates memory for any memo
+index in the file, and its BUILD opcode changes attributes of the allowed functions themselves.
+This module interprets the opcodes itself. Names are never imported; each of the few that arrays
+need is replaced by a function of `fmq.export.jax_arrays`, which builds an array from the file's
+bytes.
 """
 
 import pickletools
@@ -12,18 +13,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fmq.errors import UserError
+from fmq.base.errors import UserError
+from fmq.base.messages import one_line
 from fmq.export.jax_arrays import Array, Refused, fill, known_name, make
-from fmq.messages import one_line
 
 LARGEST = 2**31
-"""Bytes of a file; the authors' have some 50 million."""
+"""Maximum file size in bytes; the authors' files have about 50 million."""
 
 DEEPEST, MOST = 50, 100_000
-"""Levels of a tree, and values in it, each counted as often as it is met."""
+"""Maximum depth of a tree, and maximum number of values, counting repeated visits."""
 
 REPEATED = 10
-"""How often the size of a file its arrays may have: some stand in it once and are met again."""
+"""Maximum total size of the arrays as a multiple of the file size; some may be shared."""
 
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
@@ -36,9 +37,9 @@ _LITERALS = {
 
 
 def read_tree(path: Path) -> Any:
-    """What a pickle holds: dictionaries, lists, tuples, plain values and numpy arrays.
+    """Read a pickle of dictionaries, lists, tuples, plain values and numpy arrays.
 
-    Arrays of jax come as numpy arrays, and flax's FrozenDict as a dictionary.
+    Jax arrays are returned as numpy arrays, and flax's FrozenDict as a dictionary.
 
     Raises:
         UserError: the file cannot be read, is damaged, or holds anything else.
@@ -47,45 +48,45 @@ def read_tree(path: Path) -> Any:
         if not path.is_file():
             raise UserError(f"{path}: no such file")
         if path.stat().st_size > LARGEST:
-            raise UserError(f"{path}: larger than {LARGEST:,} bytes, so none of the authors' files")
+            raise UserError(f"{path}: larger than {LARGEST:,} bytes, so not an authors' file")
         content = path.read_bytes()
         return finished(interpret(content), len(content))
     except UserError:
         raise
     except Refused as error:
         raise UserError(
-            f"{path}: refused, nothing of it was executed: {one_line(str(error), 300)}; allowed "
+            f"{path}: refused, nothing in it was executed: {one_line(str(error), 300)}; allowed "
             "are numpy and jax arrays in plain dictionaries, as in params_online_sd000.pkl"
         ) from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    except Exception as error:  # on bytes that are no pickle, anything may fail
+    except Exception as error:  # invalid bytes may raise any exception
         reason = one_line(f"{type(error).__name__} {error}", 200)
-        raise UserError(f"{path}: no pickle, or damaged: {reason}; download it again") from None
+        raise UserError(f"{path}: not a pickle, or damaged: {reason}; download it again") from None
 
 
 @dataclass
 class Machine:
-    """The state of the interpreter: the stack, those below the open marks, and the memo."""
+    """The interpreter's state: the stack, the stacks below the open marks, and the memo."""
 
     stack: list[Any] = field(default_factory=list)
     below: list[list[Any]] = field(default_factory=list)
     memo: dict[int, Any] = field(default_factory=dict)
 
     def since_mark(self) -> list[Any]:
-        """Take all that was put on the stack since the last mark."""
+        """Pop and return all items above the last mark."""
         items, self.stack = self.stack, self.below.pop()
         return items
 
 
 def interpret(content: bytes) -> Any:
-    """The value that a pickle stands for, with `Array`s and `Name`s in it."""
+    """Interpret a pickle and return its value, with `Array`s and `Name`s in it."""
     machine = Machine()
     for opcode, argument, _ in pickletools.genops(content):
         if opcode.name == "STOP":
             return machine.stack.pop()
         _step(machine, opcode.name, argument)
-    raise ValueError("it has no end")
+    raise ValueError("it has no STOP opcode")
 
 
 def _step(machine: Machine, opcode: str, argument: Any) -> None:
@@ -178,14 +179,15 @@ _OPERATIONS: dict[str, Callable[[Machine, Any], None]] = {
 
 
 def finished(value: Any, size: int) -> Any:
-    """The tree with its arrays in place of what stood for them.
+    """Return the tree with every `Array` replaced by its numpy array.
 
     Args:
-        size: bytes of the file.
+        value: the tree, from `interpret`.
+        size: size of the file in bytes.
 
     Raises:
-        Refused: something is no value, or the tree is deeper or larger than any of weights, as one
-            is that contains itself.
+        Refused: a node is not a value, or the tree is deeper or larger than plausible for weights,
+            such as one that contains itself.
     """
     values, numbers = MOST, REPEATED * size
 

@@ -1,4 +1,4 @@
-"""From a policy folder to a policy: every number is checked before any of it is used."""
+"""Load a policy from a policy folder; every value is checked before it is used."""
 
 from pathlib import Path
 
@@ -7,21 +7,30 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from fmq.acting.evaluation import Networks
+from fmq.acting.policy import Policy, Sampler, make_networks, make_sampler
+from fmq.base.errors import UserError
+from fmq.base.messages import one_line
+from fmq.config.own_methods import METHOD
 from fmq.data.normalization import Normalizer
-from fmq.errors import UserError
-from fmq.evaluation import Networks
 from fmq.export.card import REMEDY, WEIGHTS, Card, digest, read_card
-from fmq.messages import one_line
-from fmq.own_methods import METHOD
-from fmq.policy import Policy, Sampler, make_networks, make_sampler
+from fmq.pipeline.bindings import sampler_numbers
 
 
-def load_exported(folder: Path, sampler: str | Sampler | None = None, seed: int = 0) -> Policy:
-    """The policy in `folder`, on the CPU; `fmq.policy.Policy.load` tells the arguments.
+def load_exported(
+    folder: str | Path, sampler: str | Sampler | None = None, seed: int = 0
+) -> Policy:
+    """Return the policy that `fmq export` or `fmq import-jax` wrote into `folder`, on the CPU.
+
+    Args:
+        folder: the policy folder.
+        sampler: the name of a sampler, or a `Sampler`; None takes the policy's own.
+        seed: the seed of the noise.
 
     Raises:
-        UserError: the folder is damaged or no policy, or the sampler does not fit it.
+        UserError: the folder is damaged or not a policy, or the sampler does not fit it.
     """
+    folder = Path(folder)
     card = read_card(folder)
     if not isinstance(sampler, Sampler):
         sampler = _named_sampler(folder, card, sampler or card.sampler)
@@ -40,12 +49,12 @@ def load_exported(folder: Path, sampler: str | Sampler | None = None, seed: int 
 
 def _named_sampler(folder: Path, card: Card, name: str) -> Sampler:
     if name in card.samplers:
-        return make_sampler(name, card.sampling, card.critic_target)
+        return make_sampler(name, card.critic_target, **sampler_numbers(name, card.sampling))
     allowed = ", ".join(card.samplers)
     if name == card.sampler:
         raise UserError(
             f"{folder}: acts with the sampler {one_line(name, 80)!r} of {METHOD}, which is not "
-            f"executed here; give a Sampler to Policy.load, or one of fmq's: {allowed}"
+            f"executed here; give a Sampler to fmq.load_policy, or one of fmq's: {allowed}"
         )
     raise UserError(
         f"sampler {one_line(name, 80)!r} does not fit the policy in {folder}; allowed: {allowed}"
@@ -53,7 +62,7 @@ def _named_sampler(folder: Path, card: Card, name: str) -> Sampler:
 
 
 def named_weights(networks: Networks) -> dict[str, Tensor]:
-    """The tensors of a policy by the names that its file has for them."""
+    """Return the tensors of a policy under their names in the weights file."""
     parts = {
         "actor": networks.actor.state_dict(),
         "critic": networks.critic.state_dict(),
@@ -67,11 +76,11 @@ def named_weights(networks: Networks) -> dict[str, Tensor]:
 
 
 def read_networks(folder: Path, card: Card) -> Networks:
-    """The networks in `folder`.
+    """Read the networks in `folder`.
 
     Raises:
-        UserError: the weights are missing, damaged, not the card's, of other shapes than the card
-            says, or not finite.
+        UserError: the weights are missing, damaged, not finite, or do not match the card's digest
+            or shapes.
     """
     path = folder / WEIGHTS
     tensors = _read(path, card.weights)
@@ -106,17 +115,17 @@ def _read(path: Path, expected: str) -> dict[str, Tensor]:
         return safetensors.torch.load(content)
     except (SafetensorError, ValueError, KeyError, RuntimeError) as error:
         reason = one_line(str(error), 200)
-        raise UserError(f"{path}: no safetensors file: {reason}; {REMEDY}") from None
+        raise UserError(f"{path}: not a safetensors file: {reason}; {REMEDY}") from None
 
 
 def _refuse_misfit(path: Path, card: Card, tensors: dict[str, Tensor]) -> None:
-    """Raise `UserError` unless the tensors are just those that the card's networks have."""
+    """Raise `UserError` unless the tensors are exactly those of the card's networks."""
     expected = _expected_shapes(path, card, len(tensors))
     for name in (*expected, *tensors):
         if name not in tensors:
             raise UserError(f"{path}: has no {name}; {REMEDY}")
         if name not in expected:
-            raise UserError(f"{path}: has {one_line(name, 80)}, which no network wants; {REMEDY}")
+            raise UserError(f"{path}: has {one_line(name, 80)}, which no network uses; {REMEDY}")
         tensor, shape = tensors[name], expected[name]
         if tensor.dtype != torch.float32 or tensor.shape != shape:
             found = f"{tensor.dtype} {tuple(tensor.shape)}"
@@ -129,10 +138,10 @@ def _refuse_misfit(path: Path, card: Card, tensors: dict[str, Tensor]) -> None:
 
 
 def _expected_shapes(path: Path, card: Card, count: int) -> dict[str, torch.Size]:
-    """Shapes by name; networks without memory tell them, whatever size the card claims.
+    """Return shapes by name, found with networks on the meta device, which take no memory.
 
     Raises:
-        UserError: the card claims more layers than the `count` tensors can be, or impossible sizes.
+        UserError: the card claims more layers than the `count` tensors allow, or impossible sizes.
     """
     size = card.action_size * card.task_settings.chunk_length
     try:

@@ -1,7 +1,7 @@
-"""The one-step policy as a program of torch.export, which needs neither this package nor its code.
+"""The one-step policy as a torch.export program, which runs without this package.
 
-`torch.export.load("one_step.pt2").module()(observations, noise)` gives chunks (batch, H, A) for raw
-observations (batch, O) and noise (batch, H*A), of any batch.
+`torch.export.load("one_step.pt2").module()(observations, noise)` returns chunks (batch, H, A) for
+raw observations (batch, O) and noise (batch, H*A), for any batch size.
 """
 
 from pathlib import Path
@@ -10,17 +10,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fmq import perceptron
-from fmq.evaluation import Networks
-from fmq.flow import one_step
+from fmq.acting.evaluation import Networks
+from fmq.method.flow import one_step
+from fmq.networks import perceptron
 
 FILE = "one_step.pt2"
-# Without the shortcuts of `fmq.perceptron` and `fmq.fused`, which differ from batch to batch.
+# Not the optimised kernels of `fmq.networks.perceptron` and `fused`, which depend on the batch.
 _ACTIVATIONS = {"gelu": lambda x: functional.gelu(x, approximate="tanh"), "silu": functional.silu}
 
 
 class OneStep(nn.Module):
-    """clip(X_{0,1}(a_0 | s), -1, 1) of a policy, from raw observations."""
+    """The one-step map clip(X_{0,1}(a_0 | s), -1, 1) of a policy, for raw observations."""
 
     mean: Tensor
     deviation: Tensor
@@ -28,7 +28,7 @@ class OneStep(nn.Module):
     bias: Tensor
 
     def __init__(self, networks: Networks, chunk_shape: tuple[int, int]) -> None:
-        """`chunk_shape` is (H, A)."""
+        """Make the module; `chunk_shape` is (H, A)."""
         super().__init__()
         self.actor, self.chunk_shape = networks.actor, chunk_shape
         start = networks.normalizer.mean.new_zeros(1)
@@ -40,12 +40,12 @@ class OneStep(nn.Module):
         self.register_buffer("deviation", networks.normalizer.deviation)
 
     def forward(self, observations: Tensor, noise: Tensor) -> Tensor:
-        """Chunks (batch, H, A) for observations (batch, O) and noise (batch, H*A)."""
+        """Return chunks (batch, H, A) for observations (batch, O) and noise (batch, H*A)."""
         normalized = (observations - self.mean) / self.deviation
         return one_step(self._velocity, normalized, noise).unflatten(-1, self.chunk_shape)
 
     def _velocity(self, observations: Tensor, actions: Tensor, r: Tensor, t: Tensor) -> Tensor:
-        """Of the policy at the times 0 and 1, which its first layer's bias has absorbed."""
+        """Return the velocity at r = 0 and t = 1, which the first layer's bias has absorbed."""
         actor = self.actor
         activate = _ACTIVATIONS[actor.activation]
         return perceptron.through(
@@ -63,6 +63,6 @@ def write_one_step(folder: Path, networks: Networks, chunk_shape: tuple[int, int
     module = OneStep(networks, chunk_shape).eval().requires_grad_(False)
     with torch.no_grad():
         program = torch.export.export(module, example, dynamic_shapes=(batch, batch))
-    for node in program.graph.nodes:  # where the code was on this machine
+    for node in program.graph.nodes:  # stack traces hold paths of this machine
         node.meta.pop("stack_trace", None)
     torch.export.save(program, folder / FILE)

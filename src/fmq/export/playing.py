@@ -1,36 +1,41 @@
-"""Episodes of an exported policy in its task's simulator."""
+"""Run episodes of an exported policy in its task's simulator."""
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from fmq import paths
-from fmq.datasets import training_file
-from fmq.envs.environment import Environment, make_environment
+from fmq.base.errors import UserError
+from fmq.base.seeding import derive_seed
+from fmq.config.datasets import training_file
+from fmq.config.tasks import Task
+from fmq.data.manifest import find_datasets
+from fmq.envs.environment import Environment
+from fmq.envs.making import make_environment
 from fmq.envs.rollout import Episode, rollout
 from fmq.envs.simulators import LocalSimulators
-from fmq.errors import UserError
 from fmq.export.card import Card, read_card
-from fmq.policy import Policy
-from fmq.seeding import derive_seed
-from fmq.tasks import Task
+from fmq.export.loading import load_exported
 
 
 def play(
     folder: Path, sampler: str | None, episodes: int, seed: int, results: Path
 ) -> Iterator[Episode]:
-    """Run episodes one after the other.
+    """Run episodes one after the other and yield each result.
 
     Args:
-        sampler: the policy's own if None.
-        seed: of the episodes' starts and of the policy's noise.
-        results: has the data set of a RoboMimic task, whose file says how its simulator is made.
+        folder: the policy folder.
+        sampler: the name of a sampler; None takes the policy's own.
+        episodes: number of episodes.
+        seed: the seed of the episodes' starts and of the policy's noise.
+        results: the results folder with the data set of a RoboMimic task, whose file holds the
+            settings of its simulator.
 
     Raises:
-        UserError: the folder is no policy, or the simulator does not fit it or cannot be made.
+        UserError: the folder is not a policy, or the simulator does not fit it or cannot be made.
     """
     card = read_card(folder)
-    policy = Policy.load(folder, sampler, seed)
-    environment = _simulator(card.parsed_task(), results)
+    policy = load_exported(folder, sampler, seed)
+    environment = _simulator(card.parsed_task(), card.dataset, results)
     starts = [derive_seed(seed, card.task, "play", number) for number in range(episodes)]
     _refuse_misfit(folder, card, environment, starts[0])
     for start in starts:
@@ -38,21 +43,26 @@ def play(
 
 
 def summary(episodes: list[Episode]) -> str:
-    """Success rate, and mean return and length, on one line."""
+    """Return success rate, mean return and mean length, on one line."""
     count = len(episodes)
     success, return_, length = (sum(column) / count for column in zip(*episodes, strict=True))
     return f"mean of {count}: success {success:.1%}, return {return_:.1f}, length {length:.1f}"
 
 
-def _simulator(task: Task, results: Path) -> Environment:
-    data = paths.dataset_folder(results, task.dataset)
-    file = data / training_file(task.dataset)
-    if task.suite == "robomimic" and not file.is_file():
+def _simulator(task: Task, learned_from: dict[str, Any] | None, results: Path) -> Environment:
+    if task.suite != "robomimic":
+        return make_environment(task, results)  # OGBench needs no data file
+    file = training_file(task.dataset)
+    known = (learned_from or {}).get("files", {}).get(file)
+    found = list(find_datasets(task.dataset, results))
+    # Any data set will do if the card does not name one, or that one is not here.
+    matching = [folder for folder, digests in found if digests.get(file) == known]
+    if not found:
         raise UserError(
-            f"{file}: not there, and only this file says how the simulator of {task.name} is made; "
-            "name the results folder that has it with --results"
+            f"{results / 'datasets'}: no {file} below it, and only this file says how to make the "
+            f"simulator of {task.name}; name the results folder that has it with --results"
         )
-    return make_environment(task, data)
+    return make_environment(task, [*matching, *(folder for folder, _ in found)][0])
 
 
 def _refuse_misfit(folder: Path, card: Card, environment: Environment, start: int) -> None:

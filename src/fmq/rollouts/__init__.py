@@ -1,1 +1,1 @@
-"""Episodes that were counted, to look at: their states, films, and ways through the mazes."""
+"""Evaluation episodes to look at: recorded states, films, and paths through the mazes."""

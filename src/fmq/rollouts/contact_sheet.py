@@ -1,4 +1,4 @@
-"""Contact sheets: some pictures of each recorded episode, and notices where there are none."""
+"""Contact sheets with some pictures of each recorded episode, or a notice if there are none."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -9,8 +9,8 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from fmq.analysis.drawing import footnote, save_figure
-from fmq.analysis.style import STYLE
+from fmq.analysis.figures.drawing import footnote, save_figure
+from fmq.analysis.figures.style import STYLE
 from fmq.rollouts.files import Recorded
 from fmq.rollouts.frames import Frame
 from fmq.rollouts.words import outcome
@@ -27,7 +27,7 @@ def write_contact_sheet(
     words: str,
     provenance: Mapping[str, Any],
 ) -> None:
-    """Write TARGET.png and .pdf: a row per episode, its pictures evenly spaced over it."""
+    """Write TARGET.png and .pdf with a row of evenly spaced pictures per episode."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(_WIDTH, 0.7 + 1.32 * len(episodes)))
         axes = figure.subplots(len(episodes), COLUMNS, squeeze=False)
@@ -48,7 +48,7 @@ def write_contact_sheet(
 def write_notice(
     target: Path, title: str, notice: str, words: str, provenance: Mapping[str, Any]
 ) -> None:
-    """Write TARGET.png and .pdf: why there are no pictures."""
+    """Write TARGET.png and .pdf with the reason why there are no pictures."""
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(_WIDTH, 2.0))
         figure.suptitle(title, x=0.01, ha="left")

@@ -1,4 +1,4 @@
-"""Recorded episodes as a file: `rollouts-METHOD.npz`, a JSON text and arrays of numbers."""
+"""Read and write recorded episodes: `rollouts-IDENTITY.npz`, with a JSON text and arrays."""
 
 import json
 from pathlib import Path
@@ -6,24 +6,24 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fmq import paths
+from fmq.base.errors import UserError
+from fmq.base.files import atomic_path
 from fmq.envs.environment import FloorPlan
-from fmq.errors import UserError
-from fmq.files import atomic_path
-from fmq.rollouts.selection import rollout_settings
-from fmq.runs import Run, settings_hash
+from fmq.pipeline.identity import settings_hash
+from fmq.pipeline.rollouts import rollout_file, rollout_settings
+from fmq.pipeline.runs import Run
 
 
 class Recorded(NamedTuple):
-    """An episode.
+    """A recorded episode.
 
     Attributes:
-        number: in its evaluation.
-        start: the seed that names it.
+        number: its number in the evaluation.
+        start: its seed.
         success: whether it was solved.
-        states: before and after every step (`fmq.envs.environment.Environment.state`), float32,
-            shape (steps + 1, S).
-        plan: of its maze, if it has one.
+        states: the states before and after every step (`fmq.envs.environment.Visible.state`),
+            float32, shape (steps + 1, S).
+        plan: the floor plan of its maze, or None.
     """
 
     number: int
@@ -34,18 +34,19 @@ class Recorded(NamedTuple):
 
     @property
     def length(self) -> int:
-        """Environment steps."""
+        """Return the number of environment steps."""
         return len(self.states) - 1
 
 
 class Rollouts(NamedTuple):
-    """Episodes of one evaluation of a run's last checkpoint.
+    """Recorded episodes of one evaluation of a run's last checkpoint.
 
     Attributes:
-        shown: the recorded ones.
-        episodes: how many the evaluation has.
-        successes: how many of these were counted as solved.
-        different: how many came out otherwise when the evaluation was run again to record them.
+        shown: the recorded episodes.
+        episodes: number of episodes in the evaluation.
+        successes: number of these that were counted as solved.
+        different: number of episodes that differed when the evaluation was repeated for the
+            recording.
     """
 
     shown: list[Recorded]
@@ -55,7 +56,7 @@ class Rollouts(NamedTuple):
 
 
 def write_rollouts(path: Path, run: Run, rollouts: Rollouts) -> None:
-    """Write episodes, whole or not at all."""
+    """Write recorded episodes, atomically."""
     about = {
         "hash": settings_hash(rollout_settings(run)),
         "episodes": rollouts.episodes,
@@ -72,13 +73,13 @@ def write_rollouts(path: Path, run: Run, rollouts: Rollouts) -> None:
 
 
 def read_rollouts(results: Path, run: Run) -> Rollouts:
-    """The recorded episodes of a run.
+    """Read the recorded episodes of a run.
 
     Raises:
-        UserError: there are none, they are damaged, or of other settings.
+        UserError: the file is missing, damaged, or was made with other settings.
     """
     method = run.name.removeprefix("finetune-")
-    path = paths.rollout_file(results, run.task.name, run.seed, method)
+    path = rollout_file(run, results)
     again = f"`fmq rollouts {run.task.name} --seed {run.seed} --method {method}` makes it"
     try:
         with np.load(path, allow_pickle=False) as arrays:
@@ -92,7 +93,7 @@ def read_rollouts(results: Path, run: Run) -> Rollouts:
         raise UserError(f"{path}: no such file; {again}") from None
     except UserError:
         raise
-    except Exception:  # on bytes that are none of theirs, zipfile and numpy raise any kind
+    except Exception:  # zipfile and numpy may raise any exception on invalid bytes
         raise UserError(f"{path}: damaged or cut off; {again}") from None
 
 

@@ -1,4 +1,4 @@
-"""`fmq film`: a GIF and a contact sheet of recorded episodes, or the reason why there are none."""
+"""`fmq film`: make a GIF and a contact sheet of recorded episodes, or say why there is none."""
 
 import io
 import os
@@ -8,17 +8,18 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from fmq import paths
-from fmq.analysis.pages import write_film_page
-from fmq.analysis.provenance import collect_provenance, source_sentences
-from fmq.doctor.simulators import GRAPHICS_REMEDY, tried, working_graphics
-from fmq.files import atomic_path
+from fmq.analysis.inputs.provenance import collect_provenance, source_sentences
+from fmq.analysis.tables.pages import write_film_page
+from fmq.base.files import atomic_path
+from fmq.config.study import Study
+from fmq.envs.graphics import GRAPHICS_REMEDY, tried, working_graphics
+from fmq.pipeline.paths import data_folder
+from fmq.pipeline.rollouts import rollout_folder
+from fmq.pipeline.runs import make_run
 from fmq.rollouts.contact_sheet import write_contact_sheet, write_notice
 from fmq.rollouts.files import Recorded, read_rollouts
 from fmq.rollouts.frames import SIZE, Frame, draw_frames
 from fmq.rollouts.words import outcome, rollout_words, title_of
-from fmq.runs import make_run
-from fmq.settings import Study
 
 REMEDY = (
     f"What to do: {GRAPHICS_REMEDY}. Then "
@@ -34,29 +35,30 @@ IN_A_MAZE = "As OGBench draws a maze: walls light, floor dark, the goal red."
 def write_film(study: Study, task: str, seed: int, method: str, results: Path) -> None:
     """Write METHOD.gif, METHOD.html (a page with it), and the contact sheet as METHOD.png and .pdf.
 
-    Without a graphics library page and sheet say so, and there is no GIF.
+    Without a working graphics library there is no GIF, and page and contact sheet say why.
 
     Raises:
-        UserError: nothing is recorded, or of other settings.
+        UserError: no episodes are recorded, or they were made with other settings.
     """
     run = make_run(study, task, seed, f"finetune-{method}")
-    rollouts, target = read_rollouts(results, run), paths.rollout_folder(results, task) / method
-    title, data = title_of(run), run.task.dataset
-    provenance = collect_provenance(study, [paths.manifest_file(results, data)])
+    rollouts = read_rollouts(results, run)
+    target = rollout_folder(study, task, results) / method
+    title, data = title_of(run), data_folder(run, results)
+    provenance = collect_provenance(study, [data / "manifest.json"])
     label = study.method(run.kind).label
     seen = f" {IN_A_MAZE}" if rollouts.shown[0].plan is not None else ""
     words = f"{rollout_words({label: rollouts})}{seen} {source_sentences(provenance)}"
     film, page = (target.with_name(f"{method}.{suffix}") for suffix in ("gif", "html"))
     value, faults = working_graphics()
     if value is None:
-        notice = f"No pictures: MuJoCo could draw nothing ({tried(faults)}). {REMEDY}"
+        notice = f"No pictures: MuJoCo cannot draw on this machine ({tried(faults)}). {REMEDY}"
         print(f"{run}: {notice}", file=sys.stderr)
         film.unlink(missing_ok=True)
         write_notice(target, title, notice, words, provenance)
         write_film_page(page, title, [notice, words], None)
         return
-    os.environ["MUJOCO_GL"] = value  # read by MuJoCo while it is imported, in draw_frames
-    frames = draw_frames(run.task, paths.dataset_folder(results, data), rollouts)
+    os.environ["MUJOCO_GL"] = value  # MuJoCo reads it on import, in draw_frames
+    frames = draw_frames(run.task, data, rollouts)
     content = _gif(title, rollouts.shown, frames, bool(rollouts.different))
     with atomic_path(film) as temporary:
         temporary.write_bytes(content)
@@ -67,7 +69,7 @@ def write_film(study: Study, task: str, seed: int, method: str, results: Path) -
 def _gif(
     title: str, episodes: Sequence[Recorded], films: Sequence[list[Frame]], other: bool
 ) -> bytes:
-    """The episodes side by side; one that is over stays as it ended."""
+    """Return a GIF of the episodes side by side; a finished one keeps its last frame."""
     if other:
         title += ": not the counted episodes"
     moments = max(map(len, films))
@@ -75,7 +77,7 @@ def _gif(
         _canvas(title, episodes, [film[min(moment, len(film) - 1)] for film in films])
         for moment in range(moments)
     ]
-    # By coverage: a goal is small, and the median cut would make it as grey as the floor.
+    # Maximum coverage: a goal is small, and median cut would merge its colour with the floor's.
     palette = _mosaic(canvases).quantize(COLORS, Image.Quantize.MAXCOVERAGE)
     first, *others = [
         canvas.quantize(palette=palette, dither=Image.Dither.NONE) for canvas in canvases
@@ -102,7 +104,7 @@ def _canvas(title: str, episodes: Sequence[Recorded], frames: Sequence[Frame]) -
 
 
 def _mosaic(canvases: Sequence[Image.Image]) -> Image.Image:
-    """The first, the middle and the last above each other: all colours that there will be."""
+    """Stack the first, middle and last canvas, which together show all colours."""
     chosen = [canvases[0], canvases[len(canvases) // 2], canvases[-1]]
     width, height = canvases[0].size
     mosaic = Image.new("RGB", (width, height * len(chosen)))

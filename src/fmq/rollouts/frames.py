@@ -1,4 +1,4 @@
-"""Pictures of recorded episodes, drawn from their states by the simulator that they ran in."""
+"""Draw pictures of recorded episodes from their states, with the simulator of their task."""
 
 from math import ceil
 from pathlib import Path
@@ -6,36 +6,38 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fmq.envs.environment import make_environment
+from fmq.config.tasks import Task
+from fmq.envs.making import make_environment
 from fmq.rollouts.files import Recorded, Rollouts
-from fmq.tasks import Task
 
 SIZE = 240
 FRAMES = 50
-"""At most so many after the first, of the longest episode."""
+"""Maximum number of frames of the longest episode, after its first one."""
 
 
 class Frame(NamedTuple):
-    """A picture, RGB of shape (SIZE, SIZE, 3), and how many steps were made before it."""
+    """A picture, RGB of shape (SIZE, SIZE, 3), and the number of steps taken before it."""
 
     step: int
     picture: np.ndarray
 
 
 def draw_frames(task: Task, folder: Path, rollouts: Rollouts) -> list[list[Frame]]:
-    """Every so many steps of each episode, the same for all, and each one's end.
+    """Draw frames of each episode at the same fixed interval of steps, and its last state.
 
-    Wants MUJOCO_GL to be set to what works, before MuJoCo is first imported.
+    MUJOCO_GL must be set to a working value before MuJoCo is first imported.
 
     Args:
-        folder: of the task's data set.
+        task: the task of the episodes.
+        folder: the data set's folder.
+        rollouts: the recorded episodes.
     """
     every = max(1, ceil(max(one.length for one in rollouts.shown) / FRAMES))
     environment = make_environment(task, folder, SIZE)
     films = []
     for episode in rollouts.shown:
         environment.reset(episode.start)
-        # OGBench shows where cubes belong from the first step on.
+        # OGBench shows the cubes' targets only after the first step.
         environment.step(np.zeros(environment.action_size))
         films.append(
             [

@@ -1,8 +1,8 @@
-"""Run an evaluation again, as it was, and keep the states of some of its episodes.
+"""Repeat an evaluation exactly and keep the states of some of its episodes.
 
-Which noise an episode's chunks get depends on the episodes beside it: one generator serves all that
-run in lockstep, in the order in which they run. An episode alone would be another one. So the whole
-evaluation is repeated, from the same starts and the same noise, and held against what was counted.
+The noise of an episode's chunks depends on the episodes beside it, because one generator serves
+all episodes that run in lockstep. An episode run alone would be a different one. So the whole
+evaluation is repeated with the same starts and noise, and compared with the counted results.
 """
 
 import csv
@@ -12,23 +12,24 @@ from typing import Any
 
 import numpy as np
 
-from fmq import paths
-from fmq.envs.environment import FloorPlan, Transition, Visible, make_environment
+from fmq.acting.device import claim_device
+from fmq.acting.evaluation import Evaluator, check_record, evaluation_starts, load_policy
+from fmq.base.errors import UserError
+from fmq.base.progress import progress
+from fmq.config.study import Study
+from fmq.envs.environment import FloorPlan, Transition, Visible
+from fmq.envs.making import make_environment
 from fmq.envs.simulators import LocalSimulators
-from fmq.errors import UserError
-from fmq.evaluation import Evaluator, check_record, evaluation_starts, load_policy
-from fmq.progress import progress
+from fmq.pipeline.paths import evaluation_file
+from fmq.pipeline.rollouts import rollout_file, shown_episodes
+from fmq.pipeline.runs import Run, make_run
 from fmq.rollouts.files import Recorded, Rollouts, write_rollouts
-from fmq.rollouts.selection import shown_episodes
-from fmq.runs import Run, evaluation_file, make_run
-from fmq.settings import Study
-from fmq.training.device import claim_device
 
 Rows = list[dict[str, Any]]
 
 
 class Recorder:
-    """A simulator that keeps the states of the episodes in `kept`, by their starts."""
+    """A simulator that records the states of the episodes whose seeds are in `kept`."""
 
     def __init__(self, environment: Visible, kept: dict[int, list[np.ndarray]]) -> None:
         self.environment = environment
@@ -38,7 +39,7 @@ class Recorder:
         self.states: list[np.ndarray] | None = None
 
     def reset(self, seed: int) -> np.ndarray:
-        """As the simulator's own."""
+        """Reset the simulator and, if the episode is kept, record its first state."""
         observation = self.environment.reset(seed)
         self.states = self.kept.get(seed)
         if self.states is not None:
@@ -47,7 +48,7 @@ class Recorder:
         return observation
 
     def step(self, action: np.ndarray) -> Transition:
-        """As the simulator's own."""
+        """Step the simulator and, if the episode is kept, record its state."""
         transition = self.environment.step(action)
         if self.states is not None:
             self.states.append(self.environment.state())
@@ -55,31 +56,32 @@ class Recorder:
 
 
 def record_rollouts(study: Study, task: str, seed: int, method: str, results: Path) -> None:
-    """Write `rollouts-METHOD.npz`: episodes of the last evaluation of a method's run.
+    """Record episodes of the last evaluation of a method's run (`rollout_file`).
 
     Raises:
-        UserError: the evaluation is missing or of other settings, or has none of the episodes.
+        UserError: the evaluation is missing, was made with other settings, or has none of the
+            episodes.
     """
     run = make_run(study, task, seed, f"finetune-{method}")
     counted = read_counted(run, results)
     numbers = shown_episodes(study)
     if not numbers:
         raise UserError(
-            f"rollouts.episodes: {study.rollouts.episodes}, and an evaluation has "
-            f"{study.evaluation.episodes}; the first is 0"
+            f"rollouts.episodes: {study.rollouts.episodes}, but an evaluation has "
+            f"{study.evaluation.episodes} episodes, counted from 0"
         )
     rollouts = _repeat(run, numbers, counted, results)
     if rollouts.different:
-        told = f"{rollouts.different} of {rollouts.episodes} episodes came out otherwise"
-        print(f"{run}: {told} than they were counted; pictures will say so", file=sys.stderr)
-    write_rollouts(paths.rollout_file(results, task, seed, method), run, rollouts)
+        told = f"{rollouts.different} of {rollouts.episodes} episodes differ"
+        print(f"{run}: {told} from those that were counted; pictures say so", file=sys.stderr)
+    write_rollouts(rollout_file(run, results), run, rollouts)
 
 
 def read_counted(run: Run, results: Path) -> list[dict[str, str]]:
-    """The rows of the last evaluation, as text.
+    """Read the rows of the last evaluation, as text.
 
     Raises:
-        UserError: they are missing, or made with other settings.
+        UserError: the evaluation is missing or was made with other settings.
     """
     path = evaluation_file(run, run.sampler, results)
     check_record(path, run, run.sampler)
@@ -98,7 +100,7 @@ def _repeat(run: Run, numbers: list[int], counted: list[dict[str, str]], results
     evaluator = Evaluator(run, results)
     recorders = [
         Recorder(make_environment(run.task, evaluator.data), kept)
-        for _ in range(run.study.evaluation.simulators)
+        for _ in range(run.bound.evaluation.simulators)
     ]
     evaluator.simulators = LocalSimulators(recorders)
     with progress(f"rollouts {run}", len(starts), "episodes") as beat:
@@ -120,7 +122,7 @@ def _repeat(run: Run, numbers: list[int], counted: list[dict[str, str]], results
 
 
 def count_different(rows: Rows, counted: list[dict[str, str]]) -> int:
-    """How many of an evaluation's rows are not, to the digit, those that were counted."""
+    """Return how many rows of the repeated evaluation differ from the counted ones."""
     told = [{key: str(value) for key, value in row.items()} for row in rows]
     same = sum(row == other for row, other in zip(told, counted, strict=False))
     return max(len(told), len(counted)) - same

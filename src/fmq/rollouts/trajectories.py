@@ -1,4 +1,4 @@
-"""Ways through a maze from above: recorded episodes of every method side by side."""
+"""Paths through a maze from above: recorded episodes of every method side by side."""
 
 from collections.abc import Mapping
 from math import ceil
@@ -13,17 +13,18 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Patch
 
-from fmq import paths
-from fmq.analysis.drawing import footnote, save_figure
-from fmq.analysis.provenance import collect_provenance, source_sentences
-from fmq.analysis.style import STYLE, short_task_names
+from fmq.analysis.figures.drawing import footnote, save_figure
+from fmq.analysis.figures.style import STYLE, short_task_names
+from fmq.analysis.inputs.provenance import collect_provenance, source_sentences
+from fmq.base.errors import UserError
+from fmq.config.study import Study
+from fmq.config.tasks import is_maze
 from fmq.envs.environment import FloorPlan
-from fmq.errors import UserError
+from fmq.pipeline.paths import manifest_file
+from fmq.pipeline.rollouts import rollout_file, rollout_folder
+from fmq.pipeline.runs import make_run
 from fmq.rollouts.files import Recorded, Rollouts, read_rollouts
 from fmq.rollouts.words import rollout_words
-from fmq.runs import make_run
-from fmq.settings import Study
-from fmq.tasks import is_maze
 
 COLUMNS = 4
 _WALL = "#C4C4C4"
@@ -43,18 +44,19 @@ def write_trajectories(study: Study, task: str, seed: int, results: Path) -> Non
     """Write trajectories.pdf and .png of a task.
 
     Raises:
-        UserError: it is no maze, or nothing is recorded, or of other settings.
+        UserError: the task is not a maze, or its episodes are missing or made with other settings.
     """
     if not is_maze(task):
-        raise UserError(f"task {task!r}: no maze, so that there is nothing to see from above")
+        raise UserError(f"task {task!r}: not a maze, so there are no trajectories to draw")
+    runs = {method: make_run(study, task, seed, f"finetune-{method}") for method in study.methods}
     rollouts = {
-        method: read_rollouts(results, make_run(study, task, seed, f"finetune-{method}"))
-        for method in study.methods
-        if not study.allow_missing or paths.rollout_file(results, task, seed, method).exists()
+        method: read_rollouts(results, run)
+        for method, run in runs.items()
+        if not study.allow_missing or rollout_file(run, results).exists()
     }
     if not rollouts:
         raise UserError(f"{results}: no episodes of {task}; `snakemake rollouts` records some")
-    manifest = paths.manifest_file(results, study.task(task).dataset)
+    manifest = manifest_file(study, study.task(task).dataset, results)
     provenance = collect_provenance(study, [manifest])
     name = short_task_names([task])[task]
     labelled = {study.method(method).label: one for method, one in rollouts.items()}
@@ -62,12 +64,12 @@ def write_trajectories(study: Study, task: str, seed: int, results: Path) -> Non
     with mpl.rc_context(STYLE):
         figure = draw(study, rollouts, f"{name}, seed {seed}")
         footnote(figure, words)
-        target = paths.rollout_folder(results, task) / "trajectories"
+        target = rollout_folder(study, task, results) / "trajectories"
         save_figure(figure, target, f"Ways through {name}", provenance)
 
 
 def draw(study: Study, rollouts: Mapping[str, Rollouts], title: str) -> Figure:
-    """A panel per method, in the order of `rollouts`; the title stands above the legend."""
+    """Draw a panel per method, in the order of `rollouts`, and a legend with the title."""
     columns = min(COLUMNS, len(rollouts))
     rows = ceil(len(rollouts) / columns)
     figure = Figure(figsize=(max(3.6, 0.6 + 1.9 * columns), 1.3 + 2.2 * rows))
@@ -107,7 +109,7 @@ def _draw_walls(axis: Axes, plan: FloorPlan) -> None:
     )
     walls = np.where(plan.walls, 1.0, np.nan)
     axis.pcolormesh(x, y, walls, cmap=ListedColormap([_WALL]), edgecolors="face", linewidth=0.2)
-    # Of the wall around it all, half a cell.
+    # Show half a cell of the outer wall.
     axis.set(xlim=(x[:2].mean(), x[-2:].mean()), ylim=(y[:2].mean(), y[-2:].mean()))
 
 

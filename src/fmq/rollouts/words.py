@@ -1,29 +1,29 @@
-"""What is said under every picture of recorded episodes."""
+"""Texts under the pictures of recorded episodes."""
 
 from collections.abc import Mapping
 
-from fmq.analysis.style import short_task_names
+from fmq.analysis.figures.style import short_task_names
+from fmq.pipeline.runs import Run
 from fmq.rollouts.files import Recorded, Rollouts
-from fmq.runs import Run
 
 
 def title_of(run: Run) -> str:
-    """For example ``FMQ on pointmaze-medium task2, seed 0``."""
+    """Return a title such as ``FMQ on pointmaze-medium task2, seed 0``."""
     task, label = run.task.name, run.study.method(run.kind).label
     return f"{label} on {short_task_names([task])[task]}, seed {run.seed}"
 
 
 def outcome(episode: Recorded) -> str:
-    """How an episode ended."""
+    """Describe how an episode ended."""
     steps = f"{episode.length} {'step' if episode.length == 1 else 'steps'}"
     return f"solved after {steps}" if episode.success else f"not solved in {steps}"
 
 
 def rollout_words(rollouts: Mapping[str, Rollouts]) -> str:
-    """Which episodes are shown, and what they have to do with those in the tables.
+    """Describe which episodes are shown, and how they relate to those in the tables.
 
     Args:
-        rollouts: of each method, by its label; all of the same episodes.
+        rollouts: the rollouts of each method, by its label; all of the same episodes.
     """
     first = next(iter(rollouts.values()))
     numbers = ", ".join(str(one.number) for one in first.shown)
@@ -35,11 +35,11 @@ def rollout_words(rollouts: Mapping[str, Rollouts]) -> str:
 
 
 def _counted_words(rollouts: Rollouts) -> str:
-    """Whether the evaluation, run again, was the one that was counted."""
+    """Describe whether the repeated evaluation matched the counted one."""
     if not rollouts.different:
-        return f"all {rollouts.episodes} came out as counted, {rollouts.successes} solved"
+        return f"all {rollouts.episodes} match the counted ones, {rollouts.successes} solved"
     return (
-        f"{rollouts.different} of {rollouts.episodes} came out otherwise than counted, as they may "
+        f"{rollouts.different} of {rollouts.episodes} differ from the counted ones, as can happen "
         "on another processor or GPU; these are episodes of the same policy, but NOT those in the "
         "tables"
     )

@@ -1,1 +1,1 @@
-"""Whether the closed form solves the problem it claims to: measurements on a study's own runs."""
+"""Measurements on a study's own runs that check the closed form and its assumptions."""

@@ -1,20 +1,21 @@
-"""Q(s, a_1 + eta g / || g ||) - Q(s, a_1) against its first-order expansion eta || g ||."""
+"""Compare Q(s, a_1 + eta g / || g ||) - Q(s, a_1) with its first-order expansion eta || g ||."""
 
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from fmq.guidance import CriticFunction, normalized, value_and_gradient
+from fmq.method.guidance import CriticFunction, normalized, value_and_gradient
 
 RADII = (0.05, 0.1, 0.2, 0.5, 1.0, 1.5, 2.0)
 
 
 @torch.no_grad()
 def measure(critic: CriticFunction, observations: Tensor, chunks: Tensor) -> list[dict[str, Any]]:
-    """A row per radius: means over the batch, and the share of states at which Q rises.
+    """Return a row per radius: means over the batch, and the share of states at which Q rises.
 
     Args:
+        critic: its first value is Q.
         observations: shape (batch, O).
         chunks: a_1, shape (batch, H*A).
     """

@@ -1,24 +1,28 @@
-"""A flow map against the flow of its own diagonal, and against itself in two jumps."""
+"""Compare a flow map with the flow of its own diagonal, and with itself in two jumps."""
 
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from fmq.flow import Velocity, flow_map, interpolate
+from fmq.method.flow import Velocity, flow_map, interpolate
 
 JUMPS = (0.1, 0.25, 0.5, 0.75, 1.0)
-STEPS = 64  # of Runge and Kutta's fourth order, however long the jump
+STEPS = 64  # fourth-order Runge-Kutta steps, for any jump size
 
 
 @torch.no_grad()
 def integrate(
     velocity: Velocity, observations: Tensor, actions: Tensor, r: Tensor, steps: int
 ) -> Tensor:
-    """End at time 1 of the flow da/dt = u_{t,t}(a | s) that is at `actions` at time r.
+    """Integrate the flow da/dt = u_{t,t}(a | s) from `actions` at time r to time 1.
 
     Args:
-        r: shape (batch, 1); each row takes `steps` steps of its own length.
+        velocity: the velocity network u.
+        observations: shape (batch, O).
+        actions: chunks at time r, shape (batch, H*A).
+        r: start times, shape (batch, 1).
+        steps: number of Runge-Kutta steps; each row has its own step size.
     """
     h = (1 - r) / steps
     for step in range(steps):
@@ -36,18 +40,20 @@ def integrate(
 def measure(
     velocity: Velocity, observations: Tensor, chunks: Tensor, noise: Tensor
 ) -> list[dict[str, Any]]:
-    """A row per jump size 1 - r: mean Euclidean distances of chunks, not clipped.
+    """Return a row per jump size 1 - r with mean Euclidean distances of unclipped chunks.
 
-    `flow_error` is between X_{r,1}(a_r) and the flow from a_r; `semigroup_error` between
-    X_{t,1}(X_{r,t}(a_r)) with t halfway and X_{r,1}(a_r); `distance` is how far the flow goes, and
-    `integration_error` what twice as long steps change about its end.
+    `flow_error` is the distance between X_{r,1}(a_r) and the end of the flow from a_r,
+    `semigroup_error` that between X_{t,1}(X_{r,t}(a_r)), t halfway, and X_{r,1}(a_r), `distance`
+    that between a_r and the end of the flow, and `integration_error` the change of this end if
+    the integration steps are twice as long.
 
     Args:
+        velocity: the velocity network of the flow map.
         observations: shape (batch, O).
         chunks, noise: the ends of the interpolant a_r, shape (batch, H*A).
     """
     rows, jumps = len(chunks), torch.tensor(JUMPS, dtype=chunks.dtype)
-    # Every jump size at once: one long batch, grouped by size.
+    # All jump sizes in one long batch, grouped by size.
     r = (1 - jumps).repeat_interleave(rows).unsqueeze(-1)
     observations = observations.repeat(len(JUMPS), 1)
     a_r = interpolate(noise.repeat(len(JUMPS), 1), chunks.repeat(len(JUMPS), 1), r)

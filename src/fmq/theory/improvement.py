@@ -1,4 +1,4 @@
-"""Whether training on the target raises Q, with the critics as they are at the start."""
+"""Measure whether training on the FMQ target raises Q, with the initial critics fixed."""
 
 import copy
 from collections.abc import Callable
@@ -7,28 +7,28 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from fmq.config.study import Study
 from fmq.data.sequences import Batch
-from fmq.flow import Velocity, interpolate
-from fmq.guidance import CriticFunction, fmq_loss, fmq_target, value_and_gradient
-from fmq.networks import VelocityNetwork
-from fmq.settings import Study
+from fmq.method.flow import Velocity, interpolate
+from fmq.method.guidance import CriticFunction, fmq_loss, fmq_target, value_and_gradient
+from fmq.networks.velocity import VelocityNetwork
 from fmq.training.adam import adam_step, no_moments
 from fmq.training.vectors import flatten
 
-MEASURED = (0, 1, 2, 5, 10, 20, 50, 100, 200, 400)  # updates behind the policy
+MEASURED = (0, 1, 2, 5, 10, 20, 50, 100, 200, 400)  # gradient steps before each measurement
 
 
 class Yardstick(NamedTuple):
-    """A fixed batch, and what the offline policy and the target say about it.
+    """A fixed batch, with the offline policy's chunks and the FMQ target on it.
 
     Attributes:
         observations: shape (batch, O).
         a_r: interpolants, shape (batch, H*A).
-        r: shape (batch, 1).
+        r: flow times, shape (batch, 1).
         u_off: velocity of the offline policy, shape (batch, H*A).
-        a_1: its clipped chunks, shape (batch, H*A).
-        value: Q there, shape (batch,).
-        gradient: of Q there, shape (batch, H*A).
+        a_1: clipped chunks of the offline policy, shape (batch, H*A).
+        value: Q at a_1, shape (batch,).
+        gradient: gradient of Q at a_1, shape (batch, H*A).
         eta: radius of the trust region, shape (batch,).
         promised: (1 - r) <gradient, u* - u_off>, shape (batch,).
     """
@@ -54,7 +54,7 @@ def make_yardstick(
     eta: float,
     beta: float,
 ) -> Yardstick:
-    """Arguments as of `fmq.guidance.fmq_loss`."""
+    """Make a yardstick; the arguments are those of `fmq.method.guidance.fmq_loss`."""
     a_r = interpolate(noise, batch.actions, r)
     target = fmq_target(offline, critic, batch.observations, a_r, r, eta=eta, beta=beta)
     u_off = target.offline_velocity
@@ -68,10 +68,11 @@ def make_yardstick(
 
 @torch.no_grad()
 def row(yardstick: Yardstick, velocity: Velocity, critic: CriticFunction) -> dict[str, float]:
-    """Means over the yardstick's batch.
+    """Return means over the yardstick's batch.
 
-    ``gain`` is of the chunks that the policies would execute, clip(a_r + (1 - r) u); ``free_gain``
-    of a_1 + (1 - r) (u - u_off), which only the expansion's own error parts from ``predicted``.
+    ``gain`` is the gain in Q of the chunks that the policy would execute, clip(a_r + (1 - r) u).
+    ``free_gain`` is that of a_1 + (1 - r) (u - u_off), which differs from ``predicted`` only by
+    the error of the first-order expansion.
     """
     observations, a_r, r, u_off, a_1, value, gradient, eta, promised = yardstick
     u = velocity(observations, a_r, r, torch.ones_like(r))
@@ -98,12 +99,15 @@ def measure(
     states: int,
     generator: torch.Generator,
 ) -> list[dict[str, Any]]:
-    """A row after each of `MEASURED` updates of a copy of the offline policy.
+    """Train a copy of the offline policy; return a row for each step count in `MEASURED`.
 
     Args:
-        sample: so many chunks of the data set.
-        states: chunks of the fixed batch.
-        generator: of noise and times.
+        offline: the velocity network of the offline policy.
+        critic: its first value is Q; it stays fixed.
+        study: the settings of FMQ and of training.
+        sample: returns a batch of the given number of chunks of the data set.
+        states: number of chunks in the fixed batch.
+        generator: the random stream of noise and flow times.
     """
     settings = study.fmq
     eta, beta = settings.eta, settings.beta if settings.adaptive else 0.0

@@ -1,34 +1,36 @@
-"""What the measurements need: networks and chunks of the data set, all in float64 on the CPU.
+"""Load networks and chunks of the data set for the measurements, in float64 on the CPU.
 
-Differences of values are small beside the values, so that float32 would show its own rounding.
+Differences of Q are small compared with Q itself, so float32 would show mostly rounding errors.
 """
 
 from pathlib import Path
 
 import torch
 
-from fmq import paths
+from fmq.acting.evaluation import Networks, checkpoint_file, learned_from, load_networks
+from fmq.base.errors import UserError
+from fmq.config.datasets import training_file
+from fmq.data.loading import load_transitions
 from fmq.data.manifest import check_dataset
 from fmq.data.normalization import Normalizer
 from fmq.data.sequences import Batch, SequenceBuffer
-from fmq.data.transitions import load_transitions
-from fmq.datasets import training_file
-from fmq.errors import UserError
-from fmq.evaluation import Networks, checkpoint_file, learned_from, load_networks
-from fmq.runs import Run
+from fmq.pipeline.data import refuse_other_data
+from fmq.pipeline.paths import data_folder
+from fmq.pipeline.runs import Run
 
 CPU = torch.device("cpu")
 
 
 def load_trained(run: Run, results: Path) -> Networks:
-    """The networks of a run's last checkpoint, without gradients.
+    """Load the networks of a run's last checkpoint, without gradients.
 
     Raises:
-        UserError: the checkpoint is missing, of other settings, or learned from other data.
+        UserError: the checkpoint is missing, has other settings, or learned from other data.
     """
     file = training_file(run.task.dataset)
-    folder = paths.dataset_folder(results, run.task.dataset)
+    folder = data_folder(run, results)
     manifest = check_dataset(folder, run.task.dataset)
+    refuse_other_data(run.study, run.task.dataset, manifest, folder)
     if learned_from(run, results).get(file) != manifest["files"][file]["sha256"]:
         path = checkpoint_file(run, results)
         raise UserError(f"{path}: learned from other data than {folder}; run it again")
@@ -40,8 +42,8 @@ def load_trained(run: Run, results: Path) -> Networks:
 
 
 def load_chunks(run: Run, results: Path) -> SequenceBuffer:
-    """The data set that a run learned from, as a source of chunks."""
-    data = load_transitions(paths.dataset_folder(results, run.task.dataset), run.task)
+    """Load the data set that a run learned from as a buffer of chunks."""
+    data = load_transitions(data_folder(run, results), run.task)
     tensors = {name: torch.as_tensor(array) for name, array in vars(data).items()}
     length = run.task.settings.chunk_length
     return SequenceBuffer(
@@ -56,6 +58,6 @@ def load_chunks(run: Run, results: Path) -> SequenceBuffer:
 def sample(
     chunks: SequenceBuffer, normalizer: Normalizer, count: int, generator: torch.Generator
 ) -> Batch:
-    """`count` chunks in float64 with normalised observations."""
+    """Sample `count` chunks in float64 with normalised observations."""
     batch = Batch(*(one.double() for one in chunks.sample(count, generator)))
     return batch._replace(observations=normalizer(batch.observations))

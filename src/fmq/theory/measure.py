@@ -1,4 +1,4 @@
-"""All measurements of one task and seed, as CSV files and a record of what is behind them."""
+"""Run all measurements of one task and seed; write CSV files and a record of their settings."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,18 +7,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from fmq import paths
+from fmq.acting.evaluation import Networks, learned_from
+from fmq.base.files import atomic_path, write_json, write_rows
+from fmq.base.progress import progress
+from fmq.config.study import Study
 from fmq.data.sequences import SequenceBuffer
-from fmq.evaluation import Networks, learned_from
-from fmq.files import atomic_path, write_json, write_rows
-from fmq.progress import progress
-from fmq.runs import DISTILLATIONS, Run, settings_hash
-from fmq.settings import Study
+from fmq.pipeline.identity import settings_hash
+from fmq.pipeline.paths import theory_folder
+from fmq.pipeline.runs import DISTILLATIONS, Run
+from fmq.pipeline.theory import FINETUNED, MEASUREMENTS, theory_runs, theory_settings
 from fmq.theory import first_order, flow_map, improvement, optimum
 from fmq.theory.material import load_chunks, load_trained, sample
-from fmq.theory.runs import FINETUNED, MEASUREMENTS, theory_runs, theory_settings
 
-PROBLEMS = 32  # per critic, solved numerically one by one
+PROBLEMS = 32  # per critic; solved numerically one by one
 STATES = 256
 MAP_STATES = 64
 
@@ -30,9 +31,9 @@ class Bench(NamedTuple):
 
     Attributes:
         offline: the run that FMQ starts from.
-        chunks: what it learned from.
-        critics: FMQ's critics where it starts (``offline``) and ends (``online``), with actors.
-        maps: flow maps by kind of distillation, with critics.
+        chunks: the data set that `offline` learned from.
+        critics: the networks at the start (``offline``) and the end (``online``) of FMQ.
+        maps: the networks with flow maps, by kind of distillation.
     """
 
     study: Study
@@ -42,12 +43,12 @@ class Bench(NamedTuple):
     maps: dict[str, Networks]
 
     def generator(self, measurement: str) -> torch.Generator:
-        """Random numbers of one measurement."""
+        """Return the random stream of one measurement."""
         return torch.Generator().manual_seed(self.offline.derive_seed("theory", measurement))
 
 
 def set_up(study: Study, task: str, seed: int, results: Path) -> Bench:
-    """Read what is measured; `UserError` if a checkpoint or the data is not the study's."""
+    """Load what is measured; raise `UserError` if a checkpoint or the data is not the study's."""
     runs = theory_runs(study, task, seed)
     trained = {name: load_trained(run, results) for name, run in runs.items()}
     offline = runs[FINETUNED].parent
@@ -119,17 +120,17 @@ _MEASURES = {
 
 
 def measure_theory(study: Study, task: str, seed: int, results: Path) -> None:
-    """Write optimum, first_order, map and improvement as .csv, and settings.json beside them.
+    """Write optimum.csv, first_order.csv, map.csv, improvement.csv, and settings.json.
 
     Raises:
-        UserError: a checkpoint is missing, of other settings, or learned from other data.
+        UserError: a checkpoint is missing, has other settings, or learned from other data.
     """
     torch.set_num_threads(study.threads)
     bench = set_up(study, task, seed, results)
-    folder = paths.theory_folder(results, task, seed)
+    folder = theory_folder(study, task, seed, results)
     settings = theory_settings(study, task, seed)
     dataset = learned_from(bench.offline, results)
-    # Newer numbers must never be beside the record of older ones.
+    # New numbers must never stand beside the record of older ones.
     (folder / "settings.json").unlink(missing_ok=True)
     with progress(f"theory {task} seed {seed}", len(MEASUREMENTS), "measurements") as beat:
         for name in MEASUREMENTS:

@@ -1,18 +1,19 @@
-"""Theorem 3.2 against a solver: is the closed form the optimum, and how good is it for Q itself?
+"""Compare Theorem 3.2 with a solver: is the closed form optimal, and how good is it for Q itself?
 
 For one state, one chunk a_1 and g = grad_a Q(s, a_1), the first-order problem is
 
     maximise <g, d> subject to || d ||_2 <= eta,
 
-with d a displacement of the average velocity at r = 0, where it is one of the chunk. The closed
-form is what `fmq.guidance.fmq_target` returns: nothing is computed a second time here.
+where d displaces the average velocity at r = 0, which there equals a displacement of the chunk.
+The closed form is taken from `fmq.method.guidance.fmq_target` and not reimplemented here.
 
-The multiplier || g || / eta belongs to the Lagrangian <g, d> - (lambda / 2) (|| d ||^2 - eta^2):
-its stationarity g = lambda d with || d || = eta gives it. Of the constraint || d || <= eta as it
-stands it would be || g ||, of || d ||^2 <= eta^2 without the half || g || / (2 eta). A solver's
-end tells its own multiplier, the lambda that comes closest to g = lambda d.
+The multiplier || g || / eta belongs to the Lagrangian <g, d> - (lambda / 2) (|| d ||^2 - eta^2)
+and follows from its stationarity, g = lambda d, and || d || = eta. For the constraint
+|| d || <= eta the multiplier would be || g ||, and for || d ||^2 <= eta^2 without the factor 1/2
+it would be || g || / (2 eta). For a solver's result, the multiplier is the lambda that fits
+g = lambda d best.
 
-With g = 0 every displacement is optimal, and `fmq_target` stays where it is.
+With g = 0 every displacement is optimal, and `fmq_target` returns none.
 """
 
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fmq.guidance import CriticFunction, fmq_target, value_and_gradient
+from fmq.method.guidance import CriticFunction, fmq_target, value_and_gradient
 from fmq.theory.solver import Ends, Vector, maximize_in_ball, random_starts
 
 STARTS = 6
@@ -32,7 +33,7 @@ class Problem(NamedTuple):
     """A critic at one state and chunk.
 
     Attributes:
-        critic: the first of its values is Q.
+        critic: its first value is Q.
         observations: shape (1, O).
         chunk: a_1 within [-1, 1], shape (1, n).
     """
@@ -42,14 +43,14 @@ class Problem(NamedTuple):
     chunk: Tensor
 
     def value(self, displacement: Vector) -> tuple[float, Vector]:
-        """Q and its gradient in the chunk, (n,), at a displaced chunk."""
+        """Return Q at a displaced chunk and its gradient with respect to the chunk, shape (n,)."""
         moved = self.chunk + torch.as_tensor(displacement)
         values, gradient = value_and_gradient(self.critic, self.observations, moved, "first")
         return float(values[0, 0]), gradient[0].numpy()
 
 
 def problems(critic: CriticFunction, observations: Tensor, chunks: Tensor) -> Iterator[Problem]:
-    """One problem per state and chunk; observations (batch, O), chunks (batch, n)."""
+    """Yield one problem per state and chunk of observations (batch, O) and chunks (batch, n)."""
     chunks = chunks.clamp(-1, 1)
     for row in range(len(chunks)):
         yield Problem(critic, observations[row : row + 1], chunks[row : row + 1])
@@ -58,11 +59,15 @@ def problems(critic: CriticFunction, observations: Tensor, chunks: Tensor) -> It
 def quadratics(
     count: int, size: int, generator: torch.Generator, slope: float = 1.0
 ) -> Iterator[Problem]:
-    """Random Q(a) = slope <b, a - a_1> + <a - a_1, A (a - a_1)> / 2, A symmetric, mostly a saddle.
+    """Yield random problems Q(a) = slope <b, a - a_1> + <a - a_1, A (a - a_1)> / 2.
+
+    A is a random symmetric matrix, so Q mostly has a saddle.
 
     Args:
-        size: n, of the chunk.
-        slope: 0 for a gradient that vanishes at a_1.
+        count: number of problems.
+        size: n, the size of a chunk.
+        generator: the random stream.
+        slope: 0 gives a gradient that vanishes at a_1.
     """
     for _ in range(count):
         a_1 = torch.rand(1, size, generator=generator, dtype=torch.float64) * 2 - 1
@@ -81,7 +86,7 @@ def _quadratic(b: Tensor, matrix: Tensor, a_1: Tensor) -> CriticFunction:
 
 
 def closed_form(problem: Problem, eta: float) -> Vector:
-    """The displacement of the FMQ target, shape (n,), in a trust region of fixed radius."""
+    """Return the displacement of the FMQ target, shape (n,), for a fixed trust region radius."""
     target = fmq_target(
         lambda observations, a_r, r, t: torch.zeros_like(a_r),
         problem.critic,
@@ -95,12 +100,12 @@ def closed_form(problem: Problem, eta: float) -> Vector:
 
 
 def measure(problem: Problem, eta: float, generator: np.random.Generator) -> dict[str, Any]:
-    """Closed form and numerical optimum side by side, for the expansion of Q and for Q itself."""
+    """Compare closed form and numerical optimum, for the expansion of Q and for Q itself."""
     best = closed_form(problem, eta)
     value, gradient = problem.value(np.zeros_like(best))
     starts = random_starts(STARTS, len(best), eta, generator)
     ends = maximize_in_ball(lambda d: (float(gradient @ d), gradient), eta, starts)
-    # Of Q itself the closed form is a candidate and a start: the best found is no worse.
+    # For Q itself the closed form is a candidate and a start, so the best found is no worse.
     true = maximize_in_ball(problem.value, eta, np.vstack([best, starts]))
     closed_value = problem.value(best)[0]
     candidates = np.vstack([best, true.displacements])
@@ -119,7 +124,7 @@ def measure(problem: Problem, eta: float, generator: np.random.Generator) -> dic
 
 
 def first_order_gaps(ends: Ends, best: Vector, gradient: Vector, eta: float) -> dict[str, Any]:
-    """The worst of the starts that converged, or of all if none did, in every respect."""
+    """Return the largest gap of each kind over the converged starts, or over all if none did."""
     found = ends.displacements[ends.converged] if ends.converged.any() else ends.displacements
     closed_multiplier = float(np.linalg.norm(gradient)) / eta
     multipliers = found @ gradient / (found * found).sum(1)

@@ -1,4 +1,4 @@
-"""Maximise a smooth function in a ball, by scipy's SLSQP from given starts."""
+"""Maximise a smooth function in a ball with scipy's SLSQP from given starts."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -10,18 +10,18 @@ from scipy.optimize import minimize
 Vector = NDArray[np.float64]
 Function = Callable[[Vector], tuple[float, Vector]]
 
-PRECISION = 1e-11  # of the scaled objective, where SLSQP stops
-SLACK = 1e-6  # relative, by which it may leave the ball
+PRECISION = 1e-11  # SLSQP's tolerance for the scaled objective
+SLACK = 1e-6  # relative amount by which an end may lie outside the ball
 ITERATIONS = 200
 
 
 class Ends(NamedTuple):
-    """Where the search ended, start by start.
+    """The ends of the searches, one per start.
 
     Attributes:
         displacements: shape (starts, n).
-        values: of the function, shape (starts,); minus infinity for an end outside of the ball.
-        converged: whether the solver says so and ended in the ball, shape (starts,).
+        values: the function's values, shape (starts,); minus infinity outside the ball.
+        converged: whether the solver converged within the ball, shape (starts,).
     """
 
     displacements: Vector
@@ -33,12 +33,12 @@ def maximize_in_ball(function: Function, radius: float, starts: Vector) -> Ends:
     """Maximise `function` of a displacement d subject to || d ||_2 <= radius.
 
     Args:
-        function: value and gradient at a displacement of shape (n,).
-        radius: more than 0.
+        function: returns value and gradient at a displacement of shape (n,).
+        radius: the radius of the ball, more than 0.
         starts: displacements in the ball, shape (starts, n).
 
-    The solver sees a unit ball and an objective of slope about 1, so that its one tolerance means
-    the same for every problem.
+    The problem is scaled to a unit ball and a slope of about 1, so that the solver's tolerance
+    means the same for every problem.
     """
     slope = max(float(np.abs(function(start)[1]).max()) for start in starts)
     scale = slope * radius or 1.0
@@ -61,7 +61,7 @@ def maximize_in_ball(function: Function, radius: float, starts: Vector) -> Ends:
 
 
 def random_starts(count: int, size: int, radius: float, generator: np.random.Generator) -> Vector:
-    """Displacements drawn uniformly from a ball, shape (count, size)."""
+    """Draw displacements uniformly from a ball, shape (count, size)."""
     directions = generator.normal(size=(count, size))
     lengths = radius * generator.random((count, 1)) ** (1 / size)
     return lengths * directions / np.linalg.norm(directions, axis=1, keepdims=True)

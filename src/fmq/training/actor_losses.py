@@ -1,21 +1,24 @@
-"""Actor losses by name: what a stage or an online method minimises besides the critic's loss."""
+"""Actor losses, which a stage or an online method minimises together with the critic loss.
+
+Each loss is built from the hyperparameters that it uses (`ACTOR_LOSSES`) and sees no other
+settings.
+"""
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from fmq import flow
 from fmq.data.sequences import Batch
-from fmq.flow import Velocity
-from fmq.guidance import CriticFunction, fmq_loss, value_and_gradient
-from fmq.settings import Study
-from fmq.tasks import TaskSettings
+from fmq.method import flow
+from fmq.method.flow import Velocity
+from fmq.method.guidance import CriticFunction, fmq_loss, value_and_gradient
 
 
 class ActorInputs(NamedTuple):
-    """What an actor loss may look at.
+    """The inputs of an actor loss.
 
     Attributes:
         velocity: the policy in training.
@@ -24,7 +27,7 @@ class ActorInputs(NamedTuple):
         batch: chunks with normalised observations.
         noise: standard normal numbers, shape (noises, batch, H*A).
         times: uniform numbers on [0, 1), shape (times, batch, 1).
-        progress: of the interval curriculum, 0 to 1, shape ().
+        progress: progress of the interval curriculum, 0 to 1, shape ().
     """
 
     velocity: Velocity
@@ -34,17 +37,15 @@ class ActorInputs(NamedTuple):
     noise: Tensor
     times: Tensor
     progress: Tensor
-    study: Study
-    task: TaskSettings
 
 
 class ActorLoss(NamedTuple):
-    """A loss, and how much randomness it wants; it is drawn beforehand, all at once.
+    """An actor loss and the number of random values that it needs, which are drawn beforehand.
 
     Attributes:
         noises: noise vectors per chunk.
         times: uniform numbers per chunk.
-        loss: the loss, and quantities for the metrics.
+        loss: returns the loss, and quantities for the metrics.
     """
 
     noises: int
@@ -60,7 +61,7 @@ def _diagonal(inputs: ActorInputs, noise: Tensor, time: Tensor) -> Tensor:
 
 
 def _self_distillation(inputs: ActorInputs, kind: str, noise: Tensor, times: Tensor) -> Tensor:
-    """`times` are two for the interval and one for the split of PSD."""
+    """Return the distillation loss; `times` are two for the interval and one for PSD's split."""
     batch = inputs.batch
     r, t = flow.curriculum_interval(times[0], times[1], inputs.progress)
     data = (batch.observations, batch.actions, batch.valid, noise, r, t)
@@ -72,21 +73,41 @@ def _self_distillation(inputs: ActorInputs, kind: str, noise: Tensor, times: Ten
 
 
 def diagonal(inputs: ActorInputs) -> tuple[Tensor, dict[str, Tensor]]:
-    """Flow matching alone: pre-training, and QC online."""
+    """Return the flow matching loss alone, as in pre-training and in QC online."""
     return _diagonal(inputs, inputs.noise[0], inputs.times[0]), {}
 
 
-def flow_map(inputs: ActorInputs) -> tuple[Tensor, dict[str, Tensor]]:
-    """Flow matching and self-distillation: the offline flow map, and MVP online."""
+def flow_map(inputs: ActorInputs, *, distillation: str) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return flow matching plus self-distillation, as for the offline flow map and MVP online.
+
+    Args:
+        distillation: ``esd``, ``lsd`` or ``psd``.
+    """
     matching = _diagonal(inputs, inputs.noise[0], inputs.times[0])
-    kind = inputs.study.offline.distillation
-    distillation = _self_distillation(inputs, kind, inputs.noise[1], inputs.times[1:])
-    return matching + distillation, {"distillation_loss": distillation.detach()}
+    distilled = _self_distillation(inputs, distillation, inputs.noise[1], inputs.times[1:])
+    return matching + distilled, {"distillation_loss": distilled.detach()}
 
 
-def fmq(inputs: ActorInputs) -> tuple[Tensor, dict[str, Tensor]]:
-    """Theorem 3.2's target, with optional diagonal and ESD losses beside it."""
-    settings, batch = inputs.study.fmq, inputs.batch
+def fmq(
+    inputs: ActorInputs,
+    *,
+    eta: float,
+    adaptive: bool,
+    beta: float,
+    gradient_at: str,
+    diagonal_weight: float,
+    distillation_weight: float,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return the regression on Theorem 3.2's target, plus optional diagonal and ESD losses.
+
+    Args:
+        eta: radius of the trust region.
+        adaptive: whether the radius shrinks to eta / (1 + beta d) where the critics disagree by d.
+        gradient_at: ``offline`` or ``online``, the policy at whose chunk the critic's gradient is
+            taken.
+        diagonal_weight, distillation_weight: weights of the additional losses; 0 leaves one out.
+    """
+    batch = inputs.batch
     loss, target = fmq_loss(
         inputs.velocity,
         inputs.offline_velocity,
@@ -96,30 +117,34 @@ def fmq(inputs: ActorInputs) -> tuple[Tensor, dict[str, Tensor]]:
         batch.valid,
         inputs.noise[0],
         inputs.times[0],
-        eta=settings.eta,
-        beta=settings.beta if settings.adaptive else 0.0,
-        gradient_at=settings.gradient_at,
+        eta=eta,
+        beta=beta if adaptive else 0.0,
+        gradient_at=gradient_at,
     )
-    if settings.diagonal_weight:
+    if diagonal_weight:
         matching = _diagonal(inputs, inputs.noise[1], inputs.times[1])
-        loss = loss + settings.diagonal_weight * matching
-    if settings.distillation_weight:
+        loss = loss + diagonal_weight * matching
+    if distillation_weight:
         distillation = _self_distillation(inputs, "esd", inputs.noise[2], inputs.times[2:])
-        loss = loss + settings.distillation_weight * distillation
+        loss = loss + distillation_weight * distillation
     return loss, {"eta_effective": target.eta.mean()}
 
 
-def fql(inputs: ActorInputs) -> tuple[Tensor, dict[str, Tensor]]:
-    """QC-FQL: flow matching, and a one-step policy between the flow's own chunks and a higher Q.
+def fql(inputs: ActorInputs, *, flow_steps: int, alpha: float) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return the loss of QC-FQL: flow matching, and a one-step policy trained on the flow and on Q.
 
-    Flow Q-learning (arXiv 2502.02538, Eq. 8) on chunks, as in arXiv 2507.07969. The flow and the
-    one-step policy, two networks there, are here the diagonal and X_{0,1} of one.
+    The loss is that of Flow Q-learning (arXiv 2502.02538, Eq. 8), applied to chunks as in arXiv
+    2507.07969. There, the flow and the one-step policy are two networks; here, they are the
+    diagonal and X_{0,1} of one network.
+
+    Args:
+        flow_steps: Euler steps of the flow.
+        alpha: weight of the squared distance between the one-step policy's chunks and the flow's.
     """
     batch, noise = inputs.batch, inputs.noise[1]
     matching = _diagonal(inputs, inputs.noise[0], inputs.times[0])
     with torch.no_grad():
-        steps = inputs.study.sampling.flow_steps
-        flowed = flow.euler(inputs.velocity, batch.observations, noise, steps)
+        flowed = flow.euler(inputs.velocity, batch.observations, noise, flow_steps)
     zero = noise.new_zeros(len(noise), 1)
     jumped = flow.flow_map(inputs.velocity, batch.observations, noise, zero, zero + 1)
     distillation = (jumped - flowed).square().mean()
@@ -127,15 +152,16 @@ def fql(inputs: ActorInputs) -> tuple[Tensor, dict[str, Tensor]]:
     values, gradient = value_and_gradient(
         inputs.critic, batch.observations, chunks.detach(), "mean"
     )
-    # Its gradient in the policy is that of -Q; the critics are left alone.
+    # Its gradient with respect to the policy is that of -Q; the critics get none.
     improvement = -(gradient * chunks).sum(-1).mean()
-    loss = matching + inputs.task.fql_alpha * distillation + improvement
+    loss = matching + alpha * distillation + improvement
     return loss, {"distillation_loss": distillation.detach(), "policy_value": values.mean()}
 
 
-ACTOR_LOSSES = {
-    "diagonal": ActorLoss(1, 1, diagonal),
-    "flow_map": ActorLoss(2, 4, flow_map),
-    "fmq": ActorLoss(3, 4, fmq),
-    "fql": ActorLoss(2, 1, fql),
+ACTOR_LOSSES: dict[str, Callable[..., ActorLoss]] = {
+    "diagonal": lambda: ActorLoss(1, 1, diagonal),
+    "flow_map": lambda **numbers: ActorLoss(2, 4, partial(flow_map, **numbers)),
+    "fmq": lambda **numbers: ActorLoss(3, 4, partial(fmq, **numbers)),
+    "fql": lambda **numbers: ActorLoss(2, 1, partial(fql, **numbers)),
 }
+"""Builds each loss from the hyperparameters that a run is bound to (`fmq.pipeline.bindings`)."""

@@ -1,8 +1,8 @@
-"""Adam on one vector of parameters, as torch's own fused kernel without torch's optimiser class.
+"""Adam on one vector of parameters: torch's fused kernel without torch's optimiser class.
 
-The class imports torch's compiler at its first use, 1.2 s of every short training process, and its
-hooks take as long as the kernel on small networks. The arithmetic is `torch.optim.adam.adam`, with
-betas 0.9 and 0.999 and epsilon 1e-8, torch's and optax's defaults.
+The class imports torch's compiler at its first use, which costs every short training process 1.2 s,
+and on small networks its hooks take as long as the kernel. The arithmetic is that of
+`torch.optim.adam.adam` with betas 0.9 and 0.999 and epsilon 1e-8, the defaults of torch and optax.
 """
 
 from typing import NamedTuple
@@ -13,7 +13,13 @@ from torch.optim.adam import adam
 
 
 class Moments(NamedTuple):
-    """Moving averages of a gradient and of its square, of its shape, and how many went in, ()."""
+    """The moments of Adam.
+
+    Attributes:
+        average: moving average of the gradient, of the gradient's shape.
+        square: moving average of the gradient's square, of the gradient's shape.
+        steps: number of gradients averaged so far, shape ().
+    """
 
     average: Tensor
     square: Tensor
@@ -21,7 +27,7 @@ class Moments(NamedTuple):
 
 
 def no_moments(weights: Tensor) -> Moments:
-    """Those before the first step."""
+    """Return the moments before the first step."""
     steps = torch.zeros((), device=weights.device)
     return Moments(torch.zeros_like(weights), torch.zeros_like(weights), steps)
 
@@ -34,10 +40,10 @@ def adam_step(
     learning_rate: float,
     skip: Tensor | None = None,
 ) -> None:
-    """One update of weights and moments, in place, by a gradient of the weights' shape.
+    """Update weights and moments in place, with a gradient of the weights' shape.
 
     Args:
-        skip: where it is 1.0 and not 0.0, nothing is changed; shape (), on their device.
+        skip: nothing changes where it is 1.0 instead of 0.0; shape (), on the weights' device.
     """
     adam(
         [weights],

@@ -1,4 +1,4 @@
-"""A function of tensors as one CUDA graph: launched at once instead of kernel by kernel."""
+"""Record a function of tensors as a CUDA graph: one launch instead of one per kernel."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
@@ -14,18 +14,18 @@ Result = TypeVar("Result", covariant=True)
 
 
 class Recorder(Protocol):
-    """Records a function without running it."""
+    """A function that records another function without running it."""
 
     def __call__(
         self, function: Callable[[], Result], generators: Sequence[torch.Generator]
     ) -> tuple[Callable[[], None], Result]:
-        """What runs it again, and its results, which every run overwrites."""
+        """Return a function that replays the recording, and the results, which it overwrites."""
 
 
 def cuda_graph(
     function: Callable[[], Result], generators: Sequence[torch.Generator]
 ) -> tuple[Callable[[], None], Result]:
-    """`Recorder` of CUDA graphs; the random numbers of `generators` go on from replay to replay."""
+    """Record a CUDA graph; each replay continues the random streams of `generators`."""
     graph = torch.cuda.CUDAGraph()
     for generator in generators:
         graph.register_generator_state(generator)
@@ -39,16 +39,16 @@ def captured(
     generators: Sequence[torch.Generator],
     record: Recorder = cuda_graph,
 ) -> Callable[..., Result]:
-    """`function` of tensors, recorded after `WARM_UP` calls and replayed from then on.
+    """Return `function` of tensors, recorded after `WARM_UP` calls and replayed from then on.
 
-    It may change other tensors in place, and must not wait for the device. Its results are
-    overwritten by the next call.
+    The function may change other tensors in place, but must not wait for the device. Each call
+    overwrites the results of the previous one.
 
     Args:
-        generators: all that it draws from.
+        generators: all random generators that the function draws from.
 
     Raises:
-        UserError: at the call that records, if it asks the device for a number.
+        UserError: at the recording call, if the function reads a number from the device.
     """
     calls = 0
     inputs: list[Tensor] = []
@@ -73,7 +73,7 @@ def captured(
 
 
 def _aside(function: Callable[..., Result], given: Sequence[Tensor]) -> Result:
-    """Call it on a stream of its own, as recording will: torch's condition for a warm-up."""
+    """Call the function on a side stream, as recording does: torch requires this of a warm-up."""
     if given[0].device.type != "cuda":
         return function(*given)
     stream = torch.cuda.Stream()

@@ -1,4 +1,4 @@
-"""Where the time of training goes, for the metrics."""
+"""Measure where training time goes, for the metrics."""
 
 import time
 from collections import Counter, defaultdict
@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 
 class Clock:
-    """Seconds and counts of named activities between two rows of metrics."""
+    """A stopwatch that adds up seconds and counts of named activities between two metrics rows."""
 
     def __init__(self, runs: int = 1) -> None:
-        """`runs` take turns, and do the same of everything."""
+        """Start a clock for `runs` runs, which take turns and spend the same time on everything."""
         self.runs = runs
         self._begin()
 
@@ -21,7 +21,7 @@ class Clock:
 
     @contextmanager
     def measure(self, name: str, count: int = 1) -> Iterator[None]:
-        """Time the block as `count` more of `name`."""
+        """Time the block, and count it as `count` times the activity `name`."""
         start = time.perf_counter()
         yield
         self.counts[name] += count
@@ -29,16 +29,16 @@ class Clock:
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
-        """Leave the block out of all shares: an evaluation."""
+        """Leave the block, such as an evaluation, out of all shares and rates."""
         start = time.perf_counter()
         yield
         self.start += time.perf_counter() - start
 
     def row(self, *names: str) -> dict[str, float]:
-        """Share of the time in each activity, and how many of each a second; then begin anew.
+        """Return the share of time and the rate per second of each activity, and start over.
 
-        The rate is per second of all time, so that rates and shares tell what could be gained. Of
-        several runs, the share is that of all, and the rate that of each.
+        Rates are per second of total time, so that rates and shares together show what could be
+        gained. With several runs, the share is that of all runs, and the rate is that of each run.
         """
         whole = max(time.perf_counter() - self.start, 1e-9)
         row = {f"{name}_share": self.seconds[name] / whole for name in names}

@@ -1,4 +1,4 @@
-"""Acting online: one simulator stepped by the policy in training, every transition kept."""
+"""Act online: step one simulator with the policy in training, and keep every transition."""
 
 from collections import deque
 from pathlib import Path
@@ -7,21 +7,22 @@ from typing import Any
 import numpy as np
 import torch
 
-from fmq.envs.environment import fault_of, make_environment
-from fmq.errors import UserError
+from fmq.base.errors import UserError
+from fmq.envs.environment import fault_of
+from fmq.envs.making import make_environment
 from fmq.training.transition_log import TransitionLog
 from fmq.training.workbench import Workbench
 
 
 class Collector:
-    """Steps one simulator and appends what it sees to the buffer.
+    """A simulator in which the policy acts, with its transitions going to the replay buffer.
 
-    A chunk is executed open loop and dropped at the episode's end; the policy is called only when
-    the queue is empty.
+    Chunks are executed open loop, and what remains of one is dropped at the end of an episode. The
+    policy is called only when the queue of actions is empty.
     """
 
     def __init__(self, bench: Workbench, log: Path) -> None:
-        """Start the first episode; `log` is the file of transitions, for `restore`."""
+        """Start the first episode; `log` is the file of transitions that `restore` reads."""
         self.bench = bench
         self.environment = make_environment(bench.run.task, bench.data)
         self.policy = bench.policy("acting noise")
@@ -41,12 +42,12 @@ class Collector:
         in_data = self.bench.buffer.observations.shape[-1]
         if len(self.observation) != in_data:
             raise UserError(
-                f"{self.bench.run.task.environment}: an observation has {len(self.observation)} "
-                f"numbers, but {in_data} in {self.bench.data}; take this simulator's data set"
+                f"{self.bench.run.task.environment}: observations have {len(self.observation)} "
+                f"numbers, but {in_data} in {self.bench.data}; use a data set of this simulator"
             )
 
     def step(self) -> None:
-        """One environment step, and one transition in the buffer."""
+        """Take one environment step and append its transition to the buffer and the log."""
         if not self.queue:
             with self.bench.clock.measure("policy"):
                 self.queue.extend(self.policy.act(self.observation[None])[0])
@@ -56,8 +57,8 @@ class Collector:
         if fault := fault_of(result):
             raise UserError(
                 f"{self.bench.run}: the simulator gave {fault} at environment step "
-                f"{self.bench.step + 1}, in episode {self.episodes}, and would do so again; leave "
-                "this task or seed out, or lower learning_rate"
+                f"{self.bench.step + 1}, in episode {self.episodes}, and a rerun would too; "
+                "leave out this task or seed, or lower learning_rate"
             )
         ended = result.terminated or result.truncated
         transition = (
@@ -95,7 +96,7 @@ class Collector:
         )
 
     def state(self) -> dict[str, Any]:
-        """What `restore` needs; the transitions themselves are appended to the log."""
+        """Flush the log of transitions, and return what else `restore` needs."""
         return {
             "rows": self.log.flush(),
             "queue": [torch.as_tensor(action) for action in self.queue],
@@ -105,10 +106,11 @@ class Collector:
         }
 
     def restore(self, state: dict[str, Any] | None) -> None:
-        """Go on from what `state` returned: fill the buffer, and bring the simulator back.
+        """Continue from what `state` returned: fill the buffer and restore the simulator.
 
-        Simulators repeat themselves to the bit from the seed of a start, so the actions of the
-        episode that was under way lead to the state in which it was left. With None, begin.
+        Simulators are deterministic to the bit from a reset seed, so replaying the actions of the
+        unfinished episode leads to the state in which it was left. With None, start from an empty
+        log.
 
         Raises:
             UserError: the simulator does not repeat itself, or the log is damaged.
@@ -118,8 +120,8 @@ class Collector:
             return
         if len(transitions) != state["rows"]:
             raise UserError(
-                f"{self.log.path}: {len(transitions)} transitions of {state['rows']}; delete its "
-                "folder to begin the run anew"
+                f"{self.log.path}: has only {len(transitions)} of {state['rows']} transitions; "
+                "delete its folder to start the run over"
             )
         for transition in transitions:
             self._append(*transition)
@@ -130,7 +132,7 @@ class Collector:
         self._replay(transitions)
 
     def _replay(self, transitions: np.ndarray) -> None:
-        """Bring the simulator to where the last transitions, of an unfinished episode, lead."""
+        """Replay the transitions of the last, unfinished episode in the simulator."""
         ends = np.flatnonzero(transitions["terminal"])
         opened = transitions[ends[-1] + 1 if len(ends) else 0 :]
         self._reset()
@@ -138,6 +140,7 @@ class Collector:
             self.observation = self.environment.step(transition["action"]).observation
         if len(opened) and not np.array_equal(self.observation, opened[-1]["next_observation"]):
             raise UserError(
-                f"{self.bench.run}: the simulator does not repeat the interrupted episode, as on "
-                f"another kind of machine; delete {self.log.path.parent} to begin the run anew"
+                f"{self.bench.run}: the simulator does not reproduce the interrupted episode, as "
+                "may happen on another kind of machine; "
+                f"delete {self.log.path.parent} to start the run over"
             )

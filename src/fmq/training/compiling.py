@@ -1,8 +1,8 @@
-"""Updates as compiled programs: built once per machine, loaded by every process.
+"""Compile updates into programs that are built once per machine and loaded by every process.
 
-A CPU's program is a package of torch's ahead-of-time compiler (AOTInductor). It lies in the user's
-cache under a name that is a hash of all that went into it, and is loaded in some hundredths of a
-second, without importing the compiler. On a GPU the same graph goes through torch.compile.
+On a CPU, the program is a package of torch's ahead-of-time compiler (AOTInductor). It is stored in
+the user's cache under a hash of everything that went into it, and loads in a few hundredths of a
+second without importing the compiler. On a GPU, the same graph goes through torch.compile.
 """
 
 import atexit
@@ -24,22 +24,19 @@ from typing import Any, TypeVar
 
 import torch
 from filelock import FileLock
-from platformdirs import user_cache_path
 from torch import Tensor
 
 import fmq
-from fmq.errors import UserError
+from fmq.base.errors import UserError
+from fmq.base.files import CACHE, cache_folder
 from fmq.training.refusing import told_of
-
-CACHE = "FMQ_CACHE_DIR"
-"""Environment variable that names another folder for compiled updates than the user's cache."""
 
 Result = TypeVar("Result")
 
 
 @cache
 def _compiler(name: str) -> str:
-    """Return the first line of a compiler's version; empty if it cannot compile for OpenMP."""
+    """Return the first line of a compiler's version; empty if it cannot compile OpenMP code."""
     attempt = [name, "-x", "c++", "-fopenmp", "-fsyntax-only", "-"]
     try:
         subprocess.run(
@@ -52,34 +49,35 @@ def _compiler(name: str) -> str:
 
 
 def compiler() -> str:
-    """Return what C++ compiler torch would call, g++ or what CXX names; empty if none works."""
+    """Return the version of the C++ compiler that torch uses (CXX or g++); empty if it fails."""
     return _compiler(os.environ.get("CXX", "g++"))
 
 
 def compiled(
     function: Callable[..., Result], inputs: Sequence[Tensor], identity: object
 ) -> Callable[..., Result]:
-    """Return `function` of tensors as a compiled program; its results are dictionaries and tuples.
+    """Return `function` as a compiled program; its results are dictionaries and tuples.
 
     Args:
-        inputs: of the shapes, types and device of all calls.
-        identity: plain values that tell it from every other function of such inputs.
+        inputs: tensors with the shapes, types and device of all calls.
+        identity: plain values that distinguish it from every other function of such inputs.
 
     Raises:
-        UserError: there is no C++ compiler, or torch cannot compile it.
+        UserError: there is no working C++ compiler, or torch cannot compile the function.
     """
     if inputs[0].device.type != "cpu":
         graph = torch.compile(recorded(function, inputs, "compile"), fullgraph=True)
         return _telling(graph)
     if not compiler():
         raise UserError(
-            f"training.compile: no C++ compiler {os.environ.get('CXX', 'g++')!r} that works here; "
-            "install one, name it in the environment variable CXX, or set training.compile to never"
+            f"training.compile: the C++ compiler {os.environ.get('CXX', 'g++')!r} does not work "
+            "here; install one, name another in the environment variable CXX, or set "
+            "training.compile to never"
         )
     package = _package_path(inputs, identity)
     with _locked(package):
         if package.exists():
-            with suppress(RuntimeError):  # damaged: it is built anew
+            with suppress(RuntimeError):  # damaged: build it again
                 return _load(package)
         _build(function, inputs, package)
         return _load(package)
@@ -88,12 +86,13 @@ def compiled(
 def recorded(
     function: Callable[..., Result], inputs: Sequence[Tensor], setting: str
 ) -> Callable[..., Result]:
-    """Return the operations of `function` as a graph of plain ones, gradients included.
+    """Trace `function` into a graph of plain operations, gradients included, and return it.
 
     Raises:
-        UserError: it asks for a number, or does what a graph cannot; `setting` is named.
+        UserError: the function reads a tensor's value, or does something else that a graph cannot;
+            the message names `setting`.
     """
-    from torch.fx.experimental.proxy_tensor import make_fx  # as slow as torch itself
+    from torch.fx.experimental.proxy_tensor import make_fx  # slow: takes as long as importing torch
 
     with told_of(setting, RuntimeError, AttributeError):
         graph: Callable[..., Result] = make_fx(function)(*inputs)
@@ -110,16 +109,17 @@ def _telling(graph: Callable[..., Result]) -> Callable[..., Result]:
 
 
 def _build(function: Callable[..., Any], inputs: Sequence[Tensor], package: Path) -> None:
-    """Compile `function` into a file that is there whole or not at all.
+    """Compile `function` into a package file, which is written whole or not at all.
 
-    The compiler's own cache of graphs takes what another kind of CPU has built for its own: unless
-    the environment names a folder for it, it gets one for each kind.
+    The compiler's own cache of graphs does not tell kinds of CPU apart, and reuses what another
+    kind has built for itself. Each kind therefore gets its own cache folder, unless the environment
+    names one.
     """
     kind = hashlib.sha256(json.dumps(processor()).encode()).hexdigest()[:12]
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(package.parent / f"inductor-{kind}"))
     graph = recorded(function, inputs, "compile")
     with (
-        warnings.catch_warnings(action="ignore", category=FutureWarning),  # torch's, of itself
+        warnings.catch_warnings(action="ignore", category=FutureWarning),  # torch's own
         tempfile.TemporaryDirectory(dir=package.parent) as folder,
         told_of("compile", Exception),
         torch.no_grad(),
@@ -134,7 +134,7 @@ def _build(function: Callable[..., Any], inputs: Sequence[Tensor], package: Path
 def _load(package: Path) -> Callable[..., Any]:
     from torch.utils._pytree import tree_unflatten, treespec_loads
 
-    # The public loader imports the compiler first, two seconds of every process.
+    # The public loader first imports the compiler, which takes every process two seconds.
     loader = torch._C._aoti.AOTIModelPackageLoader(str(package), "model", True, 1, -1)
     structure = treespec_loads(loader.get_call_spec()[1])
 
@@ -146,11 +146,11 @@ def _load(package: Path) -> Callable[..., Any]:
 
 @contextmanager
 def _locked(package: Path) -> Iterator[None]:
-    """Let one process at a time look for a package and build it; the others wait, and load it."""
+    """Let one process at a time look for a package and build it; the others wait and load it."""
     lock = FileLock(package.with_suffix(".lock"))
     try:
         lock.acquire()
-    except (OSError, NotImplementedError):  # a disk without locks: each builds its own, whole
+    except (OSError, NotImplementedError):  # no locks on this disk: every process builds it
         yield
         return
     try:
@@ -169,13 +169,12 @@ def _package_path(inputs: Sequence[Tensor], identity: object) -> Path:
 
 @cache
 def _folder() -> Path:
-    """Return the folder of compiled updates; where none can be written, one of this process."""
+    """Return the cache folder of compiled updates, or a temporary one if it is not writable."""
     try:
-        chosen = os.environ.get(CACHE)
-        folder = Path(chosen).expanduser() if chosen else user_cache_path("fmq") / "updates"
+        folder = cache_folder("updates")
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
-    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home
+    except (OSError, RuntimeError) as error:  # RuntimeError: no home folder
         told = f"fmq: compiled updates cannot be kept ({error}), every run builds its own"
         print(f"{told}; name a folder for them in {CACHE}", file=sys.stderr)
         folder = Path(tempfile.mkdtemp(prefix="fmq-updates-"))
@@ -185,7 +184,7 @@ def _folder() -> Path:
 
 @cache
 def processor() -> dict[str, str]:
-    """Return what kind of CPU this is: its name, its instructions, and those that torch uses."""
+    """Return the kind of this CPU: its name, its instructions, and those that torch uses."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -201,7 +200,7 @@ def processor() -> dict[str, str]:
 
 @cache
 def _sources() -> str:
-    """Return a hash of this package's code: whatever changes in it, updates are compiled anew."""
+    """Return a hash of this package's code, so that updates are recompiled when it changes."""
     digest = hashlib.sha256()
     for path in sorted(Path(fmq.__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())

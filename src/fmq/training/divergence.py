@@ -1,4 +1,4 @@
-"""Training that went wrong: numbers that are not finite, values that rewards do not allow."""
+"""Detect diverged training: values that are not finite, or a Q that the rewards do not allow."""
 
 import math
 from typing import NamedTuple
@@ -8,16 +8,16 @@ from torch import Tensor
 
 from fmq.data.sequences import Batch
 
-UNTRAINED = 20.0  # several times what fresh critics of any width gave
+UNTRAINED = 20.0  # several times the Q of untrained critics of any width
 
 
 class Divergence(Exception):
-    """Training went wrong; the text says which quantity and what it was.
+    """Training diverged; the text names the quantity and its value.
 
     Attributes:
-        learner: number of the one whose training it is, of those that are updated together.
+        learner: index of the diverged learner among those that are updated together.
         step: gradient step.
-        batch: what the step was to learn from.
+        batch: the batch of that step.
     """
 
     def __init__(self, text: str, learner: int, step: int, batch: Batch) -> None:
@@ -26,17 +26,18 @@ class Divergence(Exception):
 
 
 class ValueRange(NamedTuple):
-    """What Q can be.
+    """The range of values that Q can have.
 
-    An untrained critic starts within `UNTRAINED` of 0, whatever the rewards are, and an
-    extrapolating one may well be a little outside of what they allow: by the width of all that.
+    An untrained critic starts within `UNTRAINED` of 0 whatever the rewards are, and an
+    extrapolating critic may go somewhat beyond what they allow. `bounds` therefore leaves a margin
+    as wide as the range, and at least `UNTRAINED`.
     """
 
     low: float
     high: float
 
     def bounds(self) -> tuple[float, float]:
-        """Below and above which a Q is refused."""
+        """Return the smallest and the largest Q that do not count as divergence."""
         width = max(self.high - self.low, UNTRAINED)
         return self.low - width, self.high + width
 
@@ -45,12 +46,12 @@ ANYTHING = ValueRange(-math.inf, math.inf)
 
 
 class Signs(NamedTuple):
-    """Numbers of an update that tell whether it went wrong, where they were computed.
+    """The numbers that show whether an update diverged.
 
     Attributes:
-        names: of the quantities.
-        numbers: these, then the smallest and the largest Q; shape (len(names) + 2,), or with a
-            first axis of learners.
+        names: names of the quantities.
+        numbers: the quantities, then the smallest and the largest Q; shape (len(names) + 2,), or
+            with a first axis of learners.
     """
 
     names: tuple[str, ...]
@@ -58,27 +59,30 @@ class Signs(NamedTuple):
 
 
 def signs(values: Tensor, quantities: dict[str, Tensor]) -> Signs:
-    """Of critic values (2, batch) and of scalars, or of several learners', along a first axis."""
+    """Collect critic values (2, batch) and scalar quantities into `Signs`.
+
+    With several learners, both have a first axis of learners.
+    """
     q = values.flatten(-2).aminmax(dim=-1)
     return Signs(tuple(quantities), torch.stack([*quantities.values(), q.min, q.max], -1))
 
 
 def wrong(found: Signs, possible: ValueRange) -> Tensor:
-    """1.0 if any learner's update went wrong, else 0.0; shape (), without waiting for a device."""
+    """Return 1.0 if any learner's update diverged, else 0.0; shape (), without a device sync."""
     low, high = possible.bounds()
     q = found.numbers[..., -2:]
     good = found.numbers.isfinite().all() & (q >= low).all() & (q <= high).all()
-    return 1.0 - good.float()  # Adam's kernel takes no other type
+    return 1.0 - good.float()  # the type that Adam's kernel expects
 
 
 def faults(found: Signs, possible: ValueRange) -> list[str | None]:
-    """What went wrong, in words, for each learner; of signs on the host."""
+    """Describe what diverged for each learner, or None; `found` has to be on the host."""
     rows = found.numbers.reshape(-1, len(found.names) + 2).tolist()
     return [_fault(found.names, row, possible) for row in rows]
 
 
 def _fault(names: tuple[str, ...], row: list[float], possible: ValueRange) -> str | None:
-    """The first quantity that is not finite, or a Q far off."""
+    """Describe the first quantity that is not finite, or a Q out of bounds, if there is one."""
     *numbers, smallest, largest = row
     for name, number in zip(names, numbers, strict=True):
         if not math.isfinite(number):
@@ -94,6 +98,6 @@ def _fault(names: tuple[str, ...], row: list[float], possible: ValueRange) -> st
 
 
 def possible_values(rewards: Tensor, discount: float) -> ValueRange:
-    """What a discounted sum of rewards can be, each one of `rewards`, (n,), or 0 after the end."""
+    """Return the range of discounted sums of `rewards`, (n,), with 0 after an episode's end."""
     low, high = min(float(rewards.min()), 0.0), max(float(rewards.max()), 0.0)
     return ValueRange(low / (1 - discount), high / (1 - discount))

@@ -1,4 +1,4 @@
-"""The learner: policy, critics, and the losses that they are trained with."""
+"""The learner: policy and critics, and the losses that train them."""
 
 import copy
 from typing import Any, NamedTuple, TypeVar
@@ -6,14 +6,13 @@ from typing import Any, NamedTuple, TypeVar
 import torch
 from torch import Tensor, nn
 
-from fmq.critic import aggregate, bellman_target, critic_loss
+from fmq.acting.policy import make_networks
+from fmq.config.sections import NetworkSettings
 from fmq.data.normalization import Normalizer
 from fmq.data.sequences import Batch
-from fmq.ensemble import CriticEnsemble
-from fmq.networks import VelocityNetwork
-from fmq.policy import make_networks
-from fmq.settings import Study
-from fmq.tasks import TaskSettings
+from fmq.method.critic import aggregate, bellman_target, critic_loss
+from fmq.networks.ensemble import CriticEnsemble
+from fmq.networks.velocity import VelocityNetwork
 from fmq.training.actor_losses import ActorInputs
 from fmq.training.adam import no_moments
 from fmq.training.divergence import ANYTHING, ValueRange
@@ -24,12 +23,12 @@ Module = TypeVar("Module", bound=nn.Module)
 
 
 class Networks(NamedTuple):
-    """What the losses look at.
+    """The networks that the losses use.
 
     Attributes:
-        target: the moving average of the critics.
-        offline_actor: the policy that the trust region is around.
-        pickers: policy and critics that pick the critic target's next chunks.
+        target: moving average of the critics.
+        offline_actor: the policy at the centre of the trust region.
+        pickers: policy and critics that choose the next chunks in the critic target.
     """
 
     actor: VelocityNetwork
@@ -39,38 +38,46 @@ class Networks(NamedTuple):
     pickers: tuple[VelocityNetwork, CriticEnsemble]
 
 
-class Learner:
-    """What is trained; `state` and `load_state` carry it through a checkpoint.
+class Backup(NamedTuple):
+    """The critics' backup: discount gamma per environment step, and number of steps it spans."""
 
-    `fmq.training.updater` makes the updates.
+    discount: float
+    length: int
+
+
+class Learner:
+    """The networks in training; `state` and `load_state` carry them through a checkpoint.
+
+    `fmq.training.updater` updates them.
     """
 
     def __init__(
         self,
-        study: Study,
-        task: TaskSettings,
+        networks: NetworkSettings,
+        backup: Backup,
         normalizer: Normalizer,
-        action_dims: int,
+        action_size: int,
         init_seed: int,
         noise_seed: int,
+        selection: str = "float32",
         possible_values: ValueRange = ANYTHING,
-        backup_length: int | None = None,
     ) -> None:
-        """Fresh networks for observations as in `normalizer` and chunks of H * `action_dims`.
+        """Initialise networks for the observations of `normalizer` and chunks of H*A numbers.
 
         Args:
-            possible_values: a Q far outside of them is refused.
-            backup_length: environment steps of the critic's backup; a chunk's unless given.
+            backup: discount and length of the critics' backup.
+            action_size: H*A.
+            selection: precision in which the critic target's next chunk is chosen.
+            possible_values: range of Q; a Q far outside it counts as divergence.
         """
-        self.backup_length = backup_length or task.chunk_length
+        self.shapes, self.backup, self.normalizer = networks, backup, normalizer
         self.possible_values = possible_values
-        self.study, self.task, self.normalizer = study, task, normalizer
         device = normalizer.mean.device
-        self.action_size = task.chunk_length * action_dims
+        self.action_size = action_size
         self.actor, self.critic = make_networks(
             len(normalizer.mean),
             self.action_size,
-            study.networks,
+            networks,
             torch.Generator().manual_seed(init_seed),
         )
         self.actor.to(device)
@@ -85,26 +92,26 @@ class Learner:
             offline=flatten(self.offline_actor.parameters()),
             moments=no_moments(weights),
         )
-        self.pickers = (self.actor, self.critic)  # of the critic target's next chunks
+        self.pickers = (self.actor, self.critic)  # choose the critic target's next chunks
         self.rounded: Tensor | None = None
-        if study.training.selection == "bfloat16":
+        if selection == "bfloat16":
             self.rounded = weights.bfloat16()
             self.pickers = self._policy_with(self.rounded)
         self.generator = torch.Generator(device).manual_seed(noise_seed)
 
     def live_in(self, vectors: Vectors) -> None:
-        """Take other vectors, with the same numbers, for its own."""
+        """Make the networks views of other vectors, which hold the same numbers."""
         self.vectors = vectors
         point(self.parameters, vectors.weights)
         point(self.target.parameters(), vectors.target)
         point(self.offline_actor.parameters(), vectors.offline)
 
     def networks(self) -> Networks:
-        """Its own."""
+        """Return the learner's own networks."""
         return Networks(self.actor, self.critic, self.target, self.offline_actor, self.pickers)
 
     def networks_with(self, vectors: Vectors) -> Networks:
-        """The same as functions of other weights, of one learner."""
+        """Return the networks as functions of other weights, those of one learner."""
         actor, critic = self._policy_with(vectors.weights)
         pickers = actor, critic
         if self.rounded is not None:
@@ -122,12 +129,12 @@ class Learner:
         return self.actor.with_weights(mine), self.critic.with_weights(critics)
 
     def refresh_pickers(self) -> None:
-        """Bring what picks the next chunks up to date, where it is a rounded copy."""
+        """Update the rounded copy of the weights that chooses the next chunks, if there is one."""
         if self.rounded is not None:
             self.rounded.copy_(self.vectors.weights)
 
     def draw(self, batch: int, objective: Objective) -> Draws:
-        """Random numbers of an update on `batch` chunks, in two calls of the generator."""
+        """Draw the random numbers of an update on `batch` chunks, in two calls of the generator."""
         loss, size, device = objective.actor_loss, self.action_size, self.generator.device
         chosen = objective.sampler.noises
         numbers = batch * size * (chosen + loss.noises)
@@ -141,10 +148,10 @@ class Learner:
     def gradients(
         self, objective: Objective, batch: Batch, draws: Draws, progress: Tensor
     ) -> Gradients:
-        """Losses on a batch with raw observations, and their gradient; changes nothing.
+        """Return losses on a batch with raw observations, and their gradient; change nothing.
 
         Args:
-            progress: of the interval curriculum, shape ().
+            progress: progress of the interval curriculum, shape ().
         """
         loss, values, quantities = self.losses(objective, self.networks(), batch, draws, progress)
         parts = torch.autograd.grad(loss, self.parameters)
@@ -160,7 +167,7 @@ class Learner:
         draws: Draws,
         progress: Tensor,
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """The loss of policy and critics, the critics' values (2, batch), and single losses."""
+        """Return the loss of policy and critics, critic values (2, batch), and single losses."""
         batch = batch._replace(
             observations=self.normalizer(batch.observations),
             next_observations=self.normalizer(batch.next_observations),
@@ -177,8 +184,6 @@ class Learner:
                 draws.noise,
                 draws.times,
                 progress,
-                self.study,
-                self.task,
             )
         )
         quantities = metrics | {
@@ -191,21 +196,19 @@ class Learner:
     def bellman_target(
         self, networks: Networks, batch: Batch, candidates: Tensor, objective: Objective
     ) -> Tensor:
-        """Critic target of a batch of normalised chunks, shape (batch,).
+        """Return the critic target of a batch with normalised observations, shape (batch,).
 
         Args:
-            candidates: noise, shape (batch, noises, H*A).
+            candidates: noise of the candidate chunks, shape (batch, noises, H*A).
         """
         observations = batch.next_observations
         actions = objective.sampler.choose(*networks.pickers, observations, candidates)
         values = aggregate(networks.target(observations, actions), objective.critic_target)
-        return bellman_target(
-            batch.rewards, batch.masks, values, self.task.discount, self.backup_length
-        )
+        return bellman_target(batch.rewards, batch.masks, values, *self.backup)
 
     @torch.no_grad()
     def drift(self, batch: Batch, generator: torch.Generator) -> float:
-        """Mean || u_{r,1} - u_off_{r,1} ||^2 over the batch, r ~ U[0, 1), noise per chunk."""
+        """Return the batch mean of || u_{r,1} - u_off_{r,1} ||^2, r ~ U[0, 1), noise per chunk."""
         observations, actions = self.normalizer(batch.observations), batch.actions
         r = actions.new_empty(len(actions), 1).uniform_(generator=generator)
         a_r = torch.empty_like(actions).normal_(generator=generator).lerp(actions, r)
@@ -215,11 +218,11 @@ class Learner:
 
     @torch.no_grad()
     def anchor(self) -> None:
-        """Freeze the present policy as the offline policy of the trust region."""
+        """Freeze the current policy as the offline policy of the trust region."""
         self.vectors.offline.copy_(self.vectors.weights[: len(self.vectors.offline)])
 
     def state(self) -> dict[str, Any]:
-        """Tensors and numbers that a checkpoint needs."""
+        """Return the tensors and numbers that a checkpoint needs."""
         return {
             "actor": self.actor.state_dict(),
             "offline_actor": self.offline_actor.state_dict(),
@@ -231,7 +234,7 @@ class Learner:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Take over what `state` returned."""
+        """Load what `state` returned."""
         self.actor.load_state_dict(state["actor"])
         self.offline_actor.load_state_dict(state["offline_actor"])
         self.critic.load_state_dict(state["critic"])
@@ -241,5 +244,5 @@ class Learner:
 
 
 def frozen_copy(module: Module) -> Module:
-    """A copy without gradients."""
+    """Return a copy without gradients."""
     return copy.deepcopy(module).requires_grad_(False)

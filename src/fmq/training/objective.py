@@ -1,25 +1,41 @@
-"""What a stage or a method minimises, and the numbers that go into it and come out."""
+"""The objective of a stage or method, and the inputs and results of an update."""
 
 from typing import NamedTuple
 
 from torch import Tensor
 
-from fmq.policy import Sampler
+from fmq.acting.policy import Sampler
+from fmq.method.flow import curriculum_progress
+from fmq.pipeline.bindings import Curriculum
 from fmq.training.actor_losses import ActorLoss
 
 
 class Objective(NamedTuple):
-    """What distinguishes one stage or method from another.
+    """The objective of a stage or a method, bound to the hyperparameters that it uses.
 
     Attributes:
         actor_loss: loss of the policy.
-        sampler: picks the next chunk in the critic target.
+        sampler: chooses the next chunk in the critic target.
         critic_target: ``mean`` or ``min`` over the target critics.
+        learning_rate: learning rate of Adam.
+        target_rate: tau of the target critics' moving average.
+        curriculum: curriculum of the loss's intervals; None if it has none.
+        own: tells losses and samplers in the study's own files from others of the same name.
     """
 
     actor_loss: ActorLoss
     sampler: Sampler
     critic_target: str
+    learning_rate: float
+    target_rate: float
+    curriculum: Curriculum | None = None
+    own: str = ""
+
+    def progress(self, step: int) -> float:
+        """Return how far the curriculum has progressed at a gradient step, 0 to 1."""
+        if self.curriculum is None:
+            return 1.0
+        return curriculum_progress(step, self.curriculum.warmup_steps, self.curriculum.anneal_end)
 
 
 class Draws(NamedTuple):
@@ -37,12 +53,12 @@ class Draws(NamedTuple):
 
 
 class Gradients(NamedTuple):
-    """What an update computes before anything is changed; of several learners, along a first axis.
+    """The results of an update before it is applied; several learners are along a first axis.
 
     Attributes:
-        vector: the gradient of all weights, as one vector, shape (weights,).
-        values: of the critics at the batch's chunks, shape (2, batch).
-        quantities: losses and norms, for the metrics, shape () each.
+        vector: gradient of all weights as one vector, shape (weights,).
+        values: critic values of the batch's chunks, shape (2, batch).
+        quantities: losses and norms for the metrics, shape () each.
     """
 
     vector: Tensor

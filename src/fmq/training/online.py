@@ -1,11 +1,11 @@
-"""Online fine-tuning: act in the simulator, learn from everything seen so far."""
+"""Online fine-tuning: act in the simulator, and learn from all data seen so far."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from fmq.progress import progress
-from fmq.runs import Run
+from fmq.base.progress import progress
+from fmq.pipeline.runs import Run
 from fmq.training.collector import Collector
 from fmq.training.lockstep import Lockstep
 from fmq.training.session import State, resumed
@@ -15,23 +15,23 @@ from fmq.training.workbench import Workbench
 def finetune(runs: Sequence[Run], results: Path) -> None:
     """Run `finetune-METHOD` for its budget of environment steps, from where it stopped.
 
-    A method without interaction makes the same updates at the same steps on the offline data
-    alone. Its end is evaluated.
+    A method without interaction makes the same updates at the same steps on the offline data alone.
+    The final policy is evaluated.
 
     Args:
-        runs: the same run of one seed, or of several in ascending order, in lockstep.
+        runs: the same run for one seed, or for several in ascending order, trained in lockstep.
     """
     run = runs[0]
     with resumed(runs, results) as (benches, kept):
         if kept is None:
             for bench in benches:
                 bench.learner.anchor()
-        interacts = run.study.method(run.kind).interacts
+        interacts = run.online.interacts
         _train(benches, _collectors(benches, kept) if interacts else [])
 
 
 def _collectors(benches: Sequence[Workbench], kept: Sequence[State] | None) -> list[Collector]:
-    """One for each bench, as it was left."""
+    """Return a collector for each bench, restored to where it was left."""
     collectors = []
     for number, bench in enumerate(benches):
         name = "transitions.bin" if len(benches) == 1 else f"transitions-seed{bench.run.seed}.bin"
@@ -44,28 +44,28 @@ def _collectors(benches: Sequence[Workbench], kept: Sequence[State] | None) -> l
 def _train(benches: Sequence[Workbench], collectors: Sequence[Collector]) -> None:
     lockstep = Lockstep(benches)
     first = lockstep.first
-    run, settings, scratch = first.run, first.run.study.online, first.scratch
+    run, stage, scratch = first.run, first.run.online, first.scratch
     scratch.at_once = False
 
     def state() -> dict[str, Any]:
         return lockstep.state([collector.state() for collector in collectors])
 
-    with progress(lockstep.title, settings.steps - first.step, "steps") as heartbeat:
-        for step in range(first.step + 1, settings.steps + 1):
-            if first.evaluates_after(step - 1, settings.evaluate_every):
+    with progress(lockstep.title, stage.last - first.step, "steps") as heartbeat:
+        for step in range(first.step + 1, stage.last + 1):
+            if first.evaluates_after(step - 1, stage.evaluate_every):
                 heartbeat.remark(lockstep.evaluate(step - 1))
             for collector in collectors:
                 collector.step()
-            if step > settings.start_training and step % settings.update_every == 0:
-                gradient_step = run.study.offline.steps + run.online_updates(step)
-                measure = gradient_step % run.study.training.log_every == 0
+            if step > stage.start_training and step % stage.update_every == 0:
+                gradient_step = stage.first_update + stage.updates(step)
+                measure = gradient_step % run.training.log_every == 0
                 updated = lockstep.update(gradient_step, measure)
                 if measure:
                     at = {"step": step, "gradient_step": gradient_step}
                     _record(lockstep, collectors, [at | measured for measured in updated])
             heartbeat.advance()
             lockstep.done(step)
-            pause = first.pauses_after(step, settings.evaluate_every)
+            pause = first.pauses_after(step, stage.evaluate_every)
             scratch.keep(state, now=pause)
         heartbeat.remark(lockstep.evaluate_end())
 
@@ -73,10 +73,10 @@ def _train(benches: Sequence[Workbench], collectors: Sequence[Collector]) -> Non
 def _record(
     lockstep: Lockstep, collectors: Sequence[Collector], rows: list[dict[str, float]]
 ) -> None:
-    """Keep the rows of an update, with what only online runs have."""
+    """Record the rows of an update, with the columns that only online runs have."""
     for bench, row in zip(lockstep.benches, rows, strict=True):
         row["drift"] = bench.drift()
-    for collector, row in zip(collectors, rows, strict=False):  # none, if all data is offline
+    for collector, row in zip(collectors, rows, strict=False):  # empty without interaction
         row |= {"episodes": collector.episodes - 1, "last_success": collector.last_success}
     acting = ("environment", "policy") if collectors else ()
     lockstep.record(rows, *acting, "sampling", "update")

@@ -1,4 +1,4 @@
-"""Actor losses in files of their own: found, and tried once before a run trains with them."""
+"""Load actor losses from the study's own files, and try them once before training."""
 
 from functools import partial
 from typing import Any
@@ -6,11 +6,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fmq.base.errors import UserError
+from fmq.config.own_methods import Code, drawing_nothing, told_in_one_line
 from fmq.data.sequences import Batch
-from fmq.errors import UserError
-from fmq.own_methods import Code, defined, drawing_nothing, told_in_one_line
-from fmq.runs import Run
-from fmq.training.actor_losses import ACTOR_LOSSES, ActorInputs, ActorLoss
+from fmq.training.actor_losses import ActorInputs, ActorLoss
 from fmq.training.learner import Learner
 from fmq.training.objective import Objective
 
@@ -18,37 +17,19 @@ _COLUMNS = {
     *("step", "gradient_step", "critic_loss", "actor_loss", "gradient_norm"),
     *("q_mean", "q_min", "q_max", "drift", "episodes", "last_success"),
 }
-"""Of `metrics.csv`, that every run has; shares and rates of time come on top."""
-
-
-def find_actor_loss(run: Run) -> ActorLoss:
-    """The loss of a run's policy: one of fmq's, or that in its method's file.
-
-    Raises:
-        UserError: the file fails, or what it calls `actor_loss` is none.
-    """
-    if run.code is None:
-        return ACTOR_LOSSES[run.actor_loss]
-    found: ActorLoss = defined(run.kind, run.study.own_methods[run.kind], "actor_loss", ActorLoss)
-    for name in ("noises", "times"):
-        count = getattr(found, name)
-        if type(count) is not int or count < 0:
-            raise UserError(
-                f"{run.code.path}: actor_loss.{name} has to be an integer, 0 or more, got {count!r}"
-            )
-    return found
+"""Columns of every run's `metrics.csv`, besides shares of time and rates."""
 
 
 def try_once(code: Code, learner: Learner, batch: Batch, objective: Objective) -> None:
-    """Compute one update with a method in a file, and change nothing: its faults show here.
+    """Compute one update with a method from a file, to find its errors; change nothing.
 
     Args:
-        code: of the file.
+        code: the method's file.
         batch: chunks with raw observations.
 
     Raises:
-        UserError: the loss or the sampler fails, returns something else than it has to, draws
-            random numbers that are not its inputs, or moves the critics.
+        UserError: the loss or the sampler fails, returns something invalid, draws random numbers
+            instead of using its inputs, or trains the critics.
     """
     loss = objective.actor_loss
     checked = loss._replace(loss=partial(_checked, code, learner, loss))
@@ -61,7 +42,7 @@ def try_once(code: Code, learner: Learner, batch: Batch, objective: Objective) -
         learner.gradients(
             objective._replace(actor_loss=checked), batch, draws, draws.noise.new_ones(())
         )
-        with torch.inference_mode():  # as it acts
+        with torch.inference_mode():  # as when acting
             chunks = objective.sampler.choose(*learner.pickers, observations, draws.candidates)
     if not (chunks.abs() <= 1).all():
         raise UserError(f"{code.path}: the sampler returns chunks outside of [-1, 1]; clip them")
@@ -70,7 +51,7 @@ def try_once(code: Code, learner: Learner, batch: Batch, objective: Objective) -
 def _checked(
     code: Code, learner: Learner, actor_loss: ActorLoss, inputs: ActorInputs
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """What the loss returns, if that can be trained with."""
+    """Return what the loss returns, once it is checked that training can use it."""
     try:
         found: Any = actor_loss.loss(inputs)
     except IndexError as error:
@@ -94,8 +75,8 @@ def _checked(
     )
     if any(one is not None for one in moved):
         raise UserError(
-            f"{code.path}: the loss would move the critics, not the policy alone; take their "
-            "gradient in the chunk with fmq.guidance.value_and_gradient"
+            f"{code.path}: the loss would train the critics too; take their gradient with "
+            "respect to the chunk by fmq.method.guidance.value_and_gradient"
         )
     return loss, metrics
 
@@ -106,12 +87,12 @@ def _check_metrics(code: Code, loss: Tensor, metrics: dict[Any, Any]) -> None:
         if not word or name in _COLUMNS or name.endswith(("_share", "_rate")):
             raise UserError(
                 f"{code.path}: a quantity for the metrics is called {name!r}; it has to be a word "
-                f"that is none of {', '.join(sorted(_COLUMNS))}, and no share or rate"
+                f"other than {', '.join(sorted(_COLUMNS))} that does not end in _share or _rate"
             )
         if not isinstance(value, Tensor) or value.shape != () or value.device != loss.device:
             raise UserError(
-                f"{code.path}: {name} for the metrics has to be a tensor of shape (), where the "
-                "loss is"
+                f"{code.path}: {name} for the metrics has to be a tensor of shape () on the "
+                "device of the loss"
             )
         if not value.isfinite():
             raise UserError(f"{code.path}: {name} for the metrics is {float(value.detach())}")

@@ -1,24 +1,24 @@
-"""A setting of training that torch cannot fulfil for an update: one line that names it."""
+"""Report that torch cannot fulfil a training setting, in one line that names the setting."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
-from fmq.errors import UserError
-from fmq.messages import one_line
+from fmq.base.errors import UserError
+from fmq.base.messages import one_line
 
 REFUSALS = {
-    "capture": ("this update cannot be one CUDA graph", "false"),
+    "capture": ("this update cannot be recorded as a CUDA graph", "false"),
     "compile": ("torch cannot compile this update", "never"),
     "stack_seeds": ("this update cannot be made for several seeds at once", "false"),
 }
-"""By setting of `training`: what is then said, and the value that always works."""
+"""What the message says for each setting of `training`, and the value that always works."""
 
 
 @contextmanager
 def told_of(setting: str, *kinds: type[Exception]) -> Iterator[None]:
-    """Turn errors of the given kinds in what torch does for a setting into a `UserError`.
+    """Turn errors of the given kinds that torch raises for a setting into a `UserError`.
 
     Args:
         setting: a key of `REFUSALS`.

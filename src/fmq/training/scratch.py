@@ -1,12 +1,11 @@
-"""Progress of an unfinished run, in a folder that is no output of the workflow.
+"""Keep the progress of an unfinished run in a folder that is not an output of the workflow.
 
-Snakemake deletes the outputs of a job that fails. What an interrupted run needs to go on, as if it
-had never stopped, is therefore kept in ``results/scratch/TASK/seedN/RUN/HASH/``: the settings' hash
-keeps runs of different settings apart, which share outputs and so the lock. The folder of the hash
-is deleted when the run is done.
+Snakemake deletes the outputs of a job that fails. What an interrupted run needs to continue as if
+it had never stopped is therefore kept in ``results/scratch/TASK/seedN/RUN-IDENTITY/``, beside the
+run's lock, and deleted when the run is done.
 
-Seeds that are trained in one process have their progress in one file, so that a kill leaves all at
-the same step: in the first one's folder, under the hash of all their settings.
+Seeds that are trained in one process keep their progress in one file, in the folder of the first
+seed, so that a kill leaves all of them at the same step.
 """
 
 import shutil
@@ -19,28 +18,28 @@ from typing import Any
 
 import torch
 
-from fmq import paths
-from fmq.errors import Preempted, UserError
-from fmq.files import sweep
-from fmq.locks import own
-from fmq.runs import Run, together_hash
-from fmq.training.checkpoint import load_checkpoint, save_checkpoint
+from fmq.acting.checkpoint import load_checkpoint, save_checkpoint
+from fmq.base.errors import Preempted, UserError
+from fmq.base.files import sweep
+from fmq.base.locks import own
+from fmq.pipeline.paths import run_folder, scratch_folder
+from fmq.pipeline.runs import Run
 
 
 class Scratch:
     """The scratch folder of a run, or of several seeds of it, owned by this process.
 
     Attributes:
-        at_once: whether SIGTERM ends the process where it is: at the beginning, and in evaluations,
-            all that there is to lose is kept already.
+        at_once: whether SIGTERM ends the process immediately. It does at the beginning and during
+            evaluations, when everything worth keeping is already on disk.
     """
 
     def __init__(self, folder: Path, settings: str, interval: float) -> None:
-        """Use `open_scratch`, which also takes the lock.
+        """Use `open_scratch` instead, which also takes the lock.
 
         Args:
-            settings: hash of what shapes the run, or of what shapes each of them.
-            interval: seconds between two times that progress is kept.
+            settings: hash of the settings that determine the run, or each of the runs.
+            interval: seconds between two saves of the progress.
         """
         self.folder, self.settings, self.interval = folder, settings, interval
         self.due = time.monotonic() + interval
@@ -49,26 +48,26 @@ class Scratch:
 
     @property
     def progress(self) -> Path:
-        """The file that `keep` writes."""
+        """Return the path of the file that `keep` writes."""
         return self.folder / "progress.pt"
 
     @property
     def remedy(self) -> str:
-        """What to do about progress that is of no use."""
-        return f"delete {self.folder} to begin the run anew"
+        """Return what the user can do about progress that is unusable."""
+        return f"delete {self.folder} to start the run over"
 
     def load(self, device: torch.device) -> dict[str, Any] | None:
-        """What `keep` wrote last, or None at a run's beginning."""
+        """Return what `keep` wrote last, or None at the beginning of a run."""
         if not self.progress.exists():
             return None
         return load_checkpoint(self.progress, self.settings, device, self.remedy)
 
     def keep(self, state: Callable[[], dict[str, Any]], now: bool = False) -> None:
-        """Keep what `state` returns, if it is time to, or `now`, or the process has to stop.
+        """Save what `state` returns, if it is due, or `now` is set, or the process has to stop.
 
         Raises:
-            Preempted: after keeping, if the process was asked to stop.
-            UserError: it cannot be written; what was kept before is still there.
+            Preempted: after saving, if the process was asked to stop.
+            UserError: the progress cannot be written; the progress saved before is still there.
         """
         if not (now or self.stopping or time.monotonic() >= self.due):
             return
@@ -77,21 +76,21 @@ class Scratch:
         except OSError as error:
             raise UserError(
                 f"{self.folder}: progress cannot be kept: {error.strerror or error}; make room and "
-                "start the run again, it goes on from what was kept before"
+                "start the run again; it continues from the progress kept before"
             ) from None
         self.due = time.monotonic() + self.interval
         if self.stopping:
             raise Preempted
 
     def request_stop(self, *_: object) -> None:
-        """Signal handler: stop at the next occasion."""
+        """Handle a signal: stop at the next opportunity."""
         self.stopping = True
         if self.at_once:
             raise Preempted
 
     @contextmanager
     def nothing_to_lose(self) -> Iterator[None]:
-        """Around work that is not worth being waited for: `keep` was called `now` before it."""
+        """Let SIGTERM end the block immediately, since progress was saved just before it."""
         before, self.at_once = self.at_once, True
         try:
             if self.stopping:
@@ -104,36 +103,34 @@ class Scratch:
             self.at_once = before
 
     def refuse_disguise(self) -> None:
-        """An extension that is being imported makes an ImportError of the signal's exception."""
+        """Raise `Preempted` again where the import of an extension made it an ImportError."""
         if self.stopping and self.at_once:
             raise Preempted from None
 
     def discard(self) -> None:
-        """Delete all progress; what is left when this is interrupted is no progress any more."""
+        """Delete all progress; if this is interrupted, what remains does not count as progress."""
         self.progress.unlink(missing_ok=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 @contextmanager
 def open_scratch(runs: Sequence[Run], results: Path) -> Iterator[Scratch]:
-    """Own the scratch folders of runs inside the block; progress is deleted if it ends well.
+    """Own the scratch folders of runs inside the block; delete the progress if it succeeds.
 
-    SIGTERM, by which clusters announce that a job has to make room, stops the runs.
+    SIGTERM, with which clusters announce that a job has to give way, stops the runs.
 
     Args:
-        runs: the same run of one seed, or of several in ascending order.
+        runs: the same run for one seed, or for several in ascending order.
 
     Raises:
-        UserError: another process works on one of these runs.
+        UserError: another process is working on one of these runs.
     """
-    places = [(results, run.task.name, run.seed, run.name) for run in runs]
-    folders = [paths.scratch_folder(*place) for place in places]
+    folders = [scratch_folder(run, results) for run in runs]
     with ExitStack() as owned:
         for folder in folders:
             owned.enter_context(own(folder, "run"))
-        digest = together_hash(runs)
-        scratch = Scratch(folders[0] / digest, digest, runs[0].study.checkpoint_seconds)
-        for swept in (scratch.folder, *(paths.run_folder(*place) for place in places)):
+        scratch = Scratch(folders[0] / "progress", runs[0].digest, runs[0].study.checkpoint_seconds)
+        for swept in (scratch.folder, *(run_folder(run, results) for run in runs)):
             sweep(swept)
         before = signal.signal(signal.SIGTERM, scratch.request_stop)
         try:

@@ -1,4 +1,4 @@
-"""Runs from open to close: taken up where they were left, and what they leave behind."""
+"""Open and close runs: resume them where they stopped, and write their outputs."""
 
 import platform
 import socket
@@ -9,14 +9,14 @@ from typing import Any
 
 import torch
 
-from fmq import fused
-from fmq.evaluation import write_evaluation, write_last_evaluation
-from fmq.files import atomic_path, write_json, write_rows
-from fmq.own_methods import METHOD
-from fmq.runs import LAST_EVALUATION, Run, settings_hash
+from fmq.acting.checkpoint import refuse_misfit, save_checkpoint
+from fmq.acting.device import claim_device
+from fmq.acting.evaluation import write_evaluation, write_last_evaluation
+from fmq.base.files import atomic_path, write_json, write_rows
+from fmq.config.own_methods import METHOD
+from fmq.networks import fused
+from fmq.pipeline.runs import LAST_EVALUATION, Run
 from fmq.training import compiling
-from fmq.training.checkpoint import refuse_misfit, save_checkpoint
-from fmq.training.device import claim_device
 from fmq.training.scratch import Scratch, open_scratch
 from fmq.training.shared import share
 from fmq.training.trackers import Tracker, make_tracker
@@ -30,20 +30,20 @@ State = dict[str, Any]
 def resumed(
     runs: Sequence[Run], results: Path
 ) -> Iterator[tuple[list[Workbench], list[State] | None]]:
-    """The workbenches of runs as they were left, and the progress of each; None at a beginning.
+    """Yield the workbenches of runs as they were left, and the progress of each; None at a start.
 
     When the block ends without an error, the outputs are written and the progress is deleted.
 
     Args:
-        runs: the same run of one seed, or of several in ascending order.
+        runs: the same run for one seed, or for several in ascending order.
 
     Raises:
-        UserError: another process works on one of the runs, or its data or parent do not fit.
-        Preempted: SIGTERM came.
+        UserError: another process is working on one of the runs, or its data or parent do not fit.
+        Preempted: SIGTERM was received.
     """
     with open_scratch(runs, results) as scratch:
-        trackers = [make_tracker(run, results) for run in runs]  # before anything is waited for
-        claim = claim_device(runs[0].study)  # held until the end
+        trackers = [make_tracker(run, results) for run in runs]  # fails before waiting for a device
+        claim = claim_device(runs[0].study)  # held until the block ends
         benches = _set_up(runs, trackers, results, scratch, claim.device)
         kept = _kept(scratch, benches)
         with closing(benches[0].evaluator):
@@ -59,13 +59,13 @@ def _set_up(
     scratch: Scratch,
     device: torch.device,
 ) -> list[Workbench]:
-    """The workbenches; the transitions that were loaded for all go, since each has a copy."""
+    """Return the workbenches, and free the shared transitions, of which each has a copy."""
     shared = share(runs[0], results, scratch, device, len(runs))
     return [Workbench(run, shared, tracker) for run, tracker in zip(runs, trackers, strict=True)]
 
 
 def _kept(scratch: Scratch, benches: Sequence[Workbench]) -> list[State] | None:
-    """Bring the benches to the progress that was kept, and return it."""
+    """Restore the benches from the saved progress and return it; None if there is none."""
     kept = scratch.load(benches[0].device)
     if kept is None:
         return None
@@ -77,20 +77,19 @@ def _kept(scratch: Scratch, benches: Sequence[Workbench]) -> list[State] | None:
 
 
 def write_outputs(bench: Workbench, seeds: Sequence[int]) -> None:
-    """Write everything a run leaves behind: the checkpoint, and then the episodes of its end.
-
-    What an earlier run of other settings left goes first: never a mixture of both.
+    """Write all outputs of a run: the checkpoint, and after it the final evaluation.
 
     Args:
-        seeds: that were trained in this process.
+        seeds: the seeds that were trained in this process.
     """
     bench.learner.live_in(copied(bench.learner.vectors))
     learned = bench.learner.state()
+    # Outputs from other bytes of the same data must not stay beside this run's provenance.
     for name in ("checkpoint.pt", "evaluations.csv", LAST_EVALUATION):
         (bench.folder / name).unlink(missing_ok=True)
-    settings = bench.run.settings()
-    digest = settings_hash(settings)
-    write_json(bench.folder / "settings.json", {"hash": digest, "settings": settings})
+    digest = bench.run.digest
+    record = {"hash": digest, "settings": bench.run.settings()}
+    write_json(bench.folder / "settings.json", record)
     write_json(bench.folder / "provenance.json", _provenance(bench, seeds))
     if bench.run.code is not None:
         with atomic_path(bench.folder / METHOD) as temporary:
@@ -118,6 +117,6 @@ def _provenance(bench: Workbench, seeds: Sequence[int]) -> dict[str, Any]:
             "activation": "in products" if fused.ACTIVATION_IN_PRODUCT else "behind products",
         },
         "dataset": bench.digests,
-        **({"together": list(seeds)} if len(seeds) > 1 else {}),  # whose seconds these are
+        **({"together": list(seeds)} if len(seeds) > 1 else {}),  # the seconds are those of all
         **{f"{name}_seconds": round(value, 1) for name, value in bench.seconds_so_far().items()},
     }

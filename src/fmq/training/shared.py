@@ -1,4 +1,4 @@
-"""What the runs of one process have in common, though each has its own seed."""
+"""The objects that the runs of one process share, whatever their seeds."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -6,30 +6,31 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from fmq import paths
+from fmq.acting.evaluation import Evaluator
+from fmq.base.errors import UserError
+from fmq.data.loading import load_transitions
 from fmq.data.manifest import check_dataset
 from fmq.data.normalization import Normalizer, fit_normalizer
-from fmq.data.transitions import load_transitions
-from fmq.errors import UserError
-from fmq.evaluation import Evaluator
-from fmq.runs import Run
+from fmq.pipeline.data import refuse_other_data
+from fmq.pipeline.paths import data_folder
+from fmq.pipeline.runs import Run
 from fmq.training.clock import Clock
 from fmq.training.scratch import Scratch
 
 
 class Shared(NamedTuple):
-    """Of the same run of one seed or of several.
+    """The objects that the seeds of a run share in one process.
 
     Attributes:
-        results: folder that the study fills.
-        scratch: the progress of all.
-        device: where all are computed.
+        results: results folder of the study.
+        scratch: the progress of all runs.
+        device: device of all computations.
         data: folder of the data set.
-        digests: the sha256 of each of its files.
+        digests: sha256 of each file of the data set.
         transitions: arrays of `fmq.data.transitions.Transitions`, on the device.
-        normalizer: of its observations.
-        evaluator: the simulators of evaluations.
-        clock: of all, since they take turns.
+        normalizer: normalizer of the observations.
+        evaluator: the simulators for evaluations.
+        clock: the clock of all runs, since they take turns.
     """
 
     results: Path
@@ -44,19 +45,20 @@ class Shared(NamedTuple):
 
 
 def share(run: Run, results: Path, scratch: Scratch, device: torch.device, seeds: int) -> Shared:
-    """Load what a run of any seed needs, for as many `seeds`.
+    """Load what a run of any seed needs, for a process that trains `seeds` seeds.
 
     Raises:
         UserError: the data set is missing, damaged or too small.
     """
-    task = run.task
-    data = paths.dataset_folder(results, task.dataset)
+    task, horizon = run.task, run.bound.simulation.backup_length
+    data = data_folder(run, results)
     manifest = check_dataset(data, task.dataset)
+    refuse_other_data(run.study, task.dataset, manifest, data)
     found = load_transitions(data, task)
-    if len(found.actions) < run.backup_length:
+    if len(found.actions) < horizon:
         raise UserError(
             f"{data}: {len(found.actions)} transitions are fewer than a chunk of "
-            f"{run.backup_length}; make more data, or set a shorter chunk_length"
+            f"{horizon}; generate more data, or set a shorter chunk_length"
         )
     transitions = {
         name: torch.as_tensor(array, device=device) for name, array in vars(found).items()
@@ -68,7 +70,7 @@ def share(run: Run, results: Path, scratch: Scratch, device: torch.device, seeds
         data,
         {name: entry["sha256"] for name, entry in manifest["files"].items()},
         transitions,
-        fit_normalizer(transitions["observations"], run.study.networks.normalize_observations),
+        fit_normalizer(transitions["observations"], run.bound.networks.normalize_observations),
         Evaluator(run, results),
         Clock(seeds),
     )

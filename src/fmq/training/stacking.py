@@ -1,4 +1,4 @@
-"""The gradient of an update as a graph of plain operations, of one learner or of several."""
+"""The gradient of an update as a graph of plain operations, for one learner or several."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -16,16 +16,9 @@ from fmq.training.vectors import Vectors, row, stacked
 Tensors = TypeVar("Tensors", Batch, Draws)
 Joint = tuple[Tensor, Tensor, dict[str, Tensor]]
 
-READ_BY_LOSSES: dict[str, Any] = {
-    **dict.fromkeys(("networks", "sampling", "fmq"), True),
-    "training": {"selection"},
-    "offline": {"distillation"},
-}
-"""Settings that fmq's own losses and samplers look at when they are compiled."""
-
 
 def together(learners: Sequence[Learner]) -> Vectors:
-    """Matrices of the numbers of learners, of which theirs become the rows."""
+    """Stack the vectors of learners into matrices, and make the rows the learners' own vectors."""
     vectors = stacked([one.vectors for one in learners])
     for number, one in enumerate(learners):
         one.live_in(row(vectors, number))
@@ -33,25 +26,25 @@ def together(learners: Sequence[Learner]) -> Vectors:
 
 
 def stack(several: Sequence[Tensors]) -> Tensors:
-    """Batches or draws of several learners as one, with a first axis of learners."""
+    """Stack the batches or draws of several learners along a first axis."""
     return type(several[0])(*map(torch.stack, zip(*several, strict=True)))
 
 
 def graph_gradients(
     learner: Learner, vectors: Vectors, objective: Objective, compile: bool
 ) -> Callable[[Batch, Draws, Tensor], Gradients]:
-    """Return `Learner.gradients` as a graph, which is made or loaded at the first call.
+    """Return `Learner.gradients` as a graph, which is built or loaded at the first call.
 
-    Of several learners at once all has a first axis of learners; it is vectorised over them
-    (`torch.func.vmap`), which takes longer than most graphs do.
+    With several learners, inputs and results have a first axis of learners, and the function is
+    vectorised over it (`torch.func.vmap`), which takes longer than running most graphs.
 
     Args:
-        learner: the one, or one like all of them.
-        vectors: of the one, or of all of them, as `together` gives them.
-        compile: whether it becomes a compiled program.
+        learner: the learner, or one that stands for all of them.
+        vectors: its vectors, or those of all learners from `together`.
+        compile: whether the graph is compiled.
 
     Raises:
-        UserError: at the first call, if the loss asks for a number of one learner.
+        UserError: at the first call, if the loss reads a tensor's value.
     """
     several = vectors.weights.dim() == 2
     function = _of_several(learner, objective) if several else _of_one(learner, objective)
@@ -72,15 +65,13 @@ def graph_gradients(
 
 
 def _identity(learner: Learner, objective: Objective, several: bool) -> list[Any]:
-    own = {name: row.code.digest for name, row in learner.study.own_methods.items()}
-    settings = learner.study.model_dump(include=None if own else READ_BY_LOSSES)
-    task = [learner.task.model_dump(), learner.backup_length, learner.action_size]
+    bound = [learner.shapes, learner.backup, learner.action_size, learner.rounded is not None]
     normalizer = [part.tolist() for part in learner.normalizer]
-    return [_described(objective), settings, own, task, normalizer, several]
+    return [_described(objective), _described(bound), normalizer, several]
 
 
 def _described(value: Any) -> Any:
-    """Return plain values that tell a function, bound arguments included, from others like it."""
+    """Return plain values that identify a function, its bound arguments included."""
     if isinstance(value, partial):
         named = {name: _described(one) for name, one in value.keywords.items()}
         return [_described(value.func), [_described(one) for one in value.args], named]

@@ -1,9 +1,9 @@
-"""Optional trackers: the rows of a run's metrics and evaluations, shown while it trains.
+"""Optional trackers, which show the rows of a run's metrics and evaluations while it trains.
 
-They only read what the run keeps anyway, so that a run is the same with and without one. What was
-told is counted in a file, in ``results/trackers/KIND/TASK/seedN/RUN-HASH/``: a run that goes on
-tells what is new, and what an earlier process had no time to. The count is written first: of a row
-during which the process is killed, nothing is told, rather than everything twice.
+Trackers only read what the run keeps anyway, so a run is the same with and without one. A file in
+``results/trackers/KIND/TASK/seedN/RUN-HASH/`` counts the rows that were sent: a resumed run sends
+new rows, and those that an earlier process did not get to. The count is written first, so that rows
+at which the process is killed are lost to the tracker rather than sent twice.
 """
 
 import importlib.util
@@ -13,33 +13,33 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fmq.errors import UserError
-from fmq.files import write_json
-from fmq.messages import one_line
-from fmq.runs import Run, settings_hash
+from fmq.base.errors import UserError
+from fmq.base.files import write_json
+from fmq.base.messages import one_line
+from fmq.pipeline.runs import Run
 
 PROJECT = "fmq"
 Scalars = dict[str, float]
 Tell = Callable[[int, Scalars], None]
-"""Hands the scalars of a step to a tracker, and sees to it that they are written."""
+"""Sends the scalars of a step to a tracker, and makes sure that they are written."""
 
 
 class Told(NamedTuple):
-    """How many rows of metrics and of episodes the tracker has been told."""
+    """The number of rows of metrics and of episodes that were sent to the tracker."""
 
     metrics: int = 0
     episodes: int = 0
 
 
 class Tracker:
-    """Tells a tracker what is new; after its first failure, nothing more in this process."""
+    """A tracker that is sent new rows; after its first failure, none in this process."""
 
     def __init__(self, folder: Path, open_: Callable[[Path], Tell]) -> None:
-        """Use `make_tracker`.
+        """Use `make_tracker` instead.
 
         Args:
-            folder: of this run and these settings.
-            open_: begins to write there; called with the first rows.
+            folder: folder of this run with these settings.
+            open_: starts writing to the folder; called with the first rows.
         """
         self.folder, self.open = folder, open_
         self.tell: Tell | None = None
@@ -47,12 +47,12 @@ class Tracker:
         self.failed = False
 
     def follow(self, metrics: Sequence[dict[str, Any]], episodes: Sequence[dict[str, Any]]) -> None:
-        """Tell the rows that have not been told; both lists only ever grow."""
+        """Send the rows that were not sent yet; both lists only ever grow."""
         if self.failed:
             return
         try:
             self._follow(metrics, episodes)
-        except Exception as error:  # whatever a tracker does, the run goes on
+        except Exception as error:  # a tracker must not stop the run
             self.failed = True
             reason = one_line(f"{type(error).__name__}: {error}", 200)
             print(f"fmq: tracker gave up, training goes on: {reason}", file=sys.stderr, flush=True)
@@ -76,10 +76,10 @@ class Tracker:
 
 
 def make_tracker(run: Run, results: Path) -> Tracker | None:
-    """The tracker that the study asks for, or None.
+    """Return the tracker that the study asks for, or None.
 
     Raises:
-        UserError: its package is not installed.
+        UserError: the tracker's package is not installed.
     """
     kind = run.study.tracker
     if kind == "none":
@@ -88,12 +88,11 @@ def make_tracker(run: Run, results: Path) -> Tracker | None:
         raise UserError(
             f"tracker: {kind} is not installed; pip install {kind}, or set tracker: none"
         )
-    digest = settings_hash(run.settings())
-    place = Path(run.task.name) / f"seed{run.seed}" / f"{run.name}-{digest}"
+    place = Path(run.task.name) / f"seed{run.seed}" / run.folder
     folder = results / "trackers" / kind / place
     if kind == "tensorboard":
         return Tracker(folder, _open_tensorboard)
-    return Tracker(folder, lambda folder: _open_wandb(folder, run, digest))
+    return Tracker(folder, lambda folder: _open_wandb(folder, run, run.digest))
 
 
 def _open_tensorboard(folder: Path) -> Tell:
@@ -119,10 +118,10 @@ def _open_wandb(folder: Path, run: Run, digest: str) -> Tell:
         name=str(run),
         id=f"{run.name}-{run.task.name}-{run.seed}-{digest}".replace("@", "-"),
         resume="allow",
-        reinit="create_new",  # beside those of the process's other seeds
+        reinit="create_new",  # beside the runs of the process's other seeds
         config=run.settings(),
         dir=str(folder),
-        settings=wandb.Settings(console="off", silent=True),  # the log is the run's own
+        settings=wandb.Settings(console="off", silent=True),  # keep the run's log to itself
     )
     session.define_metric("step")
     session.define_metric("*", step_metric="step")
@@ -134,13 +133,13 @@ def _open_wandb(folder: Path, run: Run, digest: str) -> Tell:
 
 
 def _metrics_scalars(rows: Sequence[dict[str, Any]]) -> Iterator[tuple[int, Scalars]]:
-    """``metrics/NAME`` of each row of ``metrics.csv``."""
+    """Yield each row of ``metrics.csv`` as ``metrics/NAME``."""
     for row in rows:
         yield row["step"], {f"metrics/{key}": row[key] for key in row if key != "step"}
 
 
 def _evaluation_scalars(rows: Sequence[dict[str, Any]]) -> Iterator[tuple[int, Scalars]]:
-    """``evaluation/success``, ``/return`` and ``/length``: means over an evaluation's episodes."""
+    """Yield each evaluation's mean ``evaluation/success``, ``/return`` and ``/length``."""
     for step in dict.fromkeys(row["step"] for row in rows):
         episodes = [row for row in rows if row["step"] == step]
         yield (

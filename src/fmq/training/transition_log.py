@@ -1,4 +1,4 @@
-"""Online transitions of an unfinished run, in a file that is appended to and never rewritten."""
+"""Keep online transitions of an unfinished run in a file that is only ever appended to."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 
 
 class TransitionLog:
-    """Transitions in the order in which they were seen; the offline part is the data set's."""
+    """A file of online transitions in the order in which they were seen."""
 
     def __init__(self, path: Path, observation_size: int, action_size: int) -> None:
         self.path = path
@@ -25,11 +25,11 @@ class TransitionLog:
         self.rows = 0
 
     def add(self, *transition: object) -> None:
-        """Note a transition down; its fields are those of `kind`, in order."""
+        """Queue a transition for `flush`; its fields are those of `kind`, in order."""
         self.pending.append(transition)
 
     def flush(self) -> int:
-        """Append what was noted down, to the disk itself; returns the rows of the file."""
+        """Append the queued transitions, sync the file to disk, and return its number of rows."""
         with self.path.open("ab") as file:
             file.write(np.array(self.pending, self.kind).tobytes())
             file.flush()
@@ -39,15 +39,15 @@ class TransitionLog:
         return self.rows
 
     def restore(self, rows: int) -> np.ndarray:
-        """The first `rows` transitions, (rows,) of `kind`.
+        """Return the first `rows` transitions, an array (rows,) of dtype `kind`.
 
-        What follows them was written after progress was kept for the last time, and is cut off: the
-        run will see it again. A shorter file is read as it is, for the caller to refuse.
+        Later rows were written after the last save of the progress and are cut off, because the run
+        will see them again. A shorter file is returned as it is, for the caller to refuse.
         """
         self.rows = rows
         if not self.path.exists():
             return np.empty(0, self.kind)
-        # Truncating to more than there is would make transitions up, out of zeros.
+        # Truncating a shorter file would extend it with zeros.
         if self.path.stat().st_size > rows * self.kind.itemsize:
             os.truncate(self.path, rows * self.kind.itemsize)
         return np.fromfile(self.path, self.kind)

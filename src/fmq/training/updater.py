@@ -1,4 +1,4 @@
-"""The joint update of policy and critics, of one seed or of several at once."""
+"""The joint update of policy and critics, for one seed or for several at once."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -7,9 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from fmq.critic import update_target
 from fmq.data.sequences import Batch
-from fmq.flow import curriculum_progress
+from fmq.method.critic import update_target
 from fmq.training import divergence
 from fmq.training.adam import adam_step
 from fmq.training.capturing import captured
@@ -20,13 +19,13 @@ from fmq.training.stacking import graph_gradients, stack, together
 
 
 class Unsettled(NamedTuple):
-    """An update that was not yet looked at.
+    """An update that was not yet checked for divergence.
 
     Attributes:
         step: gradient step.
-        batches: of each learner.
-        signs: what tells, on the host, to which it may still be on its way.
-        wait: until it is there.
+        batches: the batch of each learner.
+        signs: the signs of divergence on the host, where they may not have arrived yet.
+        wait: waits until they have arrived.
     """
 
     step: int
@@ -36,25 +35,30 @@ class Unsettled(NamedTuple):
 
 
 class Updater:
-    """Updates learners that differ in their seed alone, all with the same kernels.
+    """Updates learners that differ only in their seed, all with the same kernels.
 
-    The numbers of several become rows of matrices, of which each learner's are views: a second
-    updater of the same learners would take them away from the first.
+    The vectors of several learners become rows of matrices, and each learner's vectors become
+    views: a second updater of the same learners would take them away from the first.
     """
 
     def __init__(
-        self, learners: Sequence[Learner], objective: Objective, compile: bool = False
+        self,
+        learners: Sequence[Learner],
+        objective: Objective,
+        compile: bool = False,
+        capture: bool = False,
     ) -> None:
-        """Of learners with whatever they start from; `objective` is that of all updates.
+        """Take over learners with their current numbers; `objective` is that of all updates.
 
         Args:
             compile: whether the gradient is a compiled program (`fmq.training.compiling`).
+            capture: whether a GPU runs the whole update as one graph (`fmq.training.capturing`).
         """
         first = learners[0]
-        self.learners, self.objective, self.study = learners, objective, first.study
+        self.learners, self.objective = learners, objective
         self.vectors = first.vectors if len(learners) == 1 else together(learners)
         device = self.vectors.weights.device
-        # To look at an update is to wait for it. A GPU's is looked at once the next is launched.
+        # Checking an update waits for it; on a GPU, it is checked once the next one is launched.
         self.looks_later = device.type != "cpu"
         self.unsettled: Unsettled | None = None
         self.gradients: Callable[[Batch, Draws, Tensor], Gradients]
@@ -63,26 +67,25 @@ class Updater:
         else:
             self.gradients = graph_gradients(first, self.vectors, objective, compile)
         self.advance = self._advance
-        if self.study.training.capture and device.type == "cuda":
+        if capture and device.type == "cuda":
             self.advance = captured(self._advance, [one.generator for one in learners])
 
     def update(
         self, batches: Sequence[Batch], step: int, measure: bool = False
     ) -> list[dict[str, float]]:
-        """One joint gradient step on every actor's and critic's loss.
+        """Take one joint gradient step on the actor and critic loss of every learner.
 
         Args:
-            batches: chunks with raw observations, for each learner.
+            batches: chunks with raw observations, one batch per learner.
             step: gradient step, counted from the start of offline training.
-            measure: also compute and return metrics, for each learner.
+            measure: also compute and return metrics, one dictionary per learner.
 
         Raises:
             Divergence: a loss or the gradient is not finite, or a Q is impossible. That update
-                changed nothing. On a GPU this is said at the latest by the next call, whose own
-                update is made by then, or by `settle`.
+                changed nothing. On a GPU, this is raised by `settle` or at the latest by the next
+                call, which has made its own update by then.
         """
-        offline = self.study.offline
-        progress = curriculum_progress(step, offline.warmup_steps, offline.anneal_end)
+        progress = self.objective.progress(step)
         batch = batches[0] if len(batches) == 1 else stack(batches)
         found, signs = self.advance(*batch, batch.rewards.new_full((), progress))
         last, self.unsettled = self.unsettled, _unsettled(step, batches, signs)
@@ -96,7 +99,7 @@ class Updater:
         return _metrics(found)
 
     def settle(self) -> None:
-        """Raise `Divergence` if the last update went wrong; on a GPU, wait for it first."""
+        """Raise `Divergence` if the last update diverged; on a GPU, wait for it first."""
         last, self.unsettled = self.unsettled, None
         self._look_at(last)
 
@@ -110,7 +113,7 @@ class Updater:
                 raise Divergence(fault, number, last.step, last.batches[number])
 
     def _advance(self, *inputs: Tensor) -> tuple[Gradients, Signs]:
-        """A whole update, of tensors alone; where one is looked at later, weights too."""
+        """Compute a whole update from tensors alone; on a GPU, also change the weights."""
         *parts, progress = inputs
         batch = Batch(*parts)
         if len(self.learners) == 1:
@@ -127,16 +130,16 @@ class Updater:
         return draws[0] if len(draws) == 1 else stack(draws)
 
     def _step(self, gradient: Tensor, skip: Tensor | None = None) -> None:
-        """Move the weights and the target's; not at all where `skip` is 1.0 and not 0.0."""
-        settings, vectors = self.study.training, self.vectors
-        adam_step(vectors.weights, gradient, vectors.moments, settings.learning_rate, skip)
-        rate = settings.target_rate if skip is None else settings.target_rate * (1 - skip)
+        """Update the weights and target weights; change nothing where `skip` is 1.0, not 0.0."""
+        objective, vectors = self.objective, self.vectors
+        adam_step(vectors.weights, gradient, vectors.moments, objective.learning_rate, skip)
+        rate = objective.target_rate if skip is None else objective.target_rate * (1 - skip)
         critics = vectors.weights[..., -vectors.target.shape[-1] :]
         update_target(vectors.target, critics, rate)
 
 
 def _unsettled(step: int, batches: Sequence[Batch], signs: Signs) -> Unsettled:
-    """Its signs in a place of their own: a recorded update would overwrite them."""
+    """Return an update with a copy of its signs, which a recorded update would overwrite."""
     numbers = signs.numbers
     if numbers.device.type == "cpu":
         return Unsettled(step, batches, signs._replace(numbers=numbers.clone()), _at_once)
@@ -148,7 +151,7 @@ def _unsettled(step: int, batches: Sequence[Batch], signs: Signs) -> Unsettled:
 
 
 def _at_once() -> None:
-    """Nothing is to be waited for."""
+    """Wait for nothing."""
 
 
 def _metrics(found: Gradients) -> list[dict[str, float]]:

@@ -1,6 +1,6 @@
-"""Everything that training changes, as a few vectors of numbers; networks are views of them.
+"""Keep everything that training changes in a few vectors, of which networks are views.
 
-One kernel then serves what would take one for every layer's weight and bias, or for every seed's.
+One kernel then does what would otherwise take one kernel per layer's weight and bias, or per seed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,13 +13,13 @@ from fmq.training.adam import Moments
 
 
 class Vectors(NamedTuple):
-    """Numbers of one learner, shape (n,) each, or of several, (learners, n).
+    """The numbers of one learner, shape (n,) each, or of several, (learners, n).
 
     Attributes:
-        weights: of the policy, then of the critics.
+        weights: weights of the policy, then of the critics.
         target: weights of the target critics.
-        offline: weights of the policy that the trust region is around.
-        moments: Adam's, of `weights`; several learners count their steps together.
+        offline: weights of the policy at the centre of the trust region.
+        moments: Adam's moments of `weights`; several learners share the count of steps.
     """
 
     weights: Tensor
@@ -29,7 +29,7 @@ class Vectors(NamedTuple):
 
 
 def flatten(parameters: Iterable[nn.Parameter]) -> Tensor:
-    """A vector of all parameters, which become views of it: what is done to it is done to them."""
+    """Return a vector of all parameters, which become views of it and change with it."""
     parameters = list(parameters)
     vector = torch.cat([p.detach().flatten() for p in parameters])
     point(parameters, vector)
@@ -45,7 +45,7 @@ def point(parameters: Iterable[nn.Parameter], vector: Tensor) -> None:
 
 
 def stacked(several: Sequence[Vectors]) -> Vectors:
-    """Copies of several learners' vectors as the rows of matrices."""
+    """Copy several learners' vectors into the rows of matrices."""
     weights, targets, offlines, moments = zip(*several, strict=True)
     averages, squares, steps = zip(*moments, strict=True)
     together = Moments(torch.stack(averages), torch.stack(squares), steps[0])
@@ -53,14 +53,14 @@ def stacked(several: Sequence[Vectors]) -> Vectors:
 
 
 def copied(vectors: Vectors) -> Vectors:
-    """The same numbers in vectors of their own: what writes a row, writes its whole matrix."""
+    """Copy the numbers into separate vectors: saving a view of a row saves its whole matrix."""
     weights, target, offline, moments = vectors
     own = Moments(*(part.clone() for part in moments))
     return Vectors(weights.clone(), target.clone(), offline.clone(), own)
 
 
 def row(vectors: Vectors, number: int) -> Vectors:
-    """One of several learners' vectors, as views."""
+    """Return the vectors of one of several learners, as views."""
     weights, target, offline, (average, square, steps) = vectors
     moments = Moments(average[number], square[number], steps)
     return Vectors(weights[number], target[number], offline[number], moments)

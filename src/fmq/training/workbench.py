@@ -1,35 +1,38 @@
-"""What every training stage sets up and leaves behind."""
+"""The workbench of a run: what every training stage sets up, uses and leaves behind."""
 
+import math
 import time
 from typing import Any
 
 import torch
 
-from fmq import paths
+from fmq.acting.checkpoint import refuse_misfit
+from fmq.acting.evaluation import checkpoint_file, learned_from, load_learner, success_rate
+from fmq.acting.policy import Policy, sampler_of
+from fmq.base.errors import UserError
+from fmq.base.provenance import code_commit, package_versions
+from fmq.config.datasets import training_file
 from fmq.data.sequences import Batch, SequenceBuffer
-from fmq.datasets import training_file
-from fmq.errors import UserError
-from fmq.evaluation import checkpoint_file, learned_from, load_learner, success_rate
-from fmq.policy import Policy, sampler_of
-from fmq.provenance import code_commit, package_versions
-from fmq.runs import Run
+from fmq.pipeline.bindings import Offline, Online
+from fmq.pipeline.paths import run_folder
+from fmq.pipeline.runs import Run
 from fmq.training import compiling
-from fmq.training.checkpoint import refuse_misfit
 from fmq.training.divergence import possible_values
-from fmq.training.learner import Learner
+from fmq.training.learner import Backup, Learner
 from fmq.training.objective import Objective
-from fmq.training.own_losses import find_actor_loss, try_once
+from fmq.training.own_losses import try_once
+from fmq.training.run_objective import objective_of
 from fmq.training.shared import Shared
 from fmq.training.trackers import Tracker
 
 PAYS_FROM = 1000
-"""Updates from which on `training.compile: auto` takes a compiled program."""
+"""Number of updates from which `training.compile: auto` compiles them."""
 
 PACKAGES = ("fmq", "torch", "numpy", "gymnasium", "mujoco", "ogbench", "robosuite")
 
 
 class Workbench:
-    """Data, learner and random streams of one run, and the rows that it will write."""
+    """The data, learner and random streams of one run, and the rows that it will write."""
 
     def __init__(self, run: Run, shared: Shared, tracker: Tracker | None) -> None:
         self.run, self.tracker = run, tracker
@@ -37,39 +40,41 @@ class Workbench:
         self.data, self.digests = shared.data, shared.digests
         self.normalizer, self.evaluator = shared.normalizer, shared.evaluator
         self.clock = shared.clock
-        self.first = run.parent.last_step if run.stage == "distill" and run.parent else 0
+        bound = run.bound
+        self.first = bound.stage.first if isinstance(bound.stage, Offline) else 0
         self.step = self.first
-        self.folder = paths.run_folder(self.results, run.task.name, run.seed, run.name)
+        self.folder = run_folder(run, self.results)
         self.buffer = SequenceBuffer(
             **shared.transitions,
-            capacity=run.study.online.capacity if run.stage == "finetune" else 0,
-            horizon=run.backup_length,
-            discount=run.task.settings.discount,
-            actions_per_chunk=run.task.settings.chunk_length,
+            capacity=bound.stage.capacity if isinstance(bound.stage, Online) else 0,
+            horizon=bound.simulation.backup_length,
+            discount=bound.simulation.discount,
+            actions_per_chunk=bound.simulation.chunk_length,
         )
+        self.chunk_shape = bound.simulation.chunk_length, self.buffer.actions.shape[-1]
         self.learner = Learner(
-            run.study,
-            run.task.settings,
+            bound.networks,
+            Backup(bound.simulation.discount, bound.simulation.backup_length),
             self.normalizer,
-            self.buffer.actions.shape[-1],
+            math.prod(self.chunk_shape),
             init_seed=run.derive_seed("networks"),
             noise_seed=run.derive_seed("training noise", run.name),
-            possible_values=possible_values(self.buffer.rewards, run.task.settings.discount),
-            backup_length=run.backup_length,
+            selection=run.training.selection,
+            possible_values=possible_values(self.buffer.rewards, bound.simulation.discount),
         )
         if run.parent is not None:
             self._start_from(run.parent)
-        self.sampler = sampler_of(run.study, run.sampler, run.critic_target)
+        self.sampler = sampler_of(run, run.sampler)
         self.batches = self._generator("batches")
         self.measuring = self._generator("measurement")
         self.metrics: list[dict[str, float]] = []
         self.evaluations: list[dict[str, Any]] = []
         self.last_evaluation: list[dict[str, Any]] = []
-        self.seconds = {"wall": -time.time(), "cpu": 0.0}  # of the processes so far
+        self.seconds = {"wall": -time.time(), "cpu": 0.0}  # offsets for `seconds_so_far`
         self.code = [{"commit": code_commit(), "packages": package_versions(PACKAGES)}]
 
     def _start_from(self, parent: Run) -> None:
-        """Take over the end of another run, of this data."""
+        """Load the final state of another run, which has to be trained on the same data."""
         path = checkpoint_file(parent, self.results)
         state = load_learner(parent, self.results, self.device)
         with refuse_misfit(path):
@@ -79,7 +84,7 @@ class Workbench:
             raise UserError(f"{path}: learned from other data than {self.data}; run it again")
 
     def _training_digest(self, digests: dict[str, str]) -> str | None:
-        """Of the file that runs learn from: what is kept for validation may change."""
+        """Return the digest of the training file; that for validation may change."""
         return digests.get(training_file(self.run.task.dataset))
 
     def _generator(self, purpose: str, *parts: int | str) -> torch.Generator:
@@ -88,57 +93,59 @@ class Workbench:
 
     @property
     def compiles(self) -> bool:
-        """Whether its updates are a compiled program: the same for all runs like it on a machine.
+        """Return whether updates are compiled: the same for all such runs on a machine.
 
-        A loss of the study's own may do what cannot be compiled, and is so only when asked to.
+        A loss of the study's own may do things that cannot be compiled, so it is compiled only on
+        request.
         """
-        wanted, run = self.run.study.training.compile, self.run
+        wanted, run = self.run.training.compile, self.run
         if wanted != "auto":
             return wanted == "always"
         pays = self.device.type == "cpu" and run.updates >= PAYS_FROM and run.code is None
         return pays and bool(compiling.compiler())
 
     def objective(self) -> Objective:
-        """The run's losses: its actor loss, and its critic target."""
+        """Return the run's objective, after trying a loss of the study's own once."""
         run = self.run
-        found = Objective(find_actor_loss(run), self.sampler, run.critic_target)
+        found = objective_of(run, self.sampler)
         if run.code is not None:
-            batch = self.buffer.sample(run.study.training.batch_size, self._generator("trial"))
+            batch = self.buffer.sample(run.training.batch_size, self._generator("trial"))
             try_once(run.code, self.learner, batch, found)
         return found
 
     def policy(self, purpose: str, *parts: int | str) -> Policy:
-        """The policy in training under the run's own sampler, with noise of its own."""
+        """Return the policy in training with the run's sampler and a noise stream of its own."""
         return Policy(
             self.learner.actor,
             self.learner.critic,
             self.normalizer,
             self.sampler,
             self._generator(purpose, *parts),
-            (self.run.task.settings.chunk_length, self.buffer.actions.shape[-1]),
+            self.chunk_shape,
         )
 
     def sample(self) -> Batch:
-        """A batch of the run's own stream."""
+        """Draw a batch from the run's own random stream."""
         with self.clock.measure("sampling"):
-            return self.buffer.sample(self.run.study.training.batch_size, self.batches)
+            return self.buffer.sample(self.run.training.batch_size, self.batches)
 
     def drift(self) -> float:
-        """Drift of the policy from the offline policy on a batch of its own."""
-        batch = self.buffer.sample(self.run.study.training.batch_size, self.measuring)
+        """Return the drift of the policy from the offline policy on a separate batch."""
+        batch = self.buffer.sample(self.run.training.batch_size, self.measuring)
         return self.learner.drift(batch, self.measuring)
 
     def evaluate(self, step: int) -> float:
-        """Evaluate the policy in training, keep the episodes, return the success rate."""
+        """Evaluate the policy in training, keep the episodes, and return the success rate."""
         rows = self._episodes(step)
         self.evaluations += rows
         self._track()
         return success_rate(rows)
 
     def evaluate_end(self) -> float:
-        """Evaluate the policy at the run's end, keep the episodes, return the success rate.
+        """Evaluate the final policy, keep the episodes, and return the success rate.
 
-        It acts as one that is loaded from the checkpoint would: `fmq evaluate` repeats it.
+        The policy acts as it would when loaded from the checkpoint, so `fmq evaluate` reproduces
+        this.
         """
         for network in (self.learner.actor, self.learner.critic):
             network.prepare()
@@ -151,7 +158,7 @@ class Workbench:
             return self.evaluator.episodes(self.run, act, self.run.sampler, step)
 
     def record(self, row: dict[str, float]) -> None:
-        """Keep a row of metrics."""
+        """Append a row of metrics."""
         self.metrics.append(row)
         self._track()
 
@@ -161,15 +168,15 @@ class Workbench:
                 self.tracker.follow(self.metrics, self.evaluations)
 
     def evaluates_after(self, step: int, every: int) -> bool:
-        """Whether an evaluation belongs between `step` and the next; `evaluate_end` is the last."""
+        """Return whether an evaluation follows `step`; the final one is `evaluate_end`."""
         return self.first < step < self.run.last_step and step % every == 0
 
     def pauses_after(self, step: int, every: int) -> bool:
-        """Whether what follows `step` is no update: an evaluation, or the end."""
+        """Return whether `step` is followed by an evaluation or the end, not by an update."""
         return step == self.run.last_step or self.evaluates_after(step, every)
 
     def state(self) -> dict[str, Any]:
-        """All that changes from step to step, for `Scratch.keep`."""
+        """Return everything that changes from step to step, for `Scratch.keep`."""
         return {
             "step": self.step,
             "learner": self.learner.state(),
@@ -185,28 +192,28 @@ class Workbench:
         }
 
     def seconds_so_far(self) -> dict[str, float]:
-        """Wall and CPU time of this process and of those before it."""
+        """Return wall and CPU time of the run, over this process and earlier ones."""
         return {
             "wall": self.seconds["wall"] + time.time(),
             "cpu": self.seconds["cpu"] + time.process_time(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` returned.
+        """Continue from what `state` returned.
 
         Raises:
-            UserError: the data set or the kind of device is not what the run began with.
+            UserError: the data set or the kind of device differs from that at the run's start.
         """
         if state["device"] != self.device.type:
             raise UserError(
-                f"{self.run}: began on {state['device']} and cannot go on on {self.device.type}, "
-                f"whose random numbers are others; set device, or delete {self.scratch.folder} to "
-                "begin anew"
+                f"{self.run}: started on {state['device']} and cannot continue on "
+                f"{self.device.type}, which draws other random numbers; set device, or delete "
+                f"{self.scratch.folder} to start over"
             )
         if self._training_digest(state["dataset"]) != self._training_digest(self.digests):
             raise UserError(
-                f"{self.data}: not the files that {self.run} began with; put those back, or delete "
-                f"{self.scratch.folder} to begin anew"
+                f"{self.data}: not the files that {self.run} started with; restore those, or "
+                f"delete {self.scratch.folder} to start over"
             )
         self.step = state["step"]
         self.learner.load_state(state["learner"])

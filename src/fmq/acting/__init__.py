@@ -1,0 +1,1 @@
+"""Policies (networks, sampler and statistics), their checkpoints, evaluation and costs."""

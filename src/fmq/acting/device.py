@@ -1,0 +1,88 @@
+"""Choose the device of a process, and share the GPUs of a machine between processes."""
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from filelock import FileLock, Timeout
+
+from fmq.base.errors import UserError
+from fmq.config.study import Study
+
+POLL_SECONDS = 1.0
+
+
+class Claim(NamedTuple):
+    """A device and the lock that reserves it until the claim is dropped or the process ends."""
+
+    device: torch.device
+    lock: FileLock | None
+
+
+def claim_device(study: Study) -> Claim:
+    """Claim the device of the settings; also set the CPU threads and the matmul precision.
+
+    ``auto`` and ``cuda`` take a slot on one of the visible GPUs, each of which has
+    `study.jobs_per_device` slots, and wait while all are taken. A device with a number is used
+    without a lock.
+
+    Raises:
+        UserError: a GPU is requested and there is none.
+    """
+    torch.set_num_threads(study.threads)
+    torch.backends.cuda.matmul.fp32_precision = "tf32" if study.training.tf32 else "ieee"
+    if not torch.cuda.is_available():
+        if study.device.startswith("cuda"):
+            raise UserError(f"device {study.device!r}: no GPU is visible here; use auto or cpu")
+        return Claim(torch.device("cpu"), None)
+    if study.device not in ("auto", "cuda"):
+        return _taken(torch.device(study.device), None)
+    count = torch.cuda.device_count()
+    # Device numbers are relative to what the job may see; the UUID identifies the card.
+    cards = [str(torch.cuda.get_device_properties(number).uuid) for number in range(count)]
+    folder = Path(tempfile.gettempdir()) / f"fmq-devices-{os.getuid()}"
+    number, lock = claim_place(folder, cards, study.jobs_per_device)
+    return _taken(torch.device("cuda", number), lock)
+
+
+def _taken(device: torch.device, lock: FileLock | None) -> Claim:
+    """Make the device current, which streams and graphs use by default, and return a claim."""
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    return Claim(device, lock)
+
+
+def claim_place(folder: Path, cards: Sequence[str], places: int) -> tuple[int, FileLock]:
+    """Wait for a free slot on a card and lock it.
+
+    The operating system releases the lock when the process ends, however it ends.
+
+    Args:
+        folder: the folder of the lock files, the same for all processes.
+        cards: names of the cards; the first slot of every card is tried before any second one.
+        places: number of slots per card.
+
+    Returns:
+        The index of the card in `cards`, and the lock, held.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    waiting = False
+    while True:
+        for place, (number, card) in product(range(places), enumerate(cards)):
+            lock = FileLock(folder / f"{card}-{place}.lock")
+            try:
+                lock.acquire(blocking=False)
+            except Timeout:
+                continue
+            return number, lock
+        if not waiting:
+            taken = f"{len(cards)} GPUs with {places} jobs each are taken"
+            print(f"fmq: waiting for a place: {taken}", file=sys.stderr, flush=True)
+            waiting = True
+        time.sleep(POLL_SECONDS)

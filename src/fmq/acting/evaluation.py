@@ -1,0 +1,241 @@
+"""Evaluation: one row per episode, with starts that all methods share."""
+
+import json
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+
+from fmq.acting.checkpoint import load_checkpoint, refuse_misfit
+from fmq.acting.device import claim_device
+from fmq.acting.policy import Policy, make_networks, sampler_of
+from fmq.base.errors import UserError
+from fmq.base.files import atomic_path, write_rows
+from fmq.base.progress import progress
+from fmq.base.seeding import derive_seed
+from fmq.data.manifest import file_sha256
+from fmq.data.normalization import Normalizer
+from fmq.envs.making import make_environment
+from fmq.envs.processes import SimulatorProcesses
+from fmq.envs.rollout import Act, rollout
+from fmq.envs.simulators import LocalSimulators, Simulators
+from fmq.networks.ensemble import CriticEnsemble
+from fmq.networks.velocity import VelocityNetwork
+from fmq.pipeline.identity import settings_hash
+from fmq.pipeline.paths import data_folder, evaluation_file, run_folder
+from fmq.pipeline.runs import Run, evaluation_settings, title
+
+COLUMNS = (
+    *("task", "run", "sampler", "seed", "stage", "step"),
+    *("episode", "success", "return", "length"),
+)
+
+
+def evaluation_starts(run: Run, step: int) -> list[int]:
+    """Return the seed of each episode of an evaluation.
+
+    The seeds depend only on (study seed, task, step, episode), so all methods and all run seeds
+    share them.
+    """
+    return [
+        derive_seed(run.bound.study_seed, run.task.name, "evaluation start", step, episode)
+        for episode in range(run.bound.evaluation.episodes)
+    ]
+
+
+class Evaluator:
+    """The simulators of a run's task, made at the first evaluation and reused afterwards.
+
+    They also serve the same run with other seeds.
+    """
+
+    def __init__(self, run: Run, results: Path) -> None:
+        self.task, self.count = run.task, run.bound.evaluation.simulators
+        self.processes = min(run.study.evaluation.processes, self.count)
+        self.data = data_folder(run, results)
+        self.simulators: Simulators | None = None
+
+    def close(self) -> None:
+        """Stop the simulator processes, if there are any."""
+        if self.simulators is not None:
+            self.simulators.close()
+
+    def episodes(self, run: Run, act: Act, sampler: str, step: int) -> list[dict[str, Any]]:
+        """Evaluate a policy of a run; return one row per episode with the keys of `COLUMNS`."""
+        if self.simulators is None:
+            self.simulators = self._make_simulators()
+        episodes = rollout(self.simulators, act, evaluation_starts(run, step))
+        return [
+            {
+                "task": run.task.name,
+                "run": run.name,
+                "sampler": sampler,
+                "seed": run.seed,
+                "stage": "online" if run.stage == "finetune" else "offline",
+                "step": step,
+                "episode": index,
+                "success": int(episode.success),
+                "return": episode.return_,
+                "length": episode.length,
+            }
+            for index, episode in enumerate(episodes)
+        ]
+
+    def _make_simulators(self) -> Simulators:
+        if self.processes > 1:
+            return SimulatorProcesses(self.task, self.data, self.count, self.processes)
+        return LocalSimulators([make_environment(self.task, self.data) for _ in range(self.count)])
+
+
+def write_evaluation(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Write episodes as CSV, atomically."""
+    with atomic_path(path) as temporary:
+        write_rows(temporary, COLUMNS, rows)
+
+
+def success_rate(rows: Sequence[dict[str, Any]]) -> float:
+    """Return the share of successful episodes."""
+    return sum(row["success"] for row in rows) / len(rows)
+
+
+def checkpoint_file(run: Run, results: Path) -> Path:
+    """Return the path of a run's final checkpoint."""
+    return run_folder(run, results) / "checkpoint.pt"
+
+
+def load_learner(run: Run, results: Path, device: torch.device) -> dict[str, Any]:
+    """Load the learner's state at the end of a run.
+
+    Raises:
+        UserError: the checkpoint is missing, damaged, or made with other settings.
+    """
+    return load_checkpoint(checkpoint_file(run, results), run.digest, device)
+
+
+def learned_from(run: Run, results: Path) -> dict[str, str]:
+    """Return the SHA-256 of each data-set file that a finished run learned from.
+
+    For an imported run, return that of the file it was imported from.
+
+    Raises:
+        UserError: the run's folder does not record it.
+    """
+    path = checkpoint_file(run, results).with_name("provenance.json")
+    try:
+        return dict(json.loads(path.read_text())["dataset"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(
+            f"{path}: does not say what the run learned from; copy the whole folder of the run "
+            "here, or run it again"
+        ) from None
+
+
+class Networks(NamedTuple):
+    """The networks at the end of a run; they take observations normalised by `normalizer`."""
+
+    actor: VelocityNetwork
+    critic: CriticEnsemble
+    normalizer: Normalizer
+    action_size: int
+
+
+def load_networks(run: Run, results: Path, device: torch.device) -> Networks:
+    """Load the networks of a run's last checkpoint."""
+    state = load_learner(run, results, device)
+    with refuse_misfit(checkpoint_file(run, results)):
+        normalizer = Normalizer(**state["normalizer"])
+        actor, critic = make_networks(
+            len(normalizer.mean), state["action_size"], run.bound.networks, torch.Generator()
+        )
+        actor.load_state_dict(state["actor"])
+        critic.load_state_dict(state["critic"])
+    return Networks(actor.to(device), critic.to(device), normalizer, state["action_size"])
+
+
+def load_policy(run: Run, sampler: str, results: Path, device: torch.device) -> Policy:
+    """Load the policy of a run's last checkpoint with any sampler that fits it."""
+    if run.sampler_named(sampler).name not in run.samplers:
+        raise UserError(f"sampler {sampler!r} needs a flow map, but {run.name} has none")
+    networks = load_networks(run, results, device)
+    for network in (networks.actor, networks.critic):
+        network.prepare()
+    seed = run.derive_seed("evaluation noise", run.name, run.last_step)
+    chunk_length = run.bound.simulation.chunk_length
+    return Policy(
+        networks.actor,
+        networks.critic,
+        networks.normalizer,
+        sampler_of(run, sampler),
+        torch.Generator(device).manual_seed(seed),
+        (chunk_length, networks.action_size // chunk_length),
+    )
+
+
+def evaluate_checkpoints(runs: Sequence[Run], sampler: str, results: Path) -> None:
+    """Evaluate the last checkpoints of a run's seeds; write their episodes and records.
+
+    Args:
+        runs: the same run with one or several seeds, which share the simulators.
+        sampler: the sampler to evaluate with.
+        results: the results folder.
+    """
+    first = runs[0]
+    claim = claim_device(first.study)
+    total = len(runs) * first.bound.evaluation.episodes
+    with (
+        closing(Evaluator(first, results)) as evaluator,
+        progress(f"evaluate {title(runs)} {sampler}", total, "episodes") as beat,
+    ):
+        for run in runs:
+            policy = load_policy(run, sampler, results, claim.device)
+            rows = evaluator.episodes(run, policy.act, sampler, run.last_step)
+            write_last_evaluation(run, sampler, results, rows)
+            beat.remark(f"success {success_rate(rows):.0%}")
+            beat.advance(len(rows))
+
+
+def write_last_evaluation(
+    run: Run, sampler: str, results: Path, rows: Sequence[dict[str, Any]]
+) -> None:
+    """Write the final evaluation of a run to `paths.evaluation_file`, with a record beside it.
+
+    The record, a JSON file of the same name, holds the settings of the evaluation and the SHA-256
+    of the episodes, of the checkpoint and of the files that the run learned from.
+    """
+    path = evaluation_file(run, sampler, results)
+    record = _record(run, sampler, results)
+    with atomic_path(path) as episodes, atomic_path(path.with_suffix(".json")) as told:
+        write_rows(episodes, COLUMNS, rows)
+        record["episodes"] = file_sha256(episodes)
+        told.write_text(json.dumps(record, indent=2) + "\n")
+        # Both files are complete. Remove the old episodes first, so that they never stand beside
+        # the new record.
+        path.unlink(missing_ok=True)
+
+
+def check_record(path: Path, run: Run, sampler: str) -> None:
+    """Raise `UserError` unless the episodes in `path` were made with these settings."""
+    again = (
+        f"`fmq evaluate {run.task.name} --seed {run.seed} --run {run.name} --sampler {sampler}` "
+        "makes it again"
+    )
+    try:
+        found = json.loads(path.with_suffix(".json").read_text())["hash"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(
+            f"{path.with_suffix('.json')}: does not say how {path.name} was made; {again}"
+        ) from None
+    if found != settings_hash(evaluation_settings(run, sampler)):
+        raise UserError(f"{path}: made with other settings; {again}")
+
+
+def _record(run: Run, sampler: str, results: Path) -> dict[str, Any]:
+    """Return the record of an evaluation; `dataset` is what the run learned from at its time."""
+    return {
+        "hash": settings_hash(evaluation_settings(run, sampler)),
+        "settings": evaluation_settings(run, sampler),
+        "checkpoint": file_sha256(checkpoint_file(run, results)),
+        "dataset": learned_from(run, results),
+    }

@@ -1,0 +1,218 @@
+"""Write the convergence of FMQ and MVP as CSV files, formatted tables and a figure."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+
+from fmq.analysis.figures.convergence_figure import draw_convergence
+from fmq.analysis.figures.curves import short_steps
+from fmq.analysis.figures.drawing import footnote, save_figure
+from fmq.analysis.figures.style import STYLE, short_task_names
+from fmq.analysis.inputs.csvw import write_table
+from fmq.analysis.inputs.origin import check_scores_origin
+from fmq.analysis.inputs.provenance import collect_provenance, source_sentences
+from fmq.analysis.inputs.scores import load_scores
+from fmq.analysis.inputs.training_metrics import UNKNOWN, machines, read_metrics
+from fmq.analysis.statistics.convergence import (
+    CONVERGENCE,
+    MEAN,
+    PAIR,
+    UNITS,
+    convergence,
+    method_curves,
+)
+from fmq.analysis.statistics.crossings import LEVELS
+from fmq.analysis.tables.listing import Listing, write_listing
+from fmq.analysis.tables.render import MISSING
+from fmq.base.errors import UserError
+from fmq.config.study import Study
+
+TITLE = "How much sooner FMQ is at levels of MVP's best success"
+HEADER = ["task", "best", *(f"{100 * level:g}%" for level in LEVELS), "FMQ", "MVP"]
+
+
+def write_convergence(
+    study: Study, scores_path: Path, results: Path, manifests: Sequence[Path], folder: Path
+) -> None:
+    """Write steps and seconds as .csv, .md and .tex, and the figure convergence as .pdf and .png.
+
+    Raises:
+        UserError: the study does not compare FMQ with MVP; scores or runs are missing, or belong
+            to another study or other data.
+    """
+    lacking = [method for method in PAIR if method not in study.methods]
+    if lacking:
+        raise UserError(f"methods: convergence compares fmq with mvp; add {', '.join(lacking)}")
+    scores = load_scores(study, scores_path)
+    check_scores_origin(study, scores_path)
+    metrics = read_metrics(study, results, PAIR, manifests)
+    ours, theirs = (method_curves(study, scores, metrics, method) for method in PAIR)
+    tables = {unit: convergence(study, ours, theirs, unit) for unit in UNITS}
+    provenance = collect_provenance(study, manifests)
+    words = {unit: _words(study, table) for unit, table in tables.items()}
+    time_words = _time_words(study, results)
+    words["seconds"] += f" {time_words}"
+    source = source_sentences(provenance)
+    for unit, table in tables.items():
+        write_table(folder / f"{unit}.csv", table, CONVERGENCE, provenance)
+        caption = f"{_heading(unit)} {words[unit]} {source}"
+        listing = Listing(f"tab:convergence-{unit}", caption, HEADER, _rows(study, table))
+        write_listing(folder / unit, listing, provenance)
+    with mpl.rc_context(STYLE):
+        figure = draw_convergence(study, tables)
+        footnote(figure, f"{words['steps']} {time_words} {source}")
+        save_figure(figure, folder / "convergence", TITLE, provenance)
+
+
+def _heading(unit: str) -> str:
+    cost = {"steps": "environment steps", "seconds": "seconds of training"}[unit]
+    return (
+        f"Speed-up of FMQ over MVP, in {cost}, at levels of MVP's best success (best, in percent); "
+        f"in parentheses, {cost} of FMQ and of MVP, or a dash where FMQ stays below the level. "
+        "Last columns: single runs of FMQ and of MVP that reach each of the four levels."
+    )
+
+
+def _words(study: Study, table: pd.DataFrame) -> str:
+    """Explain how the numbers were computed, and their limits."""
+    seeds, every = len(study.seeds), study.online.evaluate_every
+    percent = f"{100 * study.statistics.confidence:g}%"
+    sentences = [
+        f"Curves: mean success over {seeds} seed{'s' if seeds > 1 else ''} at the online "
+        f"evaluations, every {every:,} environment steps, which is the resolution. A level is "
+        "reached at the first evaluation at or above it.",
+        _censoring_words(study, table),
+        "The mean over tasks is arithmetic.",
+        f"Brackets and bars: {percent} stratified bootstrap over seeds, each resample with its own "
+        "best of MVP."
+        if seeds > 1
+        else "One seed: no interval.",
+        _gap_words(study, table),
+    ]
+    return " ".join(filter(None, sentences))
+
+
+def _censoring_words(study: Study, table: pd.DataFrame) -> str:
+    """Say how often FMQ stays below a level, and how often there is no level to reach."""
+    tasks = table[table["task"] != MEAN]
+    counts = [(tasks[tasks["level"] == level]["state"] == "censored").sum() for level in LEVELS]
+    nowhere = (tasks[tasks["level"] == LEVELS[-1]]["state"] == "no level").sum()
+    if nowhere == len(study.tasks):
+        return "MVP never succeeds: there is no level to reach."
+    told = ", ".join(
+        f"{count} at {100 * level:g}%" for count, level in zip(counts, LEVELS, strict=True)
+    )
+    words = (
+        f"Tasks of {len(study.tasks)} on which FMQ stays below the level: {told}; there its cost "
+        f"is censored at the budget of {study.online.steps:,} steps, < marks an upper bound, and "
+        "the mean lies between two bounds."
+        if any(counts)
+        else f"FMQ reaches every level within the budget of {study.online.steps:,} steps."
+    )
+    if nowhere:
+        words += f" MVP never succeeds on {nowhere}: these have no level and are not in the mean."
+    return words
+
+
+def _gap_words(study: Study, table: pd.DataFrame) -> str:
+    """Say which runs are counted, if runs or their times are missing."""
+    tasks = table[table["task"] != MEAN]
+    runs = tasks[["fmq_runs", "mvp_runs"]].to_numpy()
+    sentences = []
+    if (runs < len(study.seeds)).any():
+        sentences.append(
+            f"Unfinished: a task uses the seeds that have finished it, {runs.min()} to "
+            f"{runs.max()} of {len(study.seeds)}; the mean over tasks uses only the seeds that "
+            "have every task."
+        )
+    if (tasks["state"] == "no time").any():
+        sentences.append(
+            "No time: a run is too short for a row in its metrics.csv; such a task is not in the "
+            "mean."
+        )
+    return " ".join(sentences)
+
+
+def _time_words(study: Study, results: Path) -> str:
+    """Explain what the seconds measure, and how far they are comparable."""
+    found = machines(study, results, PAIR)
+    devices = ", ".join(sorted({device for _, device in found}))
+    hosts = {host for host, _ in found}
+    if UNKNOWN in hosts:
+        where = "the machines are not recorded for all runs"
+    elif len(hosts) == 1:
+        where = f"all runs were made on one machine (device {devices})"
+    else:
+        where = (
+            f"runs were made on {len(hosts)} machines (device {devices}), whose speeds the seconds "
+            "reflect as well"
+        )
+    return (
+        "Seconds: training time of each run up to that evaluation, without evaluations, from the "
+        f"rates in its metrics.csv; {where}, and other jobs on a machine slow a run down."
+    )
+
+
+def _rows(study: Study, table: pd.DataFrame) -> list[list[str]]:
+    """Return a line per task, then the mean over tasks, its interval, and the tasks behind it."""
+    rows = []
+    for task, name in short_task_names(study.tasks).items():
+        part = _levels(table, task)
+        best = part[-1].success
+        cells = ["" if np.isnan(best) else f"{100 * best:.0f}", *map(_cell, part)]
+        rows.append([name, *cells, *_runs(study, part)])
+    means = _levels(table, MEAN)
+    rows.append([MEAN, "", *map(_mean, means), *_runs(study, means, len(study.tasks))])
+    if any(not np.isnan(each.low) for each in means):
+        rows.append(["interval", "", *map(_interval, means), "", ""])
+    counts = [f"{each.tasks} ({each.tasks_censored})" for each in means]
+    return [*rows, ["tasks (censored)", "", *counts, "", ""]]
+
+
+def _levels(table: pd.DataFrame, task: str) -> list[Any]:
+    """Return the entries of a task, or of the mean, from the lowest level up."""
+    return list(table[table["task"] == task].sort_values("level").itertuples())
+
+
+def _runs(study: Study, part: list[Any], tasks: int = 1) -> list[str]:
+    """Count the single runs of FMQ and MVP at each level, and the total if runs are missing."""
+    cells = []
+    for name in PAIR:
+        reached = "/".join(str(getattr(each, f"{name}_reached")) for each in part)
+        runs = getattr(part[0], f"{name}_runs")
+        whole = runs == tasks * len(study.seeds)
+        cells.append(reached if whole else f"{reached} of {runs}")
+    return cells
+
+
+def _cell(entry: Any) -> str:
+    """Format the speed-up with both costs; a bound where FMQ stays below the level."""
+    if entry.state == "measured":
+        return f"{entry.most:.2f} ({_amount(entry.fmq)}/{_amount(entry.mvp)})"
+    if entry.state == "censored":
+        return f"< {entry.most:.2f} ({MISSING}/{_amount(entry.mvp)})"
+    return str(entry.state)
+
+
+def _amount(cost: float) -> str:
+    """Format a cost with three significant digits."""
+    return short_steps(float(f"{cost:.3g}"))
+
+
+def _mean(entry: Any) -> str:
+    """Format the mean or, if they differ, its bounds."""
+    if np.isnan(entry.most):
+        return str(entry.state)
+    if entry.least == entry.most:
+        return f"{entry.most:.2f}"
+    return f"{entry.least:.2f} to {entry.most:.2f}"
+
+
+def _interval(entry: Any) -> str:
+    if np.isnan([entry.low, entry.high]).any():
+        return MISSING
+    return f"[{entry.low:.2f}, {entry.high:.2f}]"

@@ -1,0 +1,171 @@
+"""Report the cost and benefit of each sampler: network evaluations, latency and success."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from fmq.analysis.figures.drawing import footnote, save_figure
+from fmq.analysis.figures.style import STYLE, look
+from fmq.analysis.inputs.csvw import Column, Columns, read_table, write_table
+from fmq.analysis.inputs.evaluations import SAMPLER, SEED, TASK
+from fmq.analysis.inputs.provenance import collect_provenance, source_sentences
+from fmq.analysis.statistics.last_checkpoints import (
+    IQM,
+    RUN,
+    collect,
+    interval_words,
+    percent,
+    summarise,
+)
+from fmq.analysis.tables.listing import Listing, write_listing
+from fmq.base.errors import UserError
+from fmq.config.study import Study
+from fmq.pipeline.paths import costs_file
+from fmq.pipeline.variants import inference_rows, sampler_label
+
+_EVALUATIONS = Column("integer", "evaluations of the velocity network per chunk, counted", 1)
+_COUNTS: Columns = {
+    "evaluations": _EVALUATIONS,
+    "formula": _EVALUATIONS._replace(description="the same by the paper's formula"),
+    "critic_evaluations": Column("integer", "evaluations of both critics per chunk, counted", 0),
+    "milliseconds": Column("number", "median wall time of a chunk at one observation", 0),
+}
+MEASURED: Columns = {"task": TASK, "run": RUN, "sampler": SAMPLER, "seed": SEED, **_COUNTS}
+QUANTITIES = {
+    "evaluations": "network evaluations per chunk",
+    "milliseconds": "time per chunk (ms)",
+}
+_MISSING = "empty where runs are missing"
+TABLE: Columns = {
+    "method": Column("string", "key of the method"),
+    "sampler": SAMPLER,
+    **_COUNTS,
+    "value": Column(
+        "number", f"IQM of success over tasks and seeds; {_MISSING}", 0, 1, optional=True
+    ),
+    "low": Column("number", "lower end of its bootstrap interval", 0, 1, optional=True),
+    "high": Column("number", "upper end of its bootstrap interval", 0, 1, optional=True),
+}
+
+
+def read_costs(study: Study, results: Path) -> pd.DataFrame:
+    """Read what `fmq inference` measured, with the median time over tasks.
+
+    The counts of evaluations must be the same on all tasks.
+
+    Returns:
+        frame indexed by run and sampler, with the columns `_COUNTS`.
+
+    Raises:
+        UserError: a file is missing or has other methods or samplers, or the counts differ.
+    """
+    wanted = pd.MultiIndex.from_tuples(inference_rows(study), names=["run", "sampler"])
+    parts = []
+    for task in study.tasks:
+        path = costs_file(study, task, results)
+        if study.allow_missing and not path.exists():
+            continue
+        found = read_table(path, MEASURED, ("run", "sampler")).set_index(["run", "sampler"])
+        if set(found.index) != set(wanted):
+            raise UserError(
+                f"{path}: its methods or samplers are not the study's; run `fmq inference {task}` "
+                "again"
+            )
+        parts.append(found)
+    if not parts:
+        raise UserError(f"{results}: nothing measured yet; run `snakemake inference`")
+    measured = pd.concat(parts).groupby(["run", "sampler"], sort=False)[list(_COUNTS)]
+    if (measured.nunique()[["evaluations", "formula", "critic_evaluations"]] > 1).any(axis=None):
+        raise UserError(
+            f"{results}: tasks were measured with different settings; run `fmq inference` again"
+        )
+    return measured.median().loc[wanted].astype(dict.fromkeys(list(_COUNTS)[:3], "int64"))
+
+
+def write_inference_report(
+    study: Study, results: Path, manifests: Sequence[Path], folder: Path
+) -> None:
+    """Write inference as .csv, .tex and .md, and the figure of success against evaluations."""
+    measured = read_costs(study, results).reset_index()
+    scores = collect(study, results, manifests, inference_rows(study), "inference")
+    summary = summarise(study, scores)
+    iqm = summary[summary["task"] == IQM][["run", "sampler", "value", "low", "high"]]
+    table = measured.merge(iqm, on=["run", "sampler"], how="left")
+    table["method"] = table["run"].str.removeprefix("finetune-")
+    provenance = collect_provenance(study, manifests)
+    write_table(folder / "inference.csv", table[list(TABLE)], TABLE, provenance)
+    source = source_sentences(provenance)
+    words = (
+        "Evaluations of the velocity network and of the critics per action chunk, counted as they "
+        f"happen; median milliseconds for one observation with {study.threads} thread(s) on the "
+        f"machine that measured, along with any other load; {IQM} of success in percent. "
+        f"{interval_words(study)} {source}"
+    )
+    header = ["", "sampler", "network", "critics", "ms", "success"]
+    listing = Listing(
+        "tab:inference", words, header, [_cells(study, row) for _, row in table.iterrows()]
+    )
+    write_listing(folder / "inference", listing, provenance)
+    with mpl.rc_context(STYLE):
+        figure = draw(study, table)
+        footnote(figure, f"Last checkpoints. {interval_words(study)} {source}")
+        save_figure(figure, folder / "inference", "Success against evaluations", provenance)
+
+
+def _cells(study: Study, row: pd.Series) -> list[str]:
+    counted = str(row["evaluations"])
+    if row["evaluations"] != row["formula"]:
+        counted += f" (formula: {row['formula']})"
+    success = "–" if pd.isna(row["value"]) else percent(row)
+    label = study.method(row["method"]).label
+    critics, time = str(row["critic_evaluations"]), f"{row['milliseconds']:.2f}"
+    return [label, sampler_label(study, row["sampler"]), counted, critics, time, success]
+
+
+def draw(study: Study, table: pd.DataFrame) -> Figure:
+    """Draw success against evaluations of the velocity network and milliseconds, per method."""
+    figure = Figure(figsize=(7.2, 3.0))
+    axes = figure.subplots(1, 2, sharey=True)
+    for axis, (column, label) in zip(axes, QUANTITIES.items(), strict=True):
+        for method in table["method"].unique():
+            own = table[table["method"] == method].dropna(subset=["value"]).sort_values(column)
+            beam = own["sampler"].str.startswith("qgbs")
+            _draw_line(study, axis, own[~beam], column, method, "")
+            _draw_line(study, axis, own[beam], column, method, " with QGBS")
+        axis.set_xscale("log")
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.xaxis.set_minor_formatter(NullFormatter())
+        axis.set_xlabel(label)
+    axes[0].set_ylabel("success (%)")
+    axes[0].set_ylim(-4, 104)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 4))
+    return figure
+
+
+def _draw_line(
+    study: Study, axis: Axes, part: pd.DataFrame, column: str, method: str, suffix: str
+) -> None:
+    """Draw the IQM with its interval at each cost; beam search is dotted with hollow markers."""
+    if part.empty:
+        return
+    style = look(method, study.added_methods)
+    value, low, high = 100 * part[["value", "low", "high"]].to_numpy().T
+    axis.errorbar(
+        part[column].to_numpy(),
+        value,
+        yerr=None if np.isnan(low).any() else np.clip([value - low, high - value], 0, None),
+        color=style.color,
+        marker=style.marker,
+        markerfacecolor="white" if suffix else style.color,
+        linestyle=":" if suffix else "-",
+        elinewidth=0.8,
+        label=study.method(method).label + suffix,
+    )

@@ -1,0 +1,203 @@
+"""Turn the measurements of `fmq theory` into tables and figures that test Theorem 3.2.
+
+A claim holds or fails by the numbers in its row, at the tolerances below; no problem is excluded.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+
+from fmq.analysis.evidence.theory_columns import MEASURED, REPORTED
+from fmq.analysis.evidence.theory_tables import LISTINGS
+from fmq.analysis.figures.drawing import footnote, save_figure
+from fmq.analysis.figures.style import STYLE
+from fmq.analysis.figures.theory_figures import FIGURES
+from fmq.analysis.inputs.csvw import read_table, write_table
+from fmq.analysis.inputs.provenance import collect_provenance, source_sentences
+from fmq.analysis.tables.listing import write_listing
+from fmq.base.errors import UserError
+from fmq.config.datasets import training_file
+from fmq.config.study import Study
+from fmq.pipeline.identity import settings_hash
+from fmq.pipeline.paths import theory_folder
+from fmq.pipeline.theory import MEASUREMENTS, theory_settings
+
+TOLERANCE = 1e-6  # relative, between closed form and numerical optimum
+SHOWN = 1e-3  # distances between chunks are shown to this digit
+
+
+def read_measurements(
+    study: Study, results: Path, provenance: Mapping[str, Any]
+) -> dict[str, pd.DataFrame]:
+    """Read the measurements of all tasks and seeds, led by the columns ``task`` and ``seed``.
+
+    A study that may be unfinished (`allow_missing`) skips what does not exist yet.
+
+    Raises:
+        UserError: a file is missing, is not what `fmq theory` writes, or was made with settings or
+            data other than the study's.
+    """
+    parts: dict[str, list[pd.DataFrame]] = {name: [] for name in MEASUREMENTS}
+    for task, seed in product(study.tasks, study.seeds):
+        folder = theory_folder(study, task, seed, results)
+        if study.allow_missing and not (folder / "settings.json").exists():
+            continue
+        _check_record(study, task, seed, folder / "settings.json", provenance)
+        for name, (columns, key) in MEASURED.items():
+            frame = read_table(folder / f"{name}.csv", columns, key)
+            frame.insert(0, "task", task)
+            frame.insert(1, "seed", seed)
+            parts[name].append(frame)
+    if not any(parts.values()):
+        raise UserError(f"{results / 'runs'}: no measurements yet; run `fmq theory`")
+    return {name: pd.concat(frames, ignore_index=True) for name, frames in parts.items()}
+
+
+def _check_record(
+    study: Study, task: str, seed: int, path: Path, provenance: Mapping[str, Any]
+) -> None:
+    """Refuse measurements of networks that were trained with other settings or other data."""
+    again = f"run `fmq theory {task} --seed {seed}`"
+    dataset = study.task(task).dataset
+    file = training_file(dataset)
+    try:
+        record = json.loads(path.read_text())
+        found, digest = record["hash"], record["dataset"][file]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(f"{path}: no record of measurements; {again}") from None
+    if found != settings_hash(theory_settings(study, task, seed)):
+        raise UserError(f"{path}: measured on networks with other settings; {again}")
+    present = {one["name"]: one["sha256"].get(file) for one in provenance["datasets"]}
+    if digest != present.get(dataset, digest):
+        raise UserError(f"{path}: measured on networks that learned from other data; {again}")
+
+
+def optimum(measured: pd.DataFrame) -> pd.DataFrame:
+    """Return the largest gaps over all problems per task and kind of critic, columns `REPORTED`."""
+    slope = measured["gradient_norm"]
+    regular = slope > 0
+    scale = measured["eta"] * slope.where(regular, 1.0)
+    closed = measured["closed_multiplier"]
+    best = measured["best_gain"]
+    frame = measured.assign(
+        unsolved=measured["converged"] == 0,
+        displacement_gap=(measured["displacement_gap"] / measured["eta"]).where(regular),
+        objective_gap=measured["objective_gap"] / scale,
+        activity_gap=(measured["activity"] / measured["eta"]).abs().where(regular),
+        multiplier_gap=(measured["multiplier"] - closed).abs() / closed.where(regular, 1.0),
+        share=(measured["closed_gain"] / best).where(regular & (best > 0)),
+        raised=(measured["closed_gain"] > 0).astype(float),
+    )
+    rows = frame.groupby(["task", "critic"], sort=False).agg(
+        seeds=("seed", "nunique"),
+        problems=("problem", "size"),
+        starts=("starts", "sum"),
+        converged=("converged", "sum"),
+        unsolved=("unsolved", "sum"),
+        displacement_gap=("displacement_gap", "max"),
+        objective_gap=("objective_gap", "max"),
+        activity_gap=("activity_gap", "max"),
+        multiplier_gap=("multiplier_gap", "max"),
+        share=("share", "median"),
+        share_low=("share", lambda values: values.quantile(0.1)),
+        share_high=("share", lambda values: values.quantile(0.9)),
+        raised=("raised", "mean"),
+    )
+    gaps = [f"{name}_gap" for name in ("displacement", "objective", "activity", "multiplier")]
+    near = (rows[gaps].fillna(0) <= TOLERANCE).all(axis=1) & (rows["unsolved"] == 0)
+    rows["converged"] = rows["converged"] / rows["starts"]
+    return rows.assign(holds=near.astype(int)).reset_index()
+
+
+def _over_seeds(
+    measured: pd.DataFrame, key: Sequence[str], means: Sequence[str], spread: Sequence[str]
+) -> pd.DataFrame:
+    """Return means over seeds, and standard deviations of `spread`, per task and `key`."""
+    groups = measured.groupby(["task", *key], sort=False)
+    rows = groups[list(means)].mean()
+    rows.insert(0, "seeds", groups["seed"].nunique())
+    for name in spread:
+        rows[f"{name}_deviation"] = groups[name].std(ddof=1).where(rows["seeds"] > 1)
+    return rows.reset_index()
+
+
+def _every_seed(measured: pd.DataFrame, key: Sequence[str], fits: pd.Series) -> np.ndarray:
+    """Return 1 where `fits` is true for all seeds of a task and `key`, else 0.
+
+    The values are in the order of `_over_seeds`.
+    """
+    frame = measured.assign(fits=fits)
+    return frame.groupby(["task", *key], sort=False)["fits"].all().astype(int).to_numpy()
+
+
+def first_order(measured: pd.DataFrame) -> pd.DataFrame:
+    """Return the measured and the predicted rise of Q per radius, columns `REPORTED`."""
+    key = ("critic", "eta")
+    rows = _over_seeds(measured, key, ("gain", "predicted", "raised"), ("gain",))
+    return rows.assign(
+        ratio=(rows["gain"] / rows["predicted"]).where(rows["predicted"] > 0),
+        holds=_every_seed(measured, key, measured["gain"] > 0),
+    )
+
+
+def flow_map(measured: pd.DataFrame) -> pd.DataFrame:
+    """Return the errors of flow maps per jump size, columns `REPORTED`."""
+    key, errors = ("distillation", "jump"), ("flow_error", "semigroup_error")
+    rows = _over_seeds(measured, key, (*errors, "distance"), errors)
+    largest = measured.groupby(["task", *key], sort=False)["integration_error"].max()
+    resolved = measured["integration_error"] < SHOWN / 2
+    return rows.assign(
+        integration_error=largest.to_numpy(), holds=_every_seed(measured, key, resolved)
+    )
+
+
+def improvement(measured: pd.DataFrame) -> pd.DataFrame:
+    """Return the rise of Q over updates, columns `REPORTED`.
+
+    The claim always holds before the first update, where Q has not changed.
+    """
+    means = ("displacement", "eta", "gain", "free_gain", "predicted", "promised", "raised")
+    rows = _over_seeds(measured, ("update",), means, ("gain",))
+    rises = (measured["gain"] > 0) | (measured["update"] == 0)
+    return rows.assign(holds=_every_seed(measured, ("update",), rises))
+
+
+AGGREGATES = {
+    "optimum": optimum,
+    "first_order": first_order,
+    "map": flow_map,
+    "improvement": improvement,
+}
+TITLES = {
+    "optimum": "The closed form against a solver",
+    "first_order": "The first-order expansion of Q",
+    "map": "Flow maps against their own flow",
+    "improvement": "Q while training on the target",
+}
+
+
+def write_theory(study: Study, results: Path, manifests: Sequence[Path], folder: Path) -> None:
+    """Write each measurement's table as .csv, .md and .tex, and its figure as .pdf and .png.
+
+    Raises:
+        UserError: a measurement is missing or was made with other settings or data.
+    """
+    provenance = collect_provenance(study, manifests)
+    measured = read_measurements(study, results, provenance)
+    source = source_sentences(provenance)
+    for name in MEASUREMENTS:
+        rows = AGGREGATES[name](measured[name])
+        write_table(folder / f"{name}.csv", rows, REPORTED[name], provenance)
+        listing = LISTINGS[name](study, rows)
+        listing = listing._replace(caption=f"{listing.caption} {source}")
+        write_listing(folder / name, listing, provenance)
+        with mpl.rc_context(STYLE):
+            figure, note = FIGURES[name](study, measured[name], rows)
+            footnote(figure, f"{note} {source}")
+            save_figure(figure, folder / name, TITLES[name], provenance)

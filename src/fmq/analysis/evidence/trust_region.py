@@ -1,0 +1,188 @@
+"""Report how far fine-tuning moves a policy from the offline policy, against FMQ's trust region.
+
+The drift is the mean || u_{r,1} - u_off_{r,1} ||^2 over a batch. FMQ's target is at a distance of
+eta_eff from the offline policy (Theorem 3.2), so its drift should settle near eta_eff^2. MVP and
+the control have no such radius. Policies without a flow map (QC) are left out: their velocity on
+an interval (r, 1) was never trained.
+
+Runs measure both every `log_every` updates. They log eta_eff as the mean over a batch, which is
+squared here.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+
+from fmq.analysis.figures.drawing import footnote, save_figure
+from fmq.analysis.figures.style import STYLE, short_task_names
+from fmq.analysis.figures.trust_region_figure import draw_trust_region
+from fmq.analysis.inputs.csvw import Column, Columns, write_table
+from fmq.analysis.inputs.matrices import Matrix, without_gaps
+from fmq.analysis.inputs.provenance import collect_provenance, source_sentences
+from fmq.analysis.inputs.training_metrics import read_metrics
+from fmq.analysis.statistics.bootstrap import bootstrap
+from fmq.analysis.tables.listing import Listing, write_listing
+from fmq.analysis.tables.render import MISSING
+from fmq.base.errors import UserError
+from fmq.config.study import Study
+from fmq.pipeline.variants import flow_map_methods
+
+TITLE = "Drift from the offline policy against the trust region"
+
+TRUST_REGION: Columns = {
+    "task": Column("string", "name of the task"),
+    "method": Column("string", "key of the method"),
+    "drift": Column(
+        "number",
+        "mean || u_on - u_off ||^2 over the second half of fine-tuning, mean over runs; empty "
+        "without a run that measured it",
+        0,
+        optional=True,
+    ),
+    "deviation": Column("number", "standard deviation over runs", 0, optional=True),
+    "low": Column("number", "lower end of the bootstrap interval over runs", 0, optional=True),
+    "high": Column("number", "upper end of the bootstrap interval over runs", 0, optional=True),
+    "radius_squared": Column(
+        "number", "eta_eff^2 of FMQ's runs of the task, over the same steps", 0, optional=True
+    ),
+    "ratio": Column("number", "drift over radius_squared", 0, optional=True),
+    "runs": Column("integer", "runs behind the drift", 0),
+}
+
+
+def settled(study: Study, metrics: pd.DataFrame) -> pd.DataFrame:
+    """Average over the second half of fine-tuning, giving a row per task, method and seed.
+
+    Args:
+        metrics: what `read_metrics` returns.
+
+    Returns:
+        frame with task, method, seed, drift and radius_squared (NaN for a method without a radius).
+    """
+    late = metrics[metrics["step"] > study.online.steps / 2]
+    late = late.assign(radius_squared=late["eta_effective"] ** 2)
+    means = late.groupby(["task", "method", "seed"])[["drift", "radius_squared"]].mean()
+    return means.reset_index()
+
+
+def trust_region(study: Study, metrics: pd.DataFrame) -> pd.DataFrame:
+    """Return drift and radius per task and method, with the columns `TRUST_REGION`."""
+    runs = settled(study, metrics)
+    radius = runs.groupby("task")["radius_squared"].mean()
+    parts = []
+    for method in flow_map_methods(study):
+        own = runs[runs["method"] == method]
+        table = own.pivot(index="seed", columns="task", values="drift")
+        table = table.reindex(columns=pd.Index(study.tasks, name="task"))
+        estimates = [_estimate(study, part) for part in without_gaps(table)]
+        found = pd.concat([pd.DataFrame(columns=["task"]), *estimates]).set_index("task")
+        parts.append(
+            found.reindex(study.tasks).rename_axis("task").reset_index().assign(method=method)
+        )
+    rows = pd.concat(parts, ignore_index=True).reindex(columns=list(TRUST_REGION))
+    rows["radius_squared"] = rows["task"].map(radius)
+    rows["runs"] = rows["runs"].fillna(0).astype(int)
+    return rows.assign(ratio=rows["drift"] / rows["radius_squared"].replace(0.0, np.nan))
+
+
+def _estimate(study: Study, matrix: pd.DataFrame) -> pd.DataFrame:
+    """Average `matrix`, runs x tasks without gaps, over runs, with intervals."""
+    estimate = bootstrap(study, _task_mean, matrix)
+    frame = pd.DataFrame({"task": list(matrix.columns), "drift": estimate.value})
+    return frame.assign(
+        low=estimate.low,
+        high=estimate.high,
+        deviation=matrix.std(ddof=1).to_numpy(),
+        runs=len(matrix),
+    )
+
+
+def _task_mean(drifts: Matrix) -> Matrix:
+    return np.mean(drifts, axis=0)
+
+
+def write_trust_region(
+    study: Study, results: Path, manifests: Sequence[Path], folder: Path
+) -> None:
+    """Write trust_region as .csv, .md, .tex, .pdf and .png.
+
+    Raises:
+        UserError: no method of the study has a flow map; runs are missing, or were made with other
+            settings or data.
+    """
+    methods = flow_map_methods(study)
+    if not methods:
+        raise UserError("methods: none has a flow map, which the trust region report needs")
+    metrics = read_metrics(study, results, methods, manifests)
+    if metrics.empty:
+        raise UserError(
+            f"{results}: no measurement of a fine-tuned flow map yet; runs log one every "
+            f"{study.training.log_every} updates"
+        )
+    table = trust_region(study, metrics)
+    provenance = collect_provenance(study, manifests)
+    words = f"{_words(study, table)} {source_sentences(provenance)}"
+    write_table(folder / "trust_region.csv", table, TRUST_REGION, provenance)
+    caption = (
+        "Drift from the offline policy and, in parentheses, its ratio to eta_eff², the squared "
+        f"radius of FMQ's trust region. {words}"
+    )
+    listing = Listing("tab:trust-region", caption, _header(study), _rows(study, table))
+    write_listing(folder / "trust_region", listing, provenance)
+    with mpl.rc_context(STYLE):
+        figure = draw_trust_region(study, metrics)
+        footnote(figure, words)
+        save_figure(figure, folder / "trust_region", TITLE, provenance)
+
+
+def _words(study: Study, table: pd.DataFrame) -> str:
+    seeds = len(study.seeds)
+    percent = f"{100 * study.statistics.confidence:g}%"
+    sentences = [
+        "Drift: mean squared distance of the velocity u(r, 1) from the offline policy's over a "
+        f"batch, every {study.training.log_every:,} updates. The table is over the second half of "
+        "fine-tuning; eta_eff: the mean radius of FMQ's target.",
+        "One seed: no deviation and no interval."
+        if seeds == 1
+        else f"Mean ± standard deviation over {seeds} seeds; bands of the figure: {percent} "
+        "bootstrap intervals over seeds.",
+        ""
+        if (table["runs"] == seeds).all()
+        else "n is the number of seeds of an entry that lacks some; a dash has none.",
+    ]
+    return " ".join(filter(None, sentences))
+
+
+def _header(study: Study) -> list[str]:
+    return ["task", "eta_eff²", *(study.method(one).label for one in flow_map_methods(study))]
+
+
+def _rows(study: Study, table: pd.DataFrame) -> list[list[str]]:
+    names = short_task_names(study.tasks)
+    rows = []
+    for task, name in names.items():
+        entries: list[Any] = list(table[table["task"] == task].itertuples())
+        drifts = [_drift(study, entry) for entry in entries]
+        rows.append([name, _number(entries[0].radius_squared), *drifts])
+    return rows
+
+
+def _drift(study: Study, entry: Any) -> str:
+    """Format drift and deviation, the ratio to eta_eff^2, and the seeds if some are missing."""
+    words = _number(entry.drift)
+    if not np.isnan(entry.deviation):
+        words += f" ± {_number(entry.deviation)}"
+    if not np.isnan(entry.ratio):
+        words += f" ({_number(entry.ratio)})"
+    return words + (f", n={entry.runs}" if 0 < entry.runs < len(study.seeds) else "")
+
+
+def _number(value: float) -> str:
+    """Format a number with three significant digits."""
+    if np.isnan(value):
+        return MISSING
+    return f"{value:,.0f}" if value >= 1000 else f"{value:#.3g}".rstrip(".")

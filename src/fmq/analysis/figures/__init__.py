@@ -1,0 +1,1 @@
+"""Draw figures in a common style."""

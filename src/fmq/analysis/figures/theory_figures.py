@@ -1,0 +1,210 @@
+"""Draw the measurements of `fmq theory`; each function returns a figure and its footnote."""
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from fmq.analysis.figures.style import Look, look, short_task_names
+from fmq.config.study import Study
+
+COLUMNS = 4
+CRITICS = {
+    "offline": ("offline critics", Look("#000000", "D", (0, (5, 2)))),
+    "online": ("critics after FMQ", look("fmq")),
+    "quadratic": ("random quadratics", Look("#999933", "v", (0, (1, 1)))),
+}
+MAPS = {
+    "esd": Look("#117733", "o", "-"),
+    "lsd": Look("#88CCEE", "s", (0, (5, 2))),
+    "psd": Look("#882255", "^", (0, (1, 1))),
+}
+SMALLEST = 1e-16  # a gap of 0 is drawn here
+
+Drawn = tuple[Figure, str]
+
+
+def _task_panels(study: Study, rows: pd.DataFrame) -> tuple[Figure, dict[str, Axes]]:
+    """Create a figure with a panel per task that has rows, and room for a legend on top."""
+    names = short_task_names(study.tasks)
+    tasks = [task for task in study.tasks if (rows["task"] == task).any()]
+    columns = min(COLUMNS, len(tasks))
+    lines = math.ceil(len(tasks) / columns)
+    width = max(5.0, 0.9 + (2.6 if columns < COLUMNS else 2.2) * columns)
+    figure = Figure(figsize=(width, 1.1 + 2.0 * lines))
+    axes = list(figure.subplots(lines, columns, squeeze=False).flat)
+    for axis in axes[len(tasks) :]:
+        axis.set_visible(False)
+    panels = dict(zip(tasks, axes, strict=False))
+    for task, axis in panels.items():
+        axis.set_title(names[task], loc="left")
+    return figure, panels
+
+
+def _label(panels: dict[str, Axes], x: str, y: str) -> None:
+    """Label the outer axes."""
+    columns = min(COLUMNS, len(panels))
+    for place, axis in enumerate(panels.values()):
+        if place + columns >= len(panels):
+            axis.set_xlabel(x)
+        if place % columns == 0:
+            axis.set_ylabel(y)
+
+
+def _legend(figure: Figure, axis: Axes, columns: int) -> None:
+    handles, labels = axis.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=columns)
+
+
+def _band(axis: Axes, x: pd.Series, middle: pd.Series, deviation: pd.Series, color: str) -> None:
+    """Draw a band of one standard deviation over seeds; nothing with a single seed."""
+    low, high = middle - deviation, middle + deviation
+    axis.fill_between(x, low, high, color=color, alpha=0.16, linewidth=0)
+
+
+def draw_optimum(study: Study, measured: pd.DataFrame, rows: pd.DataFrame) -> Drawn:
+    """Draw the distributions over problems of the gap to the solver and of the missed gain."""
+    figure = Figure(figsize=(6.4, 2.8))
+    left, right = figure.subplots(1, 2, sharey=True)
+    for critic, (label, style) in CRITICS.items():
+        own = measured[(measured["critic"] == critic) & (measured["gradient_norm"] > 0)]
+        gap = own["displacement_gap"] / own["eta"]
+        missed = (1 - own["closed_gain"] / own["best_gain"]).where(own["best_gain"] > 0).dropna()
+        for axis, values in ((left, gap), (right, missed)):
+            if len(values):
+                shown = values.clip(lower=SMALLEST).to_numpy()
+                axis.ecdf(shown, label=label, color=style.color, linestyle=style.line)
+        right.set_xscale("log")
+    left.axvline(1e-6, color="#333333", linewidth=0.8)
+    left.annotate(
+        "tolerance",
+        (1e-6, 0.5),
+        xytext=(-3, 0),
+        textcoords="offset points",
+        rotation=90,
+        ha="right",
+        va="center",
+        fontsize=6.5,
+        color="#333333",
+    )
+    left.set_xscale("log")
+    left.set_xlim(right=1e-5)
+    left.set_xlabel("|d − d*| / η, expansion of Q")
+    right.set_xlabel("missed share of the best rise of Q")
+    left.set_ylabel("problems at or below (fraction)")
+    _legend(figure, left, 3)
+    note = (
+        "Problems of all tasks and seeds. Left: distance from the closed form d* to SLSQP's "
+        "optimum d, for the worst start. Right: the share that d* misses of the largest rise of Q "
+        "itself found in the trust region."
+    )
+    return figure, note
+
+
+def draw_first_order(study: Study, measured: pd.DataFrame, rows: pd.DataFrame) -> Drawn:
+    """Draw the measured and the predicted rise of Q against the radius."""
+    figure, panels = _task_panels(study, rows)
+    for task, axis in panels.items():
+        for critic in ("offline", "online"):
+            label, style = CRITICS[critic]
+            own = rows[(rows["task"] == task) & (rows["critic"] == critic)]
+            _band(axis, own["eta"], own["gain"], own["gain_deviation"], style.color)
+            axis.plot(
+                own["eta"],
+                own["gain"],
+                color=style.color,
+                marker=style.marker,
+                linestyle="-",
+                label=f"{label}: measured",
+            )
+            axis.plot(
+                own["eta"],
+                own["predicted"],
+                color=style.color,
+                linestyle=(0, (1, 1.5)),
+                label="predicted to first order",
+            )
+        axis.set_xlim(left=0)
+        axis.set_xticks(np.arange(0, own["eta"].max() + 0.1, 0.5))
+        axis.axhline(0, color="#333333", linewidth=0.6)
+    _label(panels, "length η of the displacement (actions)", "rise of Q (discounted reward)")
+    _legend(figure, next(iter(panels.values())), 2)
+    note = (
+        "Means over states of the data set and over seeds: measured, Q(a_1 + η g / |g|) − Q(a_1); "
+        f"predicted, η |g|. {_spread_words(rows)}"
+    )
+    return figure, note
+
+
+def draw_map(study: Study, measured: pd.DataFrame, rows: pd.DataFrame) -> Drawn:
+    """Draw the errors of flow maps against the size of the jump."""
+    figure, panels = _task_panels(study, rows)
+    for task, axis in panels.items():
+        for kind, style in MAPS.items():
+            own = rows[(rows["task"] == task) & (rows["distillation"] == kind)]
+            for error, filled in (("flow_error", True), ("semigroup_error", False)):
+                axis.plot(
+                    own["jump"],
+                    own[error],
+                    color=style.color,
+                    marker=style.marker,
+                    linestyle=style.line,
+                    linewidth=1.5 if filled else 0.8,
+                    markerfacecolor=style.color if filled else "white",
+                    label=f"{kind.upper()}: to {'its flow' if filled else 'two jumps'}",
+                )
+        axis.set_yscale("log")
+    _label(panels, "jump 1 − r (flow time)", "distance (actions)")
+    _legend(figure, next(iter(panels.values())), 3)
+    note = (
+        "Distance from X(r,1) to the flow of its own diagonal (filled) and to two jumps of half "
+        "the size (hollow), averaged over states and seeds; chunks are not clipped."
+    )
+    return figure, note
+
+
+def draw_improvement(study: Study, measured: pd.DataFrame, rows: pd.DataFrame) -> Drawn:
+    """Draw the rise of Q over updates with frozen critics."""
+    figure, panels = _task_panels(study, rows)
+    color = look("fmq").color
+    lines: dict[str, tuple[str, dict[str, Any]]] = {
+        "gain": ("rise of Q", {"color": color, "marker": look("fmq").marker}),
+        "free_gain": ("not clipped", {"color": "#88CCEE", "linewidth": 3.5}),
+        "predicted": ("predicted to first order", {"color": "#000000", "linestyle": (0, (1, 1))}),
+        "promised": ("promised by the target", {"color": "#777777", "linewidth": 0.9}),
+    }
+    for task, axis in panels.items():
+        own = rows[rows["task"] == task]
+        _band(axis, own["update"], own["gain"], own["gain_deviation"], color)
+        for name, (label, options) in lines.items():
+            axis.plot(own["update"], own[name], label=label, **options)
+        axis.set_xscale("symlog", linthresh=1)
+        ticks = [1, 10, 100]
+        axis.set_xticks([0, *ticks], ["0", *map(str, ticks)])
+        axis.xaxis.set_minor_locator(NullLocator())
+        axis.axhline(0, color="#333333", linewidth=0.6)
+    _label(panels, "updates on the FMQ loss", "rise of Q (discounted reward)")
+    _legend(figure, next(iter(panels.values())), 2)
+    note = (
+        "A copy of the offline policy, trained with its critics frozen; means over a fixed batch "
+        f"and over seeds. {_spread_words(rows)}"
+    )
+    return figure, note
+
+
+def _spread_words(rows: pd.DataFrame) -> str:
+    if np.isnan(rows["gain_deviation"]).all():
+        return "One seed: no bands."
+    return "Bands: one standard deviation over seeds."
+
+
+FIGURES = {
+    "optimum": draw_optimum,
+    "first_order": draw_first_order,
+    "map": draw_map,
+    "improvement": draw_improvement,
+}

@@ -1,0 +1,136 @@
+"""Determine which evaluation files a study requires, read them, and check their content."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+
+from fmq.analysis.inputs.csvw import Column, RepeatedRow, read_table
+from fmq.analysis.inputs.problems import MISPLACED, MISSING, REPEATED, UNEQUAL, UNREADABLE, Problem
+from fmq.base.errors import UserError
+from fmq.pipeline.paths import evaluation_file, run_folder
+from fmq.pipeline.runs import Run
+
+STAGES = ("offline", "online")
+
+TASK = Column("string", "name of the task")
+SAMPLER = Column("string", "how the policy turned noise into actions")
+SEED = Column("integer", "seed of the run", minimum=0)
+STAGE = Column("string", "offline or online training", allowed=STAGES)
+STEP = Column("integer", "gradient steps offline, environment steps online", minimum=0)
+
+EVALUATION = {
+    "task": TASK,
+    "run": Column("string", "folder of the run that was evaluated"),
+    "sampler": SAMPLER,
+    "seed": SEED,
+    "stage": STAGE,
+    "step": STEP,
+    "episode": Column("integer", "number of the episode", minimum=0),
+    "success": Column("integer", "1 if the goal was reached, else 0", minimum=0, maximum=1),
+    "return": Column("number", "undiscounted sum of rewards"),
+    "length": Column("integer", "environment steps", minimum=1),
+}
+EVALUATION_KEY = ("task", "run", "sampler", "seed", "stage", "step", "episode")
+
+
+class EvaluationFile(NamedTuple):
+    """An evaluation file that a study requires.
+
+    Attributes:
+        path: expected place of the file.
+        run: run whose policy was evaluated.
+        sampler: sampler that the policy acted with.
+        steps: steps of the run at which it was evaluated.
+    """
+
+    path: Path
+    run: Run
+    sampler: str
+    steps: tuple[int, ...]
+
+
+def run_stage(run: Run) -> str:
+    """Return the stage of training that a run belongs to, one of `STAGES`."""
+    return "online" if run.stage == "finetune" else "offline"
+
+
+def evaluation_files(results: Path, run: Run, sampler: str) -> list[EvaluationFile]:
+    """Return the evaluation files of `run` under `sampler`.
+
+    The first holds the evaluation of the last checkpoint. With the run's own sampler, a second
+    holds the evaluations during training, which use no other sampler.
+
+    Args:
+        results: folder with `runs/`.
+    """
+    end = evaluation_file(run, sampler, results)
+    files = [EvaluationFile(end, run, sampler, (run.last_step,))]
+    if sampler == run.sampler:
+        way = run_folder(run, results) / "evaluations.csv"
+        files.append(EvaluationFile(way, run, sampler, tuple(_training_steps(run))))
+    return files
+
+
+def _training_steps(run: Run) -> range:
+    """Return the steps of the evaluations during a run, without those of the warm-up run."""
+    study = run.study
+    if not run.trained:
+        return range(0)
+    every = (study.online if run.stage == "finetune" else study.offline).evaluate_every
+    first = study.offline.warmup_steps if run.stage == "distill" else 0
+    return range((first // every + 1) * every, run.last_step, every)
+
+
+def read_evaluation(path: Path) -> pd.DataFrame:
+    """Read one evaluation file, a row per episode with the columns `EVALUATION`.
+
+    Raises:
+        UserError: the file is missing, a cell has an invalid value, or an episode is repeated.
+    """
+    return read_table(path, EVALUATION, EVALUATION_KEY)
+
+
+def read_evaluations(
+    files: Iterable[EvaluationFile],
+) -> tuple[dict[Path, pd.DataFrame], list[Problem]]:
+    """Read those of `files` that exist, by path, and list everything that is wrong with them."""
+    frames, problems = {}, []
+    for file in files:
+        if not file.path.exists():
+            problems.append(Problem(MISSING, str(file.path)))
+            continue
+        try:
+            frames[file.path] = read_evaluation(file.path)
+        except UserError as error:
+            kind = REPEATED if isinstance(error, RepeatedRow) else UNREADABLE
+            problems.append(Problem(kind, str(error)))
+        else:
+            problems += _content_problems(file, frames[file.path])
+    return frames, problems
+
+
+def _content_problems(file: EvaluationFile, frame: pd.DataFrame) -> Iterator[Problem]:
+    """Yield rows that contradict the file's place, and missing or extra steps and episodes."""
+    run = file.run
+    place = {"task": run.task.name, "run": run.name, "sampler": file.sampler, "seed": run.seed}
+    for name, value in (place | {"stage": run_stage(run)}).items():
+        other = frame.loc[frame[name] != value, name]
+        if len(other):
+            told = f"column {name} says {other.iloc[0]}, expected {value}"
+            yield Problem(MISPLACED, f"{file.path}: {told}")
+    counts = frame["step"].value_counts().sort_index()
+    if tuple(counts.index) != file.steps:
+        found, wanted = (", ".join(map(str, some)) or "none" for some in (counts.index, file.steps))
+        told = f"expected evaluations at steps {wanted}; found {found}"
+        yield Problem(UNEQUAL, f"{file.path}: {told}")
+    episodes = run.study.evaluation.episodes
+    wrong = counts[counts != episodes]
+    if len(wrong):
+        told = f"{wrong.iloc[0]} episodes at step {wrong.index[0]}, expected {episodes}"
+        yield Problem(UNEQUAL, f"{file.path}: {told}")
+    # The number of an episode determines its initial state: other numbers mean other states.
+    elif len(frame) and frame["episode"].max() >= episodes:
+        told = f"has an episode {frame['episode'].max()}, expected 0 to {episodes - 1}"
+        yield Problem(UNEQUAL, f"{file.path}: {told}")

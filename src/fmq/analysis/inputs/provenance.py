@@ -1,0 +1,112 @@
+"""Collect the provenance of an output, and describe it in words."""
+
+import platform
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fmq.base.provenance import code_commit, package_versions
+from fmq.config.study import Study
+from fmq.data.manifest import read_manifest
+from fmq.pipeline.paths import study_sha256
+
+PACKAGES = (
+    *("fmq", "torch", "numpy", "pandas", "scipy", "mujoco"),
+    *("gymnasium", "ogbench", "robosuite", "rliable", "matplotlib", "seaborn"),
+)
+
+
+def collect_provenance(study: Study, datasets: Sequence[Path]) -> dict[str, Any]:
+    """Collect what an output of `study` depends on; the same inputs give the same result.
+
+    Args:
+        datasets: manifest.json of every data set of the study; with the study's `allow_missing`,
+            some may not exist yet.
+
+    Returns:
+        JSON-ready: ``study`` (name, sha256 of the settings), ``commit`` (sha1 and whether tracked
+        files differ from it, or None), ``imported`` (label of each method that is not trained here,
+        and the name of its first file), ``datasets`` (name, source, sha256 of the files),
+        ``versions`` and ``python``.
+
+    Raises:
+        UserError: a manifest is missing or malformed.
+    """
+    return {
+        "study": {"name": study.name, "sha256": study_sha256(study)},
+        "commit": code_commit(),
+        "imported": {
+            row.label: row.file(study.tasks[0], study.seeds[0]).name
+            for row in study.compared_imports.values()
+        },
+        "datasets": [_dataset(path) for path in present_manifests(study, datasets)],
+        "versions": package_versions(PACKAGES),
+        "python": platform.python_version(),
+    }
+
+
+def present_manifests(study: Study, paths: Sequence[Path]) -> list[Path]:
+    """Return `paths` or, for a study that may be unfinished, those of them that exist."""
+    return [path for path in paths if path.exists() or not study.allow_missing]
+
+
+def _dataset(path: Path) -> dict[str, Any]:
+    """Read name, source and checksums from a data set's manifest."""
+    manifest = read_manifest(path.parent)
+    return {
+        "name": str(manifest["name"]),
+        "source": " ".join(str(manifest["source"]).split()),
+        "sha256": {name: entry["sha256"] for name, entry in sorted(manifest["files"].items())},
+    }
+
+
+def study_sentence(provenance: Mapping[str, Any]) -> str:
+    """Describe study, settings and code in one sentence, with hashes cut to 12 digits."""
+    study, commit = provenance["study"], provenance["commit"]
+    code = f"analysed with fmq {provenance['versions'].get('fmq', 'not installed')}"
+    if commit is not None:
+        changed = " with uncommitted changes" if commit["dirty"] else ""
+        code += f" at commit {commit['sha1'][:12]}{changed}"
+    return f"Study {study['name']} (settings {study['sha256'][:12]}), {code}."
+
+
+def data_sentence(provenance: Mapping[str, Any]) -> str:
+    """Name the data sets and where they come from, grouped by source."""
+    names: dict[str, list[str]] = {}
+    for dataset in provenance["datasets"]:
+        names.setdefault(dataset["source"].rstrip("."), []).append(dataset["name"])
+    told = "; ".join(f"{', '.join(group)}: {source}" for source, group in names.items())
+    return f"Data: {told}." if told else "Data: no manifest given."
+
+
+def _imported_sentences(provenance: Mapping[str, Any]) -> list[str]:
+    """Return a sentence on each method that is not trained here."""
+    return [
+        f"{label}: not trained here but read from others' files such as {file}; without offline "
+        "scores and learning curves."
+        for label, file in provenance["imported"].items()
+    ]
+
+
+def source_sentences(provenance: Mapping[str, Any]) -> str:
+    """Describe imports, data, study and code, as the end of a caption or footnote."""
+    told = (data_sentence(provenance), study_sentence(provenance))
+    return " ".join([*_imported_sentences(provenance), *told])
+
+
+def provenance_lines(provenance: Mapping[str, Any]) -> list[str]:
+    """Format the whole provenance as lines of text, for comments and footers."""
+    files = [
+        f"sha256 {digest} {dataset['name']}/{name}"
+        for dataset in provenance["datasets"]
+        for name, digest in dataset["sha256"].items()
+    ]
+    versions = ", ".join(f"{name} {found}" for name, found in provenance["versions"].items())
+    return [
+        study_sentence(provenance),
+        f"Settings sha256 {provenance['study']['sha256']}.",
+        data_sentence(provenance),
+        *_imported_sentences(provenance),
+        *files,
+        f"Python {provenance['python']}; {versions}.",
+    ]

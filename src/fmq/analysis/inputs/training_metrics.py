@@ -1,0 +1,128 @@
+"""Read the metrics that fine-tuning runs log in `metrics.csv`, and check them like scores."""
+
+import json
+from collections.abc import Iterator, Sequence
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fmq.analysis.inputs.csvw import Column, Columns, read_table
+from fmq.analysis.inputs.evaluations import EvaluationFile, evaluation_files
+from fmq.analysis.inputs.matrices import Matrix
+from fmq.analysis.inputs.problems import MISSING, UNEQUAL, UNREADABLE, Problem, refuse
+from fmq.analysis.inputs.provenance import present_manifests
+from fmq.analysis.inputs.records import identity_problems
+from fmq.base.errors import UserError
+from fmq.config.study import Study
+from fmq.pipeline.runs import make_run
+
+STEP = Column("integer", "environment steps", minimum=1)
+RATE = {"environment_rate": Column("number", "environment steps a second", minimum=1e-9)}
+DRIFT = {"drift": Column("number", "mean || u_on - u_off ||^2", minimum=0)}
+RADIUS = {"eta_effective": Column("number", "mean radius of the trust region", minimum=0)}
+
+UNKNOWN = "unknown"
+
+
+def columns_of(study: Study, method: str) -> Columns:
+    """Return those of the columns read here that the runs of `method` log."""
+    found = study.method(method)
+    return {
+        **DRIFT,
+        **(RADIUS if found.actor_loss == "fmq" else {}),
+        **(RATE if found.interacts else {}),
+    }
+
+
+def read_metrics(
+    study: Study, results: Path, methods: Sequence[str], manifests: Sequence[Path] = ()
+) -> pd.DataFrame:
+    """Return the logged metrics of the fine-tuning runs of `methods`.
+
+    Args:
+        results: folder with the runs, whose `metrics.csv` are read.
+        manifests: manifest.json of the data sets that the runs must have learned from.
+
+    Returns:
+        frame with task, method, seed, step and the columns `DRIFT`, `RADIUS` and `RATE`, which
+        are NaN for methods that do not log them. A run with fewer updates than `log_every` has no
+        rows.
+
+    Raises:
+        UserError: lists the files that are missing (unless the study allows that), damaged, beyond
+            the budget, or from other settings or data.
+    """
+    frames, problems, there = [], [], []
+    for method, file in _run_files(study, results, methods):
+        path = file.path.with_name("metrics.csv")
+        if not path.exists():
+            problems.append(Problem(MISSING, str(path)))
+            continue
+        there.append(file)
+        try:
+            frame = _read(path, columns_of(study, method))
+        except UserError as error:
+            problems.append(Problem(UNREADABLE, str(error)))
+            continue
+        if len(frame) and frame["step"].max() > study.online.steps:
+            told = f"has a step {frame['step'].max()}, expected at most {study.online.steps}"
+            problems.append(Problem(UNEQUAL, f"{path}: {told}"))
+        frames.append(frame.assign(task=file.run.task.name, method=method, seed=file.run.seed))
+    problems += identity_problems(there, present_manifests(study, manifests))
+    shortened = [Problem(kind, item.removeprefix(f"{results}/")) for kind, item in problems]
+    refuse(results, shortened, "make these again", study.allow_missing)
+    columns = ["task", "method", "seed", "step", *DRIFT, *RADIUS, *RATE]
+    measured = [frame for frame in frames if len(frame)]
+    whole = pd.concat(measured, ignore_index=True) if measured else pd.DataFrame()
+    types = {"seed": "int64", "step": "int64"} | dict.fromkeys(columns[4:], "float64")
+    return whole.reindex(columns=columns).astype(types)
+
+
+def _run_files(
+    study: Study, results: Path, methods: Sequence[str]
+) -> Iterator[tuple[str, EvaluationFile]]:
+    """Yield the method and the training evaluations of every run, which lie beside its metrics."""
+    for task, method, seed in product(study.tasks, methods, study.seeds):
+        run = make_run(study, task, seed, f"finetune-{method}")
+        yield method, evaluation_files(results, run, run.sampler)[1]
+
+
+def _read(path: Path, columns: Columns) -> pd.DataFrame:
+    """Read the rows of one run, sorted by step."""
+    if path.read_bytes() == b"\n":
+        return pd.DataFrame(columns=["step", *columns])
+    return read_table(path, {"step": STEP, **columns}, ["step"], others=True).sort_values("step")
+
+
+def training_seconds(study: Study, metrics: pd.DataFrame, steps: Sequence[int]) -> Matrix:
+    """Return the training time of one run, in seconds, at each of `steps`, without evaluations.
+
+    The time follows from the logged rates of environment steps between two rows, which exclude
+    evaluations. After the last row, its rate is assumed to continue.
+
+    Args:
+        metrics: rows of one run, as returned by `read_metrics`.
+        steps: E environment steps.
+
+    Returns:
+        array of shape (E,); NaN if the run has no rows.
+    """
+    if metrics.empty:
+        return np.full(len(steps), np.nan)
+    ends = np.append(metrics["step"].to_numpy(), study.online.steps)
+    seconds_per_step = 1 / metrics["environment_rate"].to_numpy()
+    seconds = np.diff(ends, prepend=0) * np.append(seconds_per_step, seconds_per_step[-1])
+    return np.interp(steps, np.append(0, ends), np.append(0.0, seconds.cumsum()))
+
+
+def machines(study: Study, results: Path, methods: Sequence[str]) -> set[tuple[str, str]]:
+    """Return host and device of every existing run; `UNKNOWN` where they are not recorded."""
+    found = set()
+    for _, file in _run_files(study, results, methods):
+        path = file.path.with_name("provenance.json")
+        if path.exists():
+            record = json.loads(path.read_text())
+            found.add((record.get("host", UNKNOWN), record.get("device", UNKNOWN)))
+    return found

@@ -1,0 +1,1 @@
+"""Compute aggregates, intervals and comparisons over runs."""

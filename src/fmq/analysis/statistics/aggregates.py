@@ -1,0 +1,156 @@
+"""Compute aggregates with intervals after "Deep Reinforcement Learning at the Edge of the
+Statistical Precipice" (arXiv 2108.13264), through the authors' package rliable.
+
+Scores are success rates at the last step, arranged runs x tasks. Intervals are percentile
+intervals of the stratified bootstrap, which resamples runs within each task. With a single run
+there is nothing to resample, and `low` and `high` are empty.
+
+An unfinished study (`allow_missing`) has gaps. The mean of a task then uses the seeds that have
+finished it. Estimates over tasks (aggregates, profiles, improvement) use, for each row, only the
+seeds that have every task; otherwise easy tasks could count more often than hard ones. With fewer
+than two such seeds the estimate is left out. The column `runs` holds the number of seeds behind
+each estimate.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from rliable import metrics
+
+from fmq.analysis.inputs.csvw import Columns, write_table
+from fmq.analysis.inputs.matrices import (
+    Matrix,
+    complete_runs,
+    score_matrix,
+    without_gaps,
+)
+from fmq.analysis.inputs.origin import check_scores_origin, scores_note
+from fmq.analysis.inputs.provenance import collect_provenance
+from fmq.analysis.inputs.scores import STAGES, comparison_rows, final_scores, load_scores
+from fmq.analysis.statistics.bootstrap import bootstrap, described, stacked
+from fmq.analysis.statistics.comparisons import comparisons, pairs, probability_of_improvement
+from fmq.analysis.statistics.estimates import (
+    AGGREGATES,
+    COMPARISONS,
+    IMPROVEMENT,
+    PROFILES,
+    TASK_MEANS,
+)
+from fmq.config.study import Study
+
+logger = logging.getLogger(__name__)
+
+METRICS: dict[str, Callable[[Matrix], float]] = {
+    "iqm": metrics.aggregate_iqm,
+    "mean": metrics.aggregate_mean,
+    "median": metrics.aggregate_median,
+    "optimality_gap": metrics.aggregate_optimality_gap,
+}
+THRESHOLDS = np.linspace(0.0, 1.0, 101)
+
+
+def _aggregate(scores: Matrix) -> Matrix:
+    return np.array([metric(scores) for metric in METRICS.values()])
+
+
+def _profile(scores: Matrix) -> Matrix:
+    """Return the fraction of runs with a score above each threshold.
+
+    Vectorized, because rliable's version loops over the thresholds.
+    """
+    return np.mean(scores[:, :, None] > THRESHOLDS, axis=(0, 1))
+
+
+def _task_mean(scores: Matrix) -> Matrix:
+    return np.mean(scores, axis=0)
+
+
+def aggregates(study: Study, final: pd.DataFrame, stage: str) -> pd.DataFrame:
+    """Return IQM, mean, median and optimality gap of success over runs and tasks, per row."""
+    return _over_tasks(study, final, stage, _aggregate, AGGREGATES, metric=list(METRICS))
+
+
+def profiles(study: Study, final: pd.DataFrame, stage: str) -> pd.DataFrame:
+    """Return the performance profile of each row: the fraction of runs above each threshold."""
+    return _over_tasks(study, final, stage, _profile, PROFILES, threshold=THRESHOLDS.round(2))
+
+
+def _over_tasks(
+    study: Study,
+    final: pd.DataFrame,
+    stage: str,
+    function: Callable[[Matrix], Matrix],
+    columns: Columns,
+    **names: Sequence[str] | Matrix,
+) -> pd.DataFrame:
+    """Estimate `function` over the complete runs of every row that has enough of them."""
+    parts = []
+    for method, sampler in comparison_rows(study, stage):
+        matrix = complete_runs(study, score_matrix(study, final, method, sampler))
+        if matrix is not None:
+            estimate = described(bootstrap(study, function, matrix), matrix)
+            parts.append(estimate.assign(method=method, sampler=sampler, **names))
+    return stacked(parts, columns)
+
+
+def task_means(study: Study, final: pd.DataFrame, stage: str) -> pd.DataFrame:
+    """Return mean and standard deviation over runs of success and episode length.
+
+    The frame has a row per task, row of the comparison and measure.
+    """
+    parts = []
+    for method, sampler in comparison_rows(study, stage):
+        for measure in ("success", "length"):
+            whole = score_matrix(study, final, method, sampler, measure)
+            for matrix in without_gaps(whole):
+                parts.append(
+                    described(bootstrap(study, _task_mean, matrix), matrix).assign(
+                        method=method,
+                        sampler=sampler,
+                        measure=measure,
+                        task=list(matrix.columns),
+                        deviation=matrix.std(ddof=1).to_numpy(),
+                        tasks=len(study.tasks),
+                    )
+                )
+    return stacked(parts, TASK_MEANS)
+
+
+def improvement(study: Study, final: pd.DataFrame, stage: str) -> pd.DataFrame:
+    """Return the probability that FMQ (or else the first method) improves on each other row.
+
+    Offline, methods that share a checkpoint and a sampler have identical numbers, so only the
+    first of them is compared. Where one of the two rows has fewer runs, `runs` is its number.
+    """
+    parts = []
+    for pair in pairs(study, final, stage):
+        estimate = bootstrap(study, probability_of_improvement, pair.ours, pair.theirs)
+        behind = min(pair.ours, pair.theirs, key=len)
+        parts.append(described(estimate, behind).assign(**pair.names()))
+    return stacked(parts, IMPROVEMENT)
+
+
+def write_statistics(
+    study: Study, scores_path: Path, folder: Path, manifests: Sequence[Path] = ()
+) -> None:
+    """Write aggregates, profiles, improvement, comparisons and task_means as .csv into `folder`."""
+    scores = load_scores(study, scores_path)
+    check_scores_origin(study, scores_path)
+    if len(study.seeds) == 1:
+        logger.warning("one seed: no intervals, because there are no runs to resample")
+    final = {stage: final_scores(study, scores, stage) for stage in STAGES}
+    tables = {
+        "aggregates": (AGGREGATES, [aggregates(study, final[s], s) for s in STAGES]),
+        "profiles": (PROFILES, [profiles(study, final[s], s) for s in STAGES]),
+        "improvement": (IMPROVEMENT, [improvement(study, final[s], s) for s in STAGES]),
+        "comparisons": (COMPARISONS, [comparisons(study, final[s], s) for s in STAGES]),
+        "task_means": (TASK_MEANS, [task_means(study, final[s], s) for s in STAGES]),
+    }
+    provenance = collect_provenance(study, manifests) | scores_note(scores_path)
+    for name, (columns, parts) in tables.items():
+        staged = [part.assign(stage=stage) for stage, part in zip(STAGES, parts, strict=True)]
+        frame = pd.concat([part for part in staged if len(part)] or staged[:1])
+        write_table(folder / f"{name}.csv", frame, columns, provenance)

@@ -1,0 +1,132 @@
+"""Collect the success of last checkpoints under any sampler, and check its provenance."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from rliable.metrics import aggregate_iqm
+
+from fmq.analysis.inputs.csvw import Column, Columns
+from fmq.analysis.inputs.evaluations import SAMPLER, SEED, TASK, evaluation_files, read_evaluations
+from fmq.analysis.inputs.matrices import Matrix, complete_runs
+from fmq.analysis.inputs.problems import Problem, refuse
+from fmq.analysis.inputs.provenance import present_manifests
+from fmq.analysis.inputs.records import identity_problems
+from fmq.analysis.statistics.bootstrap import bootstrap
+from fmq.base.errors import UserError
+from fmq.config.study import Study
+from fmq.pipeline.runs import make_run
+
+IQM = "IQM"
+RUN = Column("string", "run whose last checkpoint was evaluated")
+SCORES: Columns = {
+    "run": RUN,
+    "sampler": SAMPLER,
+    "task": TASK,
+    "seed": SEED,
+    "success": Column("number", "fraction of successful episodes", 0, 1),
+    "length": Column("number", "mean environment steps of an episode", 1),
+}
+SUMMARY: Columns = {
+    "run": RUN,
+    "sampler": SAMPLER,
+    "task": Column("string", f"name of the task, or {IQM} for the interquartile mean over tasks"),
+    "value": Column("number", "success: mean over seeds, or IQM over tasks and seeds", 0, 1),
+    "low": Column("number", "lower end of the bootstrap interval over seeds", 0, 1, optional=True),
+    "high": Column("number", "upper end of the bootstrap interval over seeds", 0, 1, optional=True),
+    "runs": Column("integer", "seeds behind the value", minimum=1),
+}
+
+
+def collect(
+    study: Study,
+    results: Path,
+    manifests: Sequence[Path],
+    rows: Sequence[tuple[str, str]],
+    target: str,
+) -> pd.DataFrame:
+    """Return success and length of each (run, sampler), task and seed, with the columns `SCORES`.
+
+    Args:
+        results: folder with `runs/`.
+        rows: pairs of a run and a sampler.
+        target: Snakemake target that makes the missing evaluations.
+
+    Raises:
+        UserError: lists the evaluations that are missing (unless the study allows that) or do not
+            belong to the study.
+    """
+    files = [
+        evaluation_files(results, make_run(study, task, seed, run), sampler)[0]
+        for run, sampler in dict.fromkeys(rows)
+        for task in study.tasks
+        for seed in study.seeds
+    ]
+    frames, problems = read_evaluations(files)
+    there = [file for file in files if file.path.exists()]
+    problems += identity_problems(there, present_manifests(study, manifests))
+    shortened = [Problem(kind, item.removeprefix(f"{results}/")) for kind, item in problems]
+    remedy = f"`snakemake {target}` makes them"
+    refuse(results, shortened, remedy, study.allow_missing)
+    if not frames:
+        raise UserError(f"{results}: no evaluations yet; {remedy}")
+    return pd.DataFrame(
+        {
+            "run": file.run.name,
+            "sampler": file.sampler,
+            "task": file.run.task.name,
+            "seed": file.run.seed,
+            "success": float(frames[file.path]["success"].mean()),
+            "length": float(frames[file.path]["length"].mean()),
+        }
+        for file in files
+        if file.path in frames
+    )
+
+
+def summarise(study: Study, scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean per task and the IQM over all tasks of each (run, sampler).
+
+    Returns:
+        frame with the columns `SUMMARY`, intervals included.
+    """
+    parts = []
+    for (run, sampler), own in scores.groupby(["run", "sampler"], sort=False):
+        matrix = own.pivot(index="seed", columns="task", values="success")
+        matrix = matrix.reindex(columns=pd.Index(study.tasks, name="task"))
+        columns = [(task, matrix[[task]].dropna(), _mean) for task in study.tasks]
+        whole = complete_runs(study, matrix)
+        if whole is not None:
+            columns.insert(0, (IQM, whole, _iqm))
+        for task, scored, function in columns:
+            if len(scored):
+                estimate = bootstrap(study, function, scored)
+                numbers = {name: float(value[0]) for name, value in estimate._asdict().items()}
+                place = {"run": run, "sampler": sampler, "task": task}
+                parts.append(place | numbers | {"runs": len(scored)})
+    return pd.DataFrame(parts)[list(SUMMARY)].round(12)
+
+
+def _mean(scores: Matrix) -> Matrix:
+    return scores.mean(0)
+
+
+def _iqm(scores: Matrix) -> Matrix:
+    return np.array([aggregate_iqm(scores)])
+
+
+def percent(row: pd.Series) -> str:
+    """Format a value and its interval in percent, as ``93 [90, 97]``."""
+    interval = "" if pd.isna(row["low"]) else f" [{100 * row['low']:.0f}, {100 * row['high']:.0f}]"
+    return f"{100 * row['value']:.0f}{interval}"
+
+
+def interval_words(study: Study) -> str:
+    """Say how the intervals were computed, or that there are none."""
+    if len(study.seeds) == 1:
+        return "One seed: no intervals."
+    return (
+        f"{len(study.seeds)} seeds; {100 * study.statistics.confidence:g}% stratified bootstrap "
+        f"over seeds. {IQM}: interquartile mean over tasks and seeds."
+    )

@@ -1,0 +1,1 @@
+"""Write tables as LaTeX, Markdown, CSV and HTML pages."""

@@ -1,0 +1,222 @@
+"""Render a table of entries as LaTeX and as Markdown."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from fmq.analysis.inputs.provenance import provenance_lines
+from fmq.analysis.tables.escape import escape_latex, escape_markdown, plain
+
+MISSING = "–"
+
+# With reported results below its tasks, a table may outgrow a page of LaTeX's article class.
+_LINES_OF_A_PAGE = 45
+_TIGHT = (r"\renewcommand{\arraystretch}{0.9}", r"\setlength{\defaultaddspace}{2pt}")
+
+
+class Table(NamedTuple):
+    """The content of a table.
+
+    Attributes:
+        label: label for LaTeX's \\ref.
+        caption: caption as plain text.
+        names: displayed name of each task, in the order of the lines.
+        entries: a row per task, label and stage, with value (NaN if missing), deviation, low,
+            high, best and `note`, a remark or an empty string.
+        reported: results reported elsewhere, shown below the task's own: at most one value for a
+            task, label and `row` (the name of the line), with deviation or with low and high.
+    """
+
+    label: str
+    caption: str
+    names: Mapping[str, str]
+    entries: pd.DataFrame
+    reported: pd.DataFrame
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}"
+
+
+def _value(entry: Any) -> str:
+    """Format value and deviation, as far as they exist."""
+    if math.isnan(entry.value):
+        return MISSING
+    if math.isnan(entry.deviation):
+        return _number(entry.value)
+    return f"{_number(entry.value)} ± {_number(entry.deviation)}"
+
+
+def _interval(entry: Any) -> str:
+    """Format the interval in brackets; an empty string if there is none."""
+    return "" if math.isnan(entry.low) else f"[{_number(entry.low)}, {_number(entry.high)}]"
+
+
+def _value_with_interval(entry: Any) -> str:
+    """Format the value with its deviation or, if there is none, with its interval."""
+    interval = _interval(entry) if math.isnan(entry.deviation) else ""
+    return f"{_value(entry)} {interval}".rstrip()
+
+
+def _lines(table: Table) -> Iterator[tuple[str, list[Any], list[Any]]]:
+    """Yield task, offline entries and online entries of each line."""
+    for task in table.names:
+        rows = table.entries[table.entries["task"] == task]
+        if len(rows):
+            stages = {stage: list(part.itertuples()) for stage, part in rows.groupby("stage")}
+            yield task, stages["offline"], stages["online"]
+
+
+def _reported_lines(table: Table, task: str) -> Iterator[tuple[str, list[Any]]]:
+    """Yield the name of each line of reported results, with an entry or None for each label."""
+    rows = table.reported[table.reported["task"] == task]
+    for name, part in rows.groupby("row", sort=False):
+        found = {entry.label: entry for entry in part.itertuples()}
+        yield str(name), [found.get(label) for label in _labels(table)]
+
+
+def _labels(table: Table) -> list[str]:
+    return list(table.entries["label"].unique())
+
+
+def _is_aggregate(table: Table, task: str) -> bool:
+    """Return whether `task` is an aggregate, which unlike a task has no shortened name.
+
+    An aggregate shows an interval where a task shows a deviation.
+    """
+    return table.names[task] == task
+
+
+def latex(table: Table, provenance: Mapping[str, Any]) -> str:
+    """Render a LaTeX table environment for a document that uses booktabs.
+
+    A task takes two lines, offline above online, so that six methods fit the width of a page.
+    """
+    labels = [_two_lines(label) for label in _labels(table)]
+    body: list[str] = []
+    for task, offline, online in _lines(table):
+        if body:
+            body.append(r"\midrule" if _is_aggregate(table, task) else r"\addlinespace")
+        body += _latex_lines(table, task, offline, online)
+        for name, entries in _reported_lines(table, task):
+            body += _latex_reported(table, task, name, entries)
+    comments = [f"% {plain(line)}" for line in provenance_lines(provenance)]
+    caption = escape_latex(table.caption)
+    tall = not table.reported.empty and len(body) > _LINES_OF_A_PAGE
+    return "\n".join(
+        [
+            *comments,
+            r"\begin{table}[htbp]",
+            r"\centering",
+            rf"\caption{{\footnotesize {caption}}}" if tall else rf"\caption{{{caption}}}",
+            rf"\label{{{table.label}}}",
+            r"\medskip",
+            *_size(table),
+            *(_TIGHT if tall else ()),
+            rf"\begin{{tabular}}{{@{{}}l{'r' * len(labels)}@{{}}}}",
+            r"\toprule",
+            *(_latex_row("", [label[line] for label in labels]) for line in (0, 1)),
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def _size(table: Table) -> list[str]:
+    """Return the larger of two font sizes if the lines fit into 12 cm with it, else the smaller."""
+    parts = [name.partition(" ")[0] for name in table.names.values()]
+    lengths = [len(_value(entry) + str(entry.note)) for entry in table.entries.itertuples()]
+    widths = table.entries.assign(width=lengths)
+    cells = widths.groupby("label")["width"].max() + len("→ ")
+    heads = {label: max(map(len, _two_lines(label))) for label in cells.index}
+    columns = sum(max(width, heads[label]) for label, width in cells.items())
+    if max(map(len, parts)) + columns <= 60:
+        return [r"\footnotesize", r"\setlength{\tabcolsep}{3pt}"]
+    return [r"\scriptsize", r"\setlength{\tabcolsep}{2pt}"]
+
+
+def _latex_row(name: str, cells: list[str]) -> str:
+    return " & ".join([escape_latex(name), *cells]) + r" \\"
+
+
+def _two_lines(label: str) -> tuple[str, str]:
+    """Break a label into two escaped lines, before a sampler or after a comma."""
+    for sign, keep in (("+", False), (", ", True)):
+        first, found, second = label.partition(sign)
+        if found:
+            parts = (first + ",", second) if keep else (first, f"+{second}")
+            return escape_latex(parts[0]), escape_latex(parts[1])
+    return escape_latex(label), ""
+
+
+def _latex_lines(table: Table, task: str, offline: list[Any], online: list[Any]) -> list[str]:
+    """Return the lines of one task; an aggregate has its intervals on separate lines."""
+    first, _, second = table.names[task].partition(" ")
+    before = [_latex_value(entry) for entry in offline]
+    after = [_latex_online(entry) for entry in online]
+    if not _is_aggregate(table, task):
+        return [_latex_row(first, before), _latex_row(second, after)]
+    lines = [_latex_row(first, before), _latex_row("", after)]
+    if any(_interval(entry) for entry in offline + online):
+        small = [
+            [rf"{{\scriptsize {_interval(entry)}}}" for entry in part] for part in (offline, online)
+        ]
+        lines.insert(1, _latex_row("", small[0]))
+        lines.append(_latex_row("", small[1]))
+    return lines
+
+
+def _latex_reported(table: Table, task: str, name: str, entries: list[Any]) -> list[str]:
+    """Return a line of reported results, small and in italics.
+
+    The intervals of an aggregate follow on a second line.
+    """
+    values = [_value(entry).replace(" ± ", r"$\pm$") if entry else "" for entry in entries]
+    lines = [[escape_latex(name), *values]]
+    if _is_aggregate(table, task):
+        lines.append(["", *(_interval(entry) if entry else "" for entry in entries)])
+    small = [[rf"{{\scriptsize\itshape {cell}}}" if cell else "" for cell in row] for row in lines]
+    return [" & ".join(row) + r" \\" for row in small]
+
+
+def _latex_value(entry: Any) -> str:
+    """Format value and deviation as math with a tight ±, followed by the remark in small type."""
+    if math.isnan(entry.value):
+        return "--"
+    note = rf"\,{{\tiny {escape_latex(entry.note)}}}" if entry.note else ""
+    return "$" + _value(entry).replace(" ± ", r"{\pm}") + "$" + note
+
+
+def _latex_online(entry: Any) -> str:
+    shown = _latex_value(entry)
+    return rf"$\to$\,{{\boldmath {shown}}}" if entry.best else rf"$\to$\,{shown}"
+
+
+def markdown(table: Table, provenance: Mapping[str, Any]) -> str:
+    """Render a Markdown pipe table with its caption above and its provenance below."""
+    labels = [escape_markdown(label) for label in _labels(table)]
+    lines = [f"| task | {' | '.join(labels)} |", f"| --- |{' ---: |' * len(labels)}"]
+    for task, offline, online in _lines(table):
+        cells = [_markdown_cell(*pair) for pair in zip(offline, online, strict=True)]
+        lines.append(f"| {escape_markdown(table.names[task])} | {' | '.join(cells)} |")
+        for name, entries in _reported_lines(table, task):
+            cells = [f"*{_value_with_interval(entry)}*" if entry else "" for entry in entries]
+            lines.append(f"| *{escape_markdown(name)}* | {' | '.join(cells)} |")
+    footer = [f"- {escape_markdown(line)}" for line in provenance_lines(provenance)]
+    caption = escape_markdown(table.caption)
+    return "\n".join([caption, "", *lines, "", "Provenance:", "", *footer, ""])
+
+
+def _markdown_cell(offline: Any, online: Any) -> str:
+    """Format both stages, with the online value in bold if it is clearly best."""
+    before, after = (
+        _value_with_interval(entry) + (f" ({escape_markdown(entry.note)})" if entry.note else "")
+        for entry in (offline, online)
+    )
+    return f"{before} → {f'**{after}**' if online.best else after}"

@@ -1,0 +1,1 @@
+"""Files, locks, messages and seeds: helpers that every other subpackage may import."""

@@ -1,0 +1,95 @@
+"""Atomic writing: a file is either complete or absent."""
+
+import csv
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from platformdirs import user_cache_path
+
+from fmq.base.errors import UserError
+
+CACHE = "FMQ_CACHE_DIR"
+"""Environment variable that replaces the user's cache folder."""
+
+
+def cache_folder(kind: str) -> Path:
+    """Return the cache folder for one kind of file; it may not exist.
+
+    Cached files can be regenerated at any time.
+    """
+    chosen = os.environ.get(CACHE)
+    return (Path(chosen).expanduser() if chosen else user_cache_path("fmq")) / kind
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`, and rename it to `path` if the block succeeds.
+
+    The parent folder is created if needed. After an error the temporary file is deleted and an
+    existing `path` is left untouched. The content is flushed to disk before the rename, so that
+    even a machine crash leaves either the old file or the new one.
+    The temporary name keeps the suffix, because many writers choose their format by it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem}-{uuid4().hex}{path.suffix}")
+    try:
+        yield temporary
+        _flush(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder, and rename it to `path` if the block succeeds.
+
+    After an error the temporary folder is deleted. The folder may hold files, but no subfolders.
+
+    Raises:
+        UserError: `path` exists and is not an empty folder.
+    """
+    path = path.resolve()
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise UserError(f"{path}: already exists; name another folder, or delete it first")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}-{uuid4().hex}")
+    temporary.mkdir()
+    try:
+        yield temporary
+        for file in temporary.iterdir():
+            _flush(file)
+        temporary.replace(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_json(path: Path, values: dict[str, Any]) -> None:
+    """Write indented JSON atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(values, indent=2) + "\n")
+
+
+def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows as CSV, not atomically; columns that a row lacks are left empty."""
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def sweep(folder: Path) -> None:
+    """Delete temporary files that killed writers left; only the owner of `folder` may call it."""
+    for left in folder.glob(".*-" + "[0-9a-f]" * 32 + "*"):
+        left.unlink()
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())

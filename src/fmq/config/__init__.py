@@ -1,0 +1,1 @@
+"""The settings of a study: typed sections, and the code that reads and checks them."""

@@ -1,0 +1,1 @@
+"""The job graph of a study: runs, their bindings and paths, and functions for the Snakefile."""

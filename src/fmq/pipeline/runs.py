@@ -1,0 +1,377 @@
+"""Runs: one stage of one task and seed, with its bindings, identity and random streams."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from fmq.base.errors import UserError
+from fmq.base.seeding import derive_seed
+from fmq.config.ablations import base_name
+from fmq.config.methods import PRETRAININGS, Aggregate
+from fmq.config.own_methods import Code
+from fmq.config.sections import FMQSettings, SamplingSettings, TrainingSettings
+from fmq.config.study import Study
+from fmq.config.tasks import Task
+from fmq.pipeline.bindings import (
+    Bindings,
+    Bound,
+    Curriculum,
+    Episodes,
+    Imported,
+    Offline,
+    Online,
+    Simulation,
+    neutral_numbers,
+    sampler_numbers,
+)
+from fmq.pipeline.data import training_data_settings
+from fmq.pipeline.identity import file_digest, settings_hash, short
+
+LAST_EVALUATION = "last_evaluation.csv"
+DISTILLATIONS = ("esd", "lsd", "psd")
+
+
+@dataclass(frozen=True)
+class Run:
+    """One stage of one task and seed.
+
+    Attributes:
+        study: the settings; for a variant, with its changes (`fmq.config.ablations`).
+        task: the task.
+        seed: the seed.
+        name: ``pretrain-NAME``, ``distill-KIND`` or ``finetune-METHOD``, where METHOD may be a
+            variant METHOD@WORD.
+    """
+
+    study: Study
+    task: Task
+    seed: int
+    name: str
+    _known: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+    """Cache shared by copies of a run for other seeds."""
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.task.name} seed {self.seed}"
+
+    @property
+    def stage(self) -> str:
+        """The stage: ``pretrain``, ``distill`` or ``finetune``."""
+        return self.name.partition("-")[0]
+
+    @property
+    def trained(self) -> bool:
+        """Whether the run is trained here; otherwise it is imported from a file."""
+        return self.stage != "finetune" or self.study.method(self.kind).trained
+
+    @property
+    def siblings(self) -> "list[Run]":
+        """The runs of all seeds that one job serves, in ascending order of seeds."""
+        stacked = self.study.training.stack_seeds
+        return (
+            [replace(self, seed=seed) for seed in sorted(self.study.seeds)] if stacked else [self]
+        )
+
+    @property
+    def served_seeds(self) -> list[int]:
+        """The seeds of `siblings`."""
+        return [run.seed for run in self.siblings]
+
+    @property
+    def stack(self) -> "list[Run]":
+        """The runs that one process trains together, in ascending order of seeds."""
+        return self.siblings if self.trained else [self]
+
+    @property
+    def rule(self) -> str:
+        """Name of the Snakemake rule that makes the run."""
+        return self.stage if self.trained else "import_run"
+
+    @property
+    def kind(self) -> str:
+        """Name of the pre-training, distillation or method; for a variant, of its base method."""
+        return base_name(self.name.partition("-")[2])
+
+    @property
+    def actor_loss(self) -> str:
+        """Name of the policy's loss; see `fmq.config.methods.Method.actor_loss`."""
+        if self.stage == "finetune":
+            return self.study.method(self.kind).actor_loss
+        return "flow_map" if self.stage == "distill" else PRETRAININGS[self.kind].actor_loss
+
+    @property
+    def sampler(self) -> str:
+        """Name of the sampler that acts, and selects the next chunk in the critic target."""
+        if self.stage == "finetune":
+            return self.study.method(self.kind).sampler
+        return "best_of_n" if self.stage == "distill" else PRETRAININGS[self.kind].sampler
+
+    @property
+    def samplers(self) -> list[str]:
+        """Names of the samplers that suit the run's policy."""
+        return self.study.fitting_samplers(_start_of(self.study, self.name))
+
+    @property
+    def code(self) -> Code | None:
+        """The file of the run's method if it is user-defined, else None."""
+        own = self.study.own_methods.get(self.kind) if self.stage == "finetune" else None
+        return own.code if own else None
+
+    @property
+    def critic_target(self) -> Aggregate:
+        """How critics are combined in the target and in best-of-N: ``mean`` or ``min``."""
+        return self.bound.critic_target
+
+    def _critic_target(self) -> Aggregate:
+        if self.stage != "finetune":
+            return self.study.offline.critic_target
+        return self.study.method(self.kind).critic_target or self.study.online.critic_target
+
+    @property
+    def parent(self) -> "Run | None":
+        """The run whose checkpoint this one starts from, if any."""
+        if self.stage == "pretrain":
+            return None
+        warmup = "pretrain-warmup"
+        name = warmup if self.stage == "distill" else self.study.offline_run(self.kind)
+        return Run(self.study, self.task, self.seed, name) if name else None
+
+    @property
+    def scored(self) -> bool:
+        """Whether the last checkpoint is evaluated; that of the warm-up is not."""
+        return self.name != "pretrain-warmup"
+
+    def evaluates(self, sampler: str) -> bool:
+        """Return whether the training process evaluates the last checkpoint with this sampler."""
+        return self.trained and sampler == self.sampler
+
+    @property
+    def last_step(self) -> int:
+        """The last step: gradient steps since pre-training began, or environment steps if online.
+
+        An imported run has the study's last environment step, however long it was trained, so that
+        its evaluation episodes have the same initial states as those of other runs.
+        """
+        return self.bound.stage.last
+
+    @property
+    def updates(self) -> int:
+        """Number of gradient updates in the run."""
+        stage = self.bound.stage
+        if isinstance(stage, Online):
+            return stage.updates(stage.last)
+        return stage.last - stage.first if isinstance(stage, Offline) else 0
+
+    def derive_seed(self, purpose: str, *parts: int | str) -> int:
+        """Return the seed of a random stream for one purpose of this task and seed."""
+        return derive_seed(self.bound.study_seed, self.task.name, self.seed, purpose, *parts)
+
+    @property
+    def bound(self) -> Bindings:
+        """The run's bindings, equal for all seeds except for the files of imported runs."""
+        key = "bound" if self.trained else self.seed
+        if key not in self._known:
+            self._known[key] = self._bind()
+        found: Bindings = self._known[key]
+        return found
+
+    @property
+    def training(self) -> TrainingSettings:
+        """The training settings, if the run is trained here."""
+        found = self.bound.training
+        assert found is not None, f"{self} is not trained here"
+        return found
+
+    @property
+    def offline(self) -> Offline:
+        """The schedule in gradient steps, if it is an offline run."""
+        stage = self.bound.stage
+        assert isinstance(stage, Offline), f"{self} is no offline run"
+        return stage
+
+    @property
+    def online(self) -> Online:
+        """The schedule in environment steps, if it is trained online."""
+        stage = self.bound.stage
+        assert isinstance(stage, Online), f"{self} is not trained online"
+        return stage
+
+    @property
+    def identity(self) -> str:
+        """Hash of the run's bindings and of its parent's identity.
+
+        For an imported run, it covers the files of all seeds that one job evaluates.
+        """
+        key = "identity", None if self.trained else self.seed
+        if key not in self._known:
+            parent = {"parent": self.parent.identity} if self.parent else {}
+            bound = self.bound.model_dump(mode="json", exclude_defaults=True)
+            self._known[key] = settings_hash(bound | parent)
+        found: str = self._known[key]
+        return found
+
+    @property
+    def digest(self) -> str:
+        """Hash of the identity and the seed, which the run's files record."""
+        return settings_hash({"run": self.identity, "seed": self.seed})
+
+    @property
+    def folder(self) -> str:
+        """Name of the run's folder: its name and the first digits of its identity."""
+        return f"{self.name}-{short(self.identity)}"
+
+    def settings(self) -> dict[str, Any]:
+        """Return the identity, the seed and all bindings of the run and its ancestors."""
+        parent = {"parent": self.parent.settings()} if self.parent else {}
+        bound = self.bound.model_dump(mode="json")
+        return {"identity": self.identity, "seed": self.seed, **bound, **parent}
+
+    def sampler_named(self, name: str) -> Bound:
+        """Return a sampler of the study with its numbers; it may be a variant or user-defined."""
+        base, sampling = self.study.sampler(name)
+        if base in self.study.own_methods:
+            return Bound(name=name, code=self.study.own_methods[base].code.digest)
+        neutral = neutral_numbers(SamplingSettings)
+        return Bound(name=base, numbers=sampler_numbers(base, sampling), neutral=neutral)
+
+    def _bind(self) -> Bindings:
+        study, settings = self.study, self.task.settings
+        return Bindings(
+            run=self.name,
+            task=self.task.name,
+            study_seed=study.seed,
+            simulation=Simulation(
+                backup_length=self._backup_length(),
+                **settings.model_dump(exclude={"fql_alpha"}),
+            ),
+            networks=study.networks,
+            training=study.training if self.trained else None,
+            actor_loss=self._bind_actor_loss() if self.trained else None,
+            sampler=self.sampler_named(self.sampler),
+            critic_target=self._critic_target(),
+            curriculum=self._bind_curriculum(),
+            stage=self._bind_stage(),
+            evaluation=Episodes(**study.evaluation.model_dump(include={*Episodes.model_fields})),
+            dataset=training_data_settings(study, self.task.dataset),
+            together=tuple(self.served_seeds) if len(self.stack) > 1 else (),
+        )
+
+    def _backup_length(self) -> int:
+        """Return the chunk length; for n-step returns, that of the task, not of the run."""
+        n_step = _actions(self.study, self.name) == "n-step"
+        length = self.study.task(self.task.name) if n_step else self.task
+        return length.settings.chunk_length
+
+    def _bind_actor_loss(self) -> Bound:
+        study, name = self.study, self.actor_loss
+        if self.code is not None:
+            numbers = study.own_methods[self.kind].settings
+            return Bound(name=name, numbers=numbers, code=self.code.digest)
+        numbers = {
+            "diagonal": {},
+            "flow_map": {"distillation": study.offline.distillation},
+            "fmq": study.fmq.model_dump(),
+            "fql": {
+                "flow_steps": study.sampling.flow_steps,
+                "alpha": self.task.settings.fql_alpha,
+            },
+        }[name]
+        neutral = neutral_numbers(FMQSettings) if name == "fmq" else {}
+        return Bound(name=name, numbers=numbers, neutral=neutral)
+
+    def _bind_curriculum(self) -> Curriculum | None:
+        """Return the curriculum; only flow maps and user-defined losses have one."""
+        if not self.trained or (self.actor_loss not in ("flow_map", "fmq") and self.code is None):
+            return None
+        return Curriculum(**self.study.offline.model_dump(include={*Curriculum.model_fields}))
+
+    def _bind_stage(self) -> Offline | Online | Imported:
+        study, offline = self.study, self.study.offline
+        if not self.trained:
+            files = (study.imported[self.kind].file(self.task.name, s) for s in self.served_seeds)
+            return Imported(
+                last=study.online.steps,
+                files=tuple(map(file_digest, files)),
+                tf32=study.training.tf32,
+            )
+        if self.stage == "finetune":
+            return Online(
+                last=study.online.steps,
+                first_update=offline.steps,
+                interacts=study.method(self.kind).interacts,
+                **study.online.model_dump(exclude={"steps", "critic_target"}),
+            )
+        first = self.parent.last_step if self.parent else 0
+        last = offline.warmup_steps if self.name == "pretrain-warmup" else offline.steps
+        return Offline(first=first, last=last, evaluate_every=offline.evaluate_every)
+
+
+def title(runs: Sequence[Run]) -> str:
+    """Return the title in logs of runs that differ only in their seeds."""
+    first, *others = runs
+    if not others:
+        return str(first)
+    return f"{first.name} {first.task.name} seeds {', '.join(str(run.seed) for run in runs)}"
+
+
+def evaluation_name(run: Run, sampler: str) -> str:
+    """Return the name of the file with the episodes of a run's last checkpoint with a sampler.
+
+    The training process evaluates the run's own sampler and writes `LAST_EVALUATION`. Any other
+    sampler is evaluated by a separate job, and its file is named by the sampler's identity.
+    """
+    if run.evaluates(sampler):
+        return LAST_EVALUATION
+    bound = run.sampler_named(sampler).model_dump(exclude_defaults=True)
+    return f"evaluate-{sampler}-{short(settings_hash(bound))}.csv"
+
+
+def make_run(study: Study, task: str, seed: int, name: str) -> Run:
+    """Return the run `name` of a study's task and seed; `UserError` if there is no such run."""
+    if task not in study.tasks:
+        raise UserError(f"task {task!r} is not in the study; its tasks: {', '.join(study.tasks)}")
+    if seed not in study.seeds:
+        seeds = ", ".join(map(str, study.seeds))
+        raise UserError(f"seed {seed} is not in the study; its seeds: {seeds}")
+    allowed = [
+        *(f"pretrain-{kind}" for kind in PRETRAININGS),
+        *(f"distill-{kind}" for kind in DISTILLATIONS),
+        *(f"finetune-{method}" for method in (*study.methods, *study.ablations.methods)),
+    ]
+    if name not in allowed:
+        raise UserError(f"run {name!r} is not in the study; its runs: {', '.join(allowed)}")
+    stage, _, kind = name.partition("-")
+    if stage == "distill":
+        offline = study.offline.model_copy(update={"distillation": kind})
+        study = study.model_copy(update={"offline": offline})
+    if kind in study.ablations.methods:
+        study = study.variant(kind)
+    if stage == "finetune" and not study.method(kind).trained:
+        raw = study.networks.model_copy(update={"normalize_observations": False})
+        study = study.model_copy(update={"networks": raw})
+    return Run(study, _task(study, task, name), seed, name)
+
+
+def _task(study: Study, name: str, run: str) -> Task:
+    """Return the task, with single-action chunks if the method uses them."""
+    task = study.task(name)
+    if not _actions(study, run):
+        return task
+    return replace(task, settings=task.settings.model_copy(update={"chunk_length": 1}))
+
+
+def _start_of(study: Study, run: str) -> str | None:
+    """Return the offline run behind a run, in the form of `methods.Method.offline`."""
+    stage, _, kind = run.partition("-")
+    return study.method(kind).offline if stage == "finetune" else run
+
+
+def _actions(study: Study, run: str) -> bool | str:
+    """Return `Pretraining.single` of the pre-training behind a run."""
+    pretraining = PRETRAININGS.get((_start_of(study, run) or "").removeprefix("pretrain-"))
+    return pretraining is not None and pretraining.single
+
+
+def evaluation_settings(run: Run, sampler: str) -> dict[str, Any]:
+    """Return what determines the evaluation of a run's last checkpoint."""
+    bound = run.sampler_named(sampler).model_dump(exclude_defaults=True)
+    return {"run": run.digest, "sampler": sampler, "bound": bound}

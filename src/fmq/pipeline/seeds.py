@@ -1,0 +1,8 @@
+"""Format the seeds of a job as command-line options."""
+
+from collections.abc import Sequence
+
+
+def options(seeds: Sequence[int]) -> str:
+    """Return options such as ``--seed 0 --seed 1``."""
+    return " ".join(f"--seed {seed}" for seed in seeds)

@@ -1,1 +1,0 @@
-"""How far a study is, from the files that its jobs leave; imports no torch."""

@@ -1,0 +1,1 @@
+"""Provide tools around a study: plan, status, doctor and garbage collection."""

@@ -1,0 +1,100 @@
+"""Check that data sets exist or can be downloaded, and that imported methods have their files."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fmq.tools.doctor.findings import Finding, failure, note, ok
+
+if TYPE_CHECKING:
+    from fmq.config.sources import RemoteFile
+    from fmq.config.study import Study
+
+_SECONDS = 5.0
+_THREADS = 16
+
+
+def source_findings(study: "Study", results: Path) -> Iterator[Finding]:
+    """Yield a finding for every data set that is made here, and for every file of the others."""
+    from fmq.config.datasets import FileData, is_generated
+    from fmq.config.sources import local_copies, remote_files
+    from fmq.pipeline.paths import dataset_folder
+
+    data_dir = Path(study.data_dir).expanduser() if study.data_dir else None
+    missing: list[RemoteFile] = []
+    for name in study.dataset_names():
+        settings = study.datasets[name]
+        if is_generated(settings):
+            yield ok(f"data set {name}", f"made on this machine ({settings.source})")
+            continue
+        if isinstance(settings, FileData):
+            yield judge_own_file(name, settings.path, settings.file)
+            continue
+        for file in remote_files(name):
+            copies = local_copies(file, dataset_folder(study, name, results), data_dir)
+            if copies:
+                yield ok(f"data file {file.name}", f"is here: {copies[0]}")
+            else:
+                missing.append(file)
+    faults = address_faults(address for file in missing for address in file.addresses)
+    for file in missing:
+        yield judge_missing(file, faults, study.data_dir)
+
+
+def judge_own_file(name: str, path: str, file: Path) -> Finding:
+    """Judge a data file that the settings name."""
+    if file.is_file():
+        return ok(f"data set {name}", f"is here: {file}")
+    remedy = f"put it there, or name another in datasets.{name}.path"
+    return failure(f"data set {name}", f"no file {path} (looked for {file.absolute()})", remedy)
+
+
+def imported_findings(study: "Study") -> Iterator[Finding]:
+    """Yield a finding for the files of every method that is not trained here."""
+    from fmq.config.imported import missing_files
+
+    for name, row in study.compared_imports.items():
+        missing = [path for _, path in missing_files({name: row}, study.tasks, study.seeds)]
+        wanted = len(study.tasks) * len(study.seeds)
+        subject = f"imported {name}"
+        if missing:
+            remedy = f"put them there, or leave {name} out of methods"
+            told = f"{len(missing)} of {wanted} files are missing, e.g. {missing[0].absolute()}"
+            yield failure(subject, told, remedy)
+        else:
+            yield ok(subject, f"all {wanted} files are here")
+
+
+def address_faults(addresses: Iterable[str]) -> dict[str, str | None]:
+    """Probe all addresses in parallel, and return what is wrong with each, or None."""
+    from fmq.data.http_faults import probe
+
+    distinct = list(dict.fromkeys(addresses))
+    with ThreadPoolExecutor(_THREADS) as pool:
+        found = pool.map(lambda address: probe(address, _SECONDS), distinct)
+        return dict(zip(distinct, found, strict=True))
+
+
+def judge_missing(
+    file: "RemoteFile", faults: Mapping[str, str | None], data_dir: str | None
+) -> Finding:
+    """Judge a file that is not here, by what is wrong with each of its addresses.
+
+    Args:
+        file: file that is missing.
+        faults: fault of each address; None where there is none.
+        data_dir: the setting of this name.
+    """
+    subject = f"data file {file.name}"
+    bases = {address: address.removesuffix(file.path) for address in file.addresses}
+    bad = "; ".join(f"{bases[one]} {faults[one]}" for one in file.addresses if faults[one])
+    good = next((bases[one] for one in file.addresses if not faults[one]), None)
+    copy = f"put {file.name} into the settings' data_dir (now {data_dir or 'null'})"
+    if good is None:
+        remedy = f"{copy}, or check the network and the proxy (HTTPS_PROXY)"
+        return failure(subject, f"neither on this machine nor available online ({bad})", remedy)
+    if bad:
+        remedy = f"nothing to do as long as one address answers; if none does, {copy}"
+        return note(subject, f"will be downloaded from {good} ({bad})", remedy)
+    return ok(subject, f"will be downloaded from {good}")

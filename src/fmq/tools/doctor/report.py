@@ -1,0 +1,71 @@
+"""Run all checks: first those that need no settings, then those of the study."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from fmq.tools.doctor.data_files import imported_findings, source_findings
+from fmq.tools.doctor.findings import Finding, failure, ok
+from fmq.tools.doctor.machine import (
+    compiler_findings,
+    disk_findings,
+    gpu_findings,
+    processor_findings,
+    slurm_findings,
+)
+from fmq.tools.doctor.packages import (
+    optional_findings,
+    package_findings,
+    python_findings,
+    robomimic_findings,
+)
+from fmq.tools.doctor.simulators import rendering_findings, simulator_findings
+
+
+def examine(files: Sequence[Path], results: Path) -> Iterator[Finding]:
+    """Run every check and yield its findings; an exception in a check becomes a finding too.
+
+    Args:
+        files: settings file, and overlays that change it.
+        results: folder of the study's results.
+    """
+    yield from _guarded("Python", python_findings)
+    yield from _guarded("packages", package_findings)
+    yield from _guarded("optional packages", optional_findings)
+    yield from _guarded("processor", processor_findings)
+    yield from _guarded("Slurm", slurm_findings)
+    yield from _guarded("MuJoCo GL", rendering_findings)
+    yield from _guarded("settings", partial(_study_findings, files, results))
+
+
+def _study_findings(files: Sequence[Path], results: Path) -> Iterator[Finding]:
+    """Check the settings and, unless they are invalid, everything that they require."""
+    from fmq.base.errors import UserError
+    from fmq.config.reading import load_study
+
+    names = ", ".join(map(str, files))
+    try:
+        study = load_study(*files)
+    except UserError as error:
+        remedy = (
+            "config.yaml has every setting; put overlays after it: `fmq doctor config.yaml FILE`"
+        )
+        yield failure("settings", str(error), remedy)
+        return
+    yield ok("settings", f"{names}: {len(study.tasks)} tasks, {len(study.seeds)} seeds")
+    yield from _guarded("GPU", partial(gpu_findings, study))
+    yield from _guarded("C++ compiler", partial(compiler_findings, study))
+    yield from _guarded("extra robomimic", partial(robomimic_findings, study))
+    yield from _guarded("simulators", partial(simulator_findings, study))
+    yield from _guarded("disk", partial(disk_findings, study, results))
+    yield from _guarded("data sets", partial(source_findings, study, results))
+    yield from _guarded("imported", partial(imported_findings, study))
+
+
+def _guarded(subject: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+    try:
+        yield from look()
+    except Exception as error:  # the report must go on with the other checks
+        found = f"cannot be checked: {type(error).__name__}: {error}"
+        remedy = "fix the failures above first; if there are none, please report this line"
+        yield failure(subject, found, remedy)

@@ -1,0 +1,72 @@
+"""Find and delete results that no study needs: folders of runs, data sets and studies."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext, suppress
+from pathlib import Path
+
+from fmq.base.errors import UserError
+from fmq.base.locks import own
+from fmq.config.reading import load_study, refuse_missing
+from fmq.config.study import Study
+from fmq.pipeline.paths import (
+    costs_file,
+    dataset_folder,
+    lineage,
+    run_folder,
+    scratch_folder,
+    study_folder,
+    study_runs,
+    theory_folder,
+)
+
+KEPT = ("datasets/*", "runs/*/seed*/*", "scratch/*/seed*/*", "studies/*")
+"""Patterns of the folders that are named by the identity of their content."""
+
+
+def collect(settings: Sequence[Path], results: Path, delete: bool) -> Iterator[str]:
+    """Yield a line for each folder in `results` that none of the studies needs, and a total.
+
+    Args:
+        settings: files with the complete settings of each study to keep.
+        results: folder of results.
+        delete: whether to delete the folders as they are listed.
+
+    Raises:
+        UserError: another process fills the folder, settings cannot be read, or a file that they
+            name is missing, without which the results made from it cannot be identified.
+    """
+    with own(results / "lock", "results folder") if delete else nullcontext():
+        yield from _sweep(settings, results, delete)
+
+
+def _sweep(settings: Sequence[Path], results: Path, delete: bool) -> Iterator[str]:
+    wanted = {folder for path in settings for folder in _wanted(load_study(path), results)}
+    total = count = 0
+    for folder in sorted(path for pattern in KEPT for path in results.glob(pattern)):
+        if wanted & {folder, folder.with_suffix("")} or folder.is_symlink():
+            continue
+        files = [file for file in (folder, *folder.rglob("*")) if not file.is_dir()]
+        size = sum(file.lstat().st_size for file in files)
+        total, count = total + size, count + 1
+        if delete:
+            shutil.rmtree(folder) if folder.is_dir() else folder.unlink()
+        yield f"{size / 2**20:8.1f} MiB  {folder}"
+    verb = "deleted" if delete else "not needed by any study; --yes deletes them"
+    yield f"{count} folders, {total / 2**20:.1f} MiB, {verb}" if count else "nothing to delete"
+
+
+def _wanted(study: Study, results: Path) -> Iterator[Path]:
+    refuse_missing(study.model_copy(update={"allow_missing": False}))
+    yield study_folder(study, results)
+    for name in study.dataset_names():
+        yield dataset_folder(study, name, results)
+    for run in study_runs(study):
+        for one in lineage(run):
+            yield run_folder(one, results)
+            yield scratch_folder(one, results)
+    for task in study.tasks:
+        for seed in study.seeds:
+            with suppress(UserError):  # a study without a trust region has none
+                yield theory_folder(study, task, seed, results)
+        yield costs_file(study, task, results).with_suffix("")

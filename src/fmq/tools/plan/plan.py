@@ -1,0 +1,81 @@
+"""Plan a study: its jobs, the time they take on this machine, and when the last one ends."""
+
+import sys
+from dataclasses import dataclass
+
+from fmq.config.study import Study
+from fmq.pipeline.graph import Job, study_jobs
+from fmq.pipeline.rules import job_threads
+from fmq.tools.plan.measure import measure
+from fmq.tools.plan.rates import Rates, job_seconds
+from fmq.tools.plan.schedule import Timed, longest_chain, makespan
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The content of a report.
+
+    Attributes:
+        study: study that is planned.
+        cores: number of cores of this machine that it may use.
+        jobs: all jobs, each after those that it needs.
+        rates: measured rates.
+        seconds: seconds of each job, in the order of the jobs.
+        wall: seconds from start to end on this machine.
+        chain: seconds of the longest chain of dependent jobs.
+    """
+
+    study: Study
+    cores: int
+    jobs: list[Job]
+    rates: Rates
+    seconds: list[float]
+    wall: float
+    chain: float
+
+
+def make_plan(study: Study, cores: int | None) -> Plan:
+    """Measure for a minute or two, less for small networks, and plan the study.
+
+    Args:
+        cores: number of cores given to Snakemake, at most those available; None for all of them.
+
+    Raises:
+        UserError: the settings ask for a GPU and there is none, or a process was killed.
+    """
+    from snakemake.utils import available_cpu_count
+
+    here = available_cpu_count()
+    if cores and cores > here:
+        print(f"fmq: only {here} cores are available; planning for these", file=sys.stderr)
+    cores = min(cores or here, here)
+    jobs = study_jobs(study)
+    print(
+        f"fmq: measuring {len(study.tasks)} tasks; this takes a minute or two",
+        file=sys.stderr,
+        flush=True,
+    )
+    processes = min(processes_at_once(study, cores), sum(job.run is not None for job in jobs))
+    return lay_out(study, jobs, measure(study, jobs, processes), cores)
+
+
+def lay_out(study: Study, jobs: list[Job], rates: Rates, cores: int) -> Plan:
+    """Lay out the plan at given rates."""
+    seconds = [job_seconds(job, rates, cores) for job in jobs]
+    timed = [
+        Timed(job.name, job.needs, job.priority, job.cores, time)
+        for job, time in zip(jobs, seconds, strict=True)
+    ]
+    # With fewer places on GPUs than cores, jobs wait for a place and leave cores idle.
+    busy = min(cores, rates.processes * job_threads(study))
+    return Plan(study, cores, jobs, rates, seconds, makespan(timed, busy), longest_chain(timed))
+
+
+def processes_at_once(study: Study, cores: int) -> int:
+    """Return how many training processes run in parallel, limited by cores and places on GPUs."""
+    import torch
+
+    processes = max(cores // job_threads(study), 1)
+    if study.device in ("auto", "cuda") and torch.cuda.is_available():
+        return min(processes, torch.cuda.device_count() * study.jobs_per_device)
+    return processes

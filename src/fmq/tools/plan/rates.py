@@ -1,0 +1,103 @@
+"""Hold the measured rates, and compute from them the time and disk space of jobs."""
+
+from dataclasses import dataclass
+
+from fmq.config.sources import find_source
+from fmq.config.study import Study, find_dataset
+from fmq.pipeline.graph import Job
+
+ANALYSIS_SECONDS = {
+    **{"scores": 2.0, "statistics": 9.0, "tables": 2.0, "figures": 6.0},
+    **{"page": 0.5, "settings_page": 1.0, "show": 0.5, "all": 0.0},
+}
+"""Seconds of analysis jobs, not measured: those of the default study; others take little more."""
+
+SNAKEMAKE_SECONDS = 0.3
+"""Overhead of Snakemake per job, in seconds, not measured."""
+
+EPISODE_BYTES = 150
+"""Size of a row in an evaluation's CSV file."""
+
+
+@dataclass(frozen=True)
+class TaskRates:
+    """Times of the parts of a task's work, in seconds, in one of several parallel processes.
+
+    Attributes:
+        importing: importing the simulator's packages, once per process.
+        making: making one simulator.
+        reset, step: one reset and one step of a simulator.
+        updates: a gradient step, by the name of the run.
+        collecting: an environment step of training, acting included, by the name of the run.
+        acting: a policy call for all simulators of an evaluation, by sampler.
+        checkpoint_bytes: size of a run's checkpoint.
+        row_bytes: size of a row in the data set's file; None if unknown.
+    """
+
+    importing: float
+    making: float
+    reset: float
+    step: float
+    updates: dict[str, float]
+    collecting: dict[str, float]
+    acting: dict[str, float]
+    checkpoint_bytes: int
+    row_bytes: int | None
+
+
+@dataclass(frozen=True)
+class Rates:
+    """All measured rates.
+
+    Attributes:
+        processes: number of processes that ran in parallel.
+        device: device that they computed on.
+        starting: seconds that a process takes to start and to end.
+        share: CPU time over wall time of a process; less than 1 if other processes are running.
+        tasks: rates by the task's name.
+    """
+
+    processes: int
+    device: str
+    starting: float
+    share: float
+    tasks: dict[str, TaskRates]
+
+
+def job_seconds(job: Job, rates: Rates, cores: int) -> float:
+    """Return the seconds of a job that has a core to itself, or `cores` if processes share it."""
+    if job.rule in ANALYSIS_SECONDS:
+        return ANALYSIS_SECONDS[job.rule] + SNAKEMAKE_SECONDS
+    work, task = job.work, rates.tasks[job.task]
+    starting = SNAKEMAKE_SECONDS + rates.starting + task.importing + work.simulators * task.making
+    if job.run is None:
+        generating = work.environment_steps * task.step + work.resets * task.reset
+        return starting + generating / min(job.cores, cores)
+    processes = min(job.run.study.evaluation.workers, cores)
+    return (
+        starting
+        + work.resets * task.reset
+        + work.updates * task.updates.get(job.run.name, 0.0)
+        + work.environment_steps * task.collecting.get(job.run.name, 0.0)
+        + work.evaluation_steps * task.step / processes
+        + work.evaluation_calls * task.acting.get(job.sampler, 0.0)
+    )
+
+
+def dataset_bytes(study: Study, job: Job, rates: Rates) -> int | None:
+    """Return the size of the data set that a job makes or downloads; None if unknown."""
+    rows: int | None = job.work.environment_steps
+    dataset = study.task(job.task).dataset
+    source = find_dataset(study, dataset).source
+    if source == "file":
+        return 0  # only a link is made
+    if source == "official":
+        rows = find_source(dataset).rows
+    row_bytes = rates.tasks[job.task].row_bytes
+    return None if rows is None or row_bytes is None else rows * row_bytes
+
+
+def run_bytes(job: Job, rates: Rates) -> int:
+    """Return the bytes that a training or evaluation job writes: episodes, and any checkpoints."""
+    checkpoints = job.seeds if job.rule != "evaluate" else 0
+    return job.work.episodes * EPISODE_BYTES + checkpoints * rates.tasks[job.task].checkpoint_bytes

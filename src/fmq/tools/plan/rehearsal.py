@@ -1,0 +1,191 @@
+"""Time the real training and acting code on random data, for a fraction of a second each."""
+
+import math
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from statistics import mean
+
+import numpy as np
+import torch
+
+from fmq.acting.checkpoint import save_checkpoint
+from fmq.acting.policy import sampler_of
+from fmq.base.errors import UserError
+from fmq.config.study import find_dataset
+from fmq.data.normalization import fit_normalizer
+from fmq.data.sequences import SequenceBuffer
+from fmq.envs.environment import Environment
+from fmq.envs.making import make_environment
+from fmq.pipeline.graph import Job
+from fmq.pipeline.runs import Run
+from fmq.tools.plan.rates import TaskRates
+from fmq.tools.plan.simulators import Sizes, prepare_simulator
+from fmq.tools.plan.stopwatch import CPU, elapsed, seconds_per_call
+from fmq.training.capturing import WARM_UP
+from fmq.training.clock import Clock
+from fmq.training.collector import Collector
+from fmq.training.divergence import Divergence
+from fmq.training.learner import Backup, Learner
+from fmq.training.updater import Updater
+from fmq.training.workbench import Workbench
+
+TRANSITIONS = 20_000
+
+
+class Rehearsal(Workbench):
+    """A run's workbench with random data and freshly initialized networks."""
+
+    def __init__(self, run: Run, data: Path, sizes: Sizes, device: torch.device) -> None:
+        """Set up the rehearsal; the task's simulators are made from the folder `data`."""
+        self.run, self.data, self.sizes, self.device = run, data, sizes, device
+        self.buffer = self._made_up_buffer()
+        self.normalizer = fit_normalizer(
+            self.buffer.observations, run.bound.networks.normalize_observations
+        )
+        simulation = run.bound.simulation
+        self.chunk_shape = simulation.chunk_length, sizes.action
+        self.learner = Learner(
+            run.bound.networks,
+            Backup(simulation.discount, simulation.backup_length),
+            self.normalizer,
+            math.prod(self.chunk_shape),
+            init_seed=0,
+            noise_seed=0,
+            selection=run.training.selection if run.trained else "float32",
+        )
+        self._use(run.sampler)
+        self.batches, self.clock = self._generator("batches"), Clock()
+
+    def _use(self, sampler: str) -> None:
+        self.sampler = sampler_of(self.run, sampler)
+
+    def _made_up_buffer(self) -> SequenceBuffer:
+        count, device, simulation = TRANSITIONS, self.device, self.run.bound.simulation
+        rows = torch.arange(count, device=device)
+        return SequenceBuffer(
+            observations=torch.randn(count + 1, self.sizes.observation, device=device),
+            actions=torch.rand(count, self.sizes.action, device=device) * 2 - 1,
+            rewards=-torch.ones(count, device=device),
+            masks=torch.ones(count, device=device),
+            terminals=rows % 100 == 99,
+            rows=rows,
+            next_rows=rows + 1,
+            capacity=2 * count,
+            horizon=simulation.backup_length,
+            discount=simulation.discount,
+            actions_per_chunk=simulation.chunk_length,
+        )
+
+    def training_seconds(self, budget: float) -> dict[str, float]:
+        """Return the seconds of an ``update`` and of an environment step of training, ``collect``.
+
+        Runs that take no environment steps have no ``collect``. The result is empty for a run that
+        is not trained here.
+        """
+        if not self.run.trained:
+            return {}
+        capture, step = self.run.training.capture, self.run.study.offline.steps
+        updater = Updater([self.learner], self.objective(), capture=capture)
+
+        def update() -> None:
+            try:
+                updater.update([self.sample()], step)
+            except Divergence as error:
+                told = "on random data; lower learning_rate or target_rate"
+                raise UserError(f"{self.run}: {error}, {told}") from None
+
+        if capture:
+            for _ in range(WARM_UP + 1):
+                update()
+        calls: dict[str, Callable[[], object]] = {"update": update}
+        if not _interacts(self.run):
+            return seconds_per_call(calls, budget, self.device)
+        collector = Collector(self, log=Path("transitions.bin"))  # the log is never written
+        chunk = self.run.task.settings.chunk_length
+
+        def collect() -> None:
+            for _ in range(chunk):  # with one policy call
+                collector.step()
+
+        calls["collect"] = collect
+        seconds = seconds_per_call(calls, budget, self.device)
+        return seconds | {"collect": seconds["collect"] / chunk}
+
+    def evaluating_seconds(
+        self, sampler: str, environment: Environment, budget: float
+    ) -> dict[str, float]:
+        """Return the seconds of a policy call for all simulators, ``act``, and of one ``step``."""
+        self._use(sampler)
+        settings, chunk = self.run.study.evaluation, self.run.task.settings.chunk_length
+        policy = self.policy("rehearsal")
+        observations = np.zeros((settings.simulators, self.sizes.observation))
+        actions = np.random.default_rng(0).uniform(-1, 1, (chunk, self.sizes.action))
+
+        def step() -> None:
+            for action in actions.astype(np.float32):
+                result = environment.step(action)
+                if result.terminated or result.truncated:
+                    environment.reset(0)
+
+        calls = {"act": lambda: policy.act(observations), "step": step}
+        seconds = seconds_per_call(calls, budget, self.device)
+        return seconds | {"step": seconds["step"] / chunk}
+
+    def checkpoint_bytes(self) -> int:
+        """Return the size of the run's checkpoint."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "checkpoint.pt"
+            save_checkpoint(path, "", self.learner.state())
+            return path.stat().st_size
+
+
+def measure_task(jobs: list[Job], device: torch.device, seconds: float) -> TaskRates:
+    """Measure the rates of one task.
+
+    Args:
+        jobs: training and evaluation jobs of the task.
+        device: device to compute on.
+        seconds: time for all measurements; preparing and making the simulator and slow updates
+            take extra time.
+    """
+    runs = {job.run.name: job.run for job in jobs if job.run is not None}
+    # The time of an update depends on losses and sampler. Of runs of a kind, one that interacts is
+    # kept (the last in this order), because it measures collecting as well.
+    kinds = {_kind(run): run for run in sorted(runs.values(), key=_interacts)}
+    samplers = sorted({job.sampler for job in jobs if job.work.evaluation_calls})
+    run = next(iter(runs.values()))
+    task, source = run.task, find_dataset(run.study, run.task.dataset)
+    budget = seconds / (len(kinds) + len(samplers) + 1)
+    with tempfile.TemporaryDirectory() as folder:
+        preparing, sizes = elapsed(lambda: prepare_simulator(task, source, Path(folder)))
+        making, environment = elapsed(lambda: make_environment(task, Path(folder)))
+        reset = seconds_per_call({"reset": lambda: environment.reset(0)}, budget, CPU)["reset"]
+        training = {}
+        for kind, run in kinds.items():
+            rehearsal = Rehearsal(run, Path(folder), sizes, device)
+            training[kind] = rehearsal.training_seconds(budget)
+        evaluating = {
+            name: rehearsal.evaluating_seconds(name, environment, budget) for name in samplers
+        }
+    return TaskRates(
+        importing=max(preparing - making, 0.0),
+        making=making,
+        reset=reset,
+        step=mean(times["step"] for times in evaluating.values()),
+        updates={name: training[_kind(run)]["update"] for name, run in runs.items() if run.trained},
+        collecting={
+            name: training[_kind(run)]["collect"] for name, run in runs.items() if _interacts(run)
+        },
+        acting={name: times["act"] for name, times in evaluating.items()},
+        checkpoint_bytes=rehearsal.checkpoint_bytes(),
+        row_bytes=sizes.row_bytes,
+    )
+
+
+def _kind(run: Run) -> tuple[str, str]:
+    return run.actor_loss, run.sampler
+
+
+def _interacts(run: Run) -> bool:
+    return run.stage == "finetune" and run.study.method(run.kind).interacts

@@ -1,0 +1,139 @@
+"""Format the states of a study, as text for people and as a document for programs."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from fmq.config.study import Study
+from fmq.tools.status.examine import DONE, FAILED, RUNNING, STATES, WAITING, State
+
+LEGEND = "done N%: success of that evaluation; at N%: share of its steps; waiting*: listed above"
+
+
+def as_text(study: Study, states: Sequence[State]) -> str:
+    """Format a table per task with a column per seed, then what runs or failed, and totals."""
+    tables = [table for task in study.tasks for table in _table(study, task, states)]
+    return "\n".join([*tables, *_lists(states), LEGEND, "", totals(states)])
+
+
+def as_document(study: Study, states: Sequence[State]) -> dict[str, Any]:
+    """Return a JSON-ready document; `docs/status.md` describes the keys."""
+    return {
+        "study": study.name,
+        "totals": _counts(states),
+        "parts": [_values(state) for state in states],
+    }
+
+
+def totals(states: Sequence[State]) -> str:
+    """Format the totals, as in ``36 parts: 12 done, 2 running, 22 waiting, 0 failed``."""
+    told = ", ".join(f"{count} {name}" for name, count in _counts(states).items())
+    return f"{len(states)} parts: {told}"
+
+
+def _counts(states: Iterable[State]) -> dict[str, int]:
+    counts = Counter(state.state for state in states)
+    return {name: counts[name] for name in STATES}
+
+
+def _table(study: Study, task: str, states: Iterable[State]) -> list[str]:
+    """Format a task's table, a row per stage; a data set, without seeds, is in the first column."""
+    rows: dict[str, dict[int | None, str]] = {}
+    for state in states:
+        if task in state.part.tasks:
+            rows.setdefault(state.part.name, {})[state.part.seed] = _cell(state)
+    seeds: list[int | None] = [*study.seeds]
+    names = {name: name.partition(" ")[0] for name in rows}  # "dataset NAME" becomes "dataset"
+    width = max(map(len, names.values()))
+    lines = [task, "  ".join([" " * width, *(f"{f'seed {seed}':<10}" for seed in seeds)]).rstrip()]
+    for name, cells in rows.items():
+        told = [cells.get(None, cells.get(seed, "")) for seed in seeds]
+        if None in cells:
+            told = told[:1]
+        lines.append("  ".join([f"{names[name]:<{width}}", *(f"{cell:<10}" for cell in told)]))
+    return [*(line.rstrip() for line in lines), ""]
+
+
+def _cell(state: State) -> str:
+    if state.state == FAILED:
+        return "FAILED"
+    if state.state == DONE:
+        return "done" if state.success is None else f"done {state.success:.0%}"
+    if state.state == RUNNING:
+        return (
+            f"at {state.step / state.last_step:.0%}" if state.step and state.last_step else RUNNING
+        )
+    return f"{WAITING}*" if state.note else WAITING
+
+
+def _lists(states: Sequence[State]) -> list[str]:
+    """List what runs, what waits although it was started, and what failed, with reasons."""
+    groups = (
+        ("running", [state for state in states if state.state == RUNNING]),
+        ("waiting, but started before", [state for state in states if _is_begun(state)]),
+        ("failed", [state for state in states if state.state == FAILED]),
+    )
+    lines: list[str] = []
+    for title, members in groups:
+        if members:
+            lines += [f"{title}:", *(line for state in members for line in _told(state)), ""]
+    return lines
+
+
+def _is_begun(state: State) -> bool:
+    return state.state == WAITING and bool(state.note)
+
+
+def _told(state: State) -> list[str]:
+    """Describe a part in a line; one that does not run has a second line, the path of its log."""
+    part = state.part
+    place = "" if part.seed is None else f" {part.tasks[0]} seed {part.seed}"
+    line = f"  {part.name}{place}: {_progress(state)}"
+    return [line] if state.state == RUNNING else [line, f"    {part.log}"]
+
+
+def _progress(state: State) -> str:
+    facts = [state.note] if state.note else []
+    if state.step is not None:
+        facts.append(f"{state.step}/{state.last_step} {state.unit}")
+    if state.state == RUNNING:
+        if state.rate:
+            facts.append(f"{state.rate}/s")
+        if state.seconds_left is not None:
+            facts.append(f"{duration(state.seconds_left)} left")
+        if state.host:
+            facts.append(f"on {state.host}")
+        if state.silence is not None and state.silence > 60:
+            facts.append(f"last line {duration(state.silence)} ago")
+    if state.success is not None:
+        facts.append(f"success {state.success:.0%}")
+    return ", ".join(facts) or "started, nothing logged yet"
+
+
+def duration(seconds: float) -> str:
+    """Format a duration, as ``45 s``, ``12 min`` or ``3 h 5 min``."""
+    minutes = round(seconds / 60)
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _values(state: State) -> dict[str, Any]:
+    part = state.part
+    return {
+        "stage": part.name,
+        "rule": part.rule,
+        "tasks": list(part.tasks),
+        "seed": part.seed,
+        "state": state.state,
+        "note": state.note,
+        "step": state.step,
+        "last_step": state.last_step,
+        "unit": state.unit,
+        "rate": state.rate,
+        "seconds_left": state.seconds_left,
+        "success": state.success,
+        "silence": state.silence,
+        "host": state.host,
+        "log": str(part.log),
+    }

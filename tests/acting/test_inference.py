@@ -1,0 +1,73 @@
+"""What acting evaluates, counted by a wrapper, is what the formula says."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fmq.acting.inference import Counted, CountedCritic, formula
+from fmq.acting.policy import Policy, make_networks, make_sampler
+from fmq.config.methods import SAMPLER_LABELS
+from fmq.config.reading import load_study
+from fmq.data.normalization import Normalizer
+from fmq.pipeline.bindings import sampler_numbers
+
+STUDY = load_study(Path(__file__).parents[2] / "config.yaml")
+PAPER = load_study(*(Path(__file__).parents[2] / n for n in ("config.yaml", "config/paper.yaml")))
+NAMES = [*SAMPLER_LABELS, *STUDY.ablations.samplers]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("batch", [1, 3])
+def test_counts_are_the_formula(name: str, batch: int) -> None:
+    base, sampling = STUDY.sampler(name)
+    networks = STUDY.networks.model_copy(update={"hidden_width": 8})
+    actor, critic = make_networks(3, 4, networks, torch.Generator().manual_seed(0))
+    velocity, values = Counted(actor), CountedCritic(critic)
+    policy = Policy(
+        velocity,
+        values,
+        Normalizer(torch.zeros(3), torch.ones(3)),
+        make_sampler(base, "min", **sampler_numbers(base, sampling)),
+        torch.Generator().manual_seed(0),
+        (2, 2),
+    )
+    chunks = policy.act(np.zeros((batch, 3)))
+    assert chunks.shape == (batch, 2, 2)
+    assert velocity.rows == batch * formula(base, sampling)
+    asked = {"one_step": 0, "euler": 0}.get(base)
+    if base.startswith("best_of_n"):
+        asked = sampling.samples
+    if base == "qgbs":  # every copy, whose gradient takes no other pass, and the last choice
+        rounds, beam = sampling.qgbs_rounds, sampling.qgbs_candidates
+        asked = beam * (rounds * sampling.qgbs_copies + 1)
+    assert values.rows == batch * asked
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("one_step", 1),
+        ("euler", 10),
+        ("best_of_n", 32),
+        ("best_of_n_euler", 320),
+        ("qgbs", 20),
+        ("qgbs@2-4-16", 144),
+        ("qgbs@0-1-32", 32),
+    ],
+)
+def test_the_paper_s_counts(name: str, count: int) -> None:
+    assert formula(*PAPER.sampler(name)) == count
+
+
+def test_counting_changes_no_number() -> None:
+    networks = STUDY.networks.model_copy(update={"hidden_width": 8})
+    _, critic = make_networks(3, 4, networks, torch.Generator().manual_seed(0))
+    obs, actions, rows = torch.ones(2, 3, 3), torch.zeros(2, 3, 4), torch.tensor([4, 1])
+    values, gradient_at = critic.values_then_gradient(obs, actions, "min")
+    counted = CountedCritic(critic)
+    found, found_gradient_at = counted.values_then_gradient(obs, actions, "min")
+    assert torch.equal(found, values)
+    assert torch.equal(found_gradient_at(rows), gradient_at(rows))
+    assert counted.rows == 6

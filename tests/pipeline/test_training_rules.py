@@ -1,0 +1,96 @@
+"""Test the inputs and outputs of training jobs, for one seed and for a stack of seeds."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fmq.config.reading import load_study, study_from_dict
+from fmq.config.section import overlaid
+from fmq.config.study import Study
+from fmq.pipeline import rules as workflow
+from fmq.pipeline import training_rules as training_jobs
+from fmq.pipeline.runs import make_run
+
+TASK = "pointmaze-medium-navigate-singletask-task4-v0"
+RUN = "finetune-{method}"
+STACK = {"task": TASK, "method": "fmq"}
+FILES = {
+    *("checkpoint.pt", "metrics.csv", "settings.json", "provenance.json"),
+    *("evaluations.csv", "last_evaluation.csv", "last_evaluation.json"),
+}
+
+
+def changed(study: Study, changes: dict[str, Any]) -> Study:
+    return study_from_dict(overlaid(study.model_dump(), changes), "test")
+
+
+@pytest.fixture
+def single(root: Path) -> Study:
+    study = load_study(root / "config.yaml", root / "config/smoke.yaml")
+    return changed(study, {"seeds": [3, 1]})
+
+
+@pytest.fixture
+def stacked(single: Study) -> Study:
+    return changed(single, {"training": {"stack_seeds": True}})
+
+
+def test_a_job_of_one_seed_keeps_the_wildcard(single: Study) -> None:
+    folder = "results/runs/{task}/seed{seed}/finetune-{method}"
+    outputs = training_jobs.outputs(single, RUN)
+    assert {output.rpartition("/")[0] for output in outputs} == {folder}
+    assert {output.rpartition("/")[2] for output in outputs} == FILES
+    assert training_jobs.log(single, RUN) == f"{folder}/log.txt"
+
+
+def test_a_stack_leaves_the_files_of_every_seed_and_one_log(single: Study, stacked: Study) -> None:
+    folder = "results/runs/{{task}}/seed{}/finetune-{{method}}"
+    outputs = training_jobs.outputs(stacked, RUN)
+    assert len(outputs) == len(set(outputs)) == 2 * len(FILES)
+    assert {output.rpartition("/")[0] for output in outputs} == {folder.format(n) for n in (3, 1)}
+    # The order of the study's seeds does not matter.
+    assert training_jobs.log(stacked, RUN) == folder.format(1) + "/log.txt"
+    jobs = [training_jobs.outputs(single, RUN)[0].replace("{seed}", str(n)) for n in (3, 1)]
+    assert set(jobs) < set(outputs)
+
+
+def test_a_stack_starts_from_the_checkpoints_of_its_own_seeds(
+    single: Study, stacked: Study
+) -> None:
+    def checkpoint(study: Study, seed: int) -> str:
+        run = make_run(study, TASK, seed, "distill-esd")
+        return f"results/runs/{TASK}/seed{seed}/{run.folder}/checkpoint.pt"
+
+    both = training_jobs.parent_checkpoints(stacked, RUN, STACK)
+    assert both == [checkpoint(stacked, 1), checkpoint(stacked, 3)]
+    one = training_jobs.parent_checkpoints(single, RUN, STACK | {"seed": "1"})
+    assert one == [checkpoint(single, 1)]
+
+
+def test_seeds_are_options_of_the_command(single: Study, stacked: Study) -> None:
+    assert training_jobs.seed_options(stacked) == "--seed 1 --seed 3"
+    assert training_jobs.seed_options(single) == "--seed {seed}"
+
+
+def test_one_job_evaluates_the_seeds_that_one_job_trains(single: Study, stacked: Study) -> None:
+    folder = "results/runs/{{task}}/seed{}/evaluate"
+    assert training_jobs.in_seed_folders(stacked, "evaluate") == [folder.format(n) for n in (1, 3)]
+    assert training_jobs.in_seed_folders(single, "evaluate") == [folder.format("{seed}")]
+
+
+def test_every_further_seed_takes_memory_of_its_own(single: Study, stacked: Study) -> None:
+    three = changed(stacked, {"seeds": [3, 1, 0]})
+    one, both, all_ = (training_jobs.memory_mb(study, TASK) for study in (single, stacked, three))
+    # Five simulators and 200,000 rows; then a further simulator, networks and buffer.
+    assert one == 1000 + 5 * 200 + 300
+    assert both - one == all_ - both == 500 + 80
+    assert workflow.memory_mb(stacked, TASK) == one  # for an evaluation
+
+
+def test_a_run_of_somebody_elses_is_of_no_stack(stacked: Study) -> None:
+    imported = {"authors": {"label": "Theirs", "files": "{task}-{seed}.pkl"}}
+    study = changed(stacked, {"methods": ["fmq", "authors"], "imported": imported, "samplers": []})
+    names = ("finetune-fmq", "finetune-authors")
+    stacks = [make_run(study, TASK, 1, name).stack for name in names]
+    assert [[run.seed for run in stack] for stack in stacks] == [[1, 3], [1]]
