@@ -36,6 +36,8 @@ wildcard_constraints:
 # determines its content, so a file that exists is up to date: inputs are marked `ancient`, to make
 # Snakemake ignore modification times.
 STUDY = study_workflow.study_folder(study, study_workflow.RESULTS)
+# Jobs read the settings from there: one that outlives its Snakemake keeps to its own study.
+SETTINGS = f"{STUDY}/settings.json"
 
 
 # These rules are short or need network access: on a cluster they run on the machine of `snakemake`.

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from fmq.config.reading import load_study
-from fmq.pipeline.paths import run_folder
+from fmq.pipeline.paths import run_folder, study_folder
 from fmq.pipeline.rules import memory_mb
 from fmq.pipeline.runs import make_run
 from fmq.pipeline.training_rules import memory_mb as training_mb
@@ -101,7 +101,9 @@ def test_a_stack_is_one_job_for_all_seeds(tmp_path: Path) -> None:
     assert all(f" {seeds} " in command for command in commands)
     task = study.tasks[0]
     folder = run_folder(make_run(study, task, 0, "finetune-fmq"), Path("results"))
-    assert f"fmq finetune {task} {seeds} --method fmq 2> {folder}/log.txt" in commands
+    settings = study_folder(study, Path("results")) / "settings.json"
+    options = f"--method fmq --settings {settings} 2> {folder}/log.txt"
+    assert f"fmq finetune {task} {seeds} {options}" in commands
     blocks = re.split(r"\n(?=\[)", output)
     job = next(block for block in blocks if f"{seeds} --method fmq" in block and task in block)
     assert f"mem_mb={training_mb(study, task)}," in job

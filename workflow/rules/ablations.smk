@@ -26,4 +26,4 @@ rule ablations:
     conda:
         "../envs/fmq.yaml"
     shell:
-        "fmq ablations 2> {log}"
+        "fmq ablations --settings {SETTINGS} 2> {log}"

@@ -13,7 +13,7 @@ rule scores:
     conda:
         "../envs/fmq.yaml"
     shell:
-        "fmq scores 2> {log}"
+        "fmq scores --settings {SETTINGS} 2> {log}"
 
 
 rule statistics:
@@ -36,7 +36,7 @@ rule statistics:
     conda:
         "../envs/fmq.yaml"
     shell:
-        "fmq statistics 2> {log}"
+        "fmq statistics --settings {SETTINGS} 2> {log}"
 
 
 rule tables:
@@ -55,7 +55,7 @@ rule tables:
     conda:
         "../envs/fmq.yaml"
     shell:
-        "fmq tables 2> {log}"
+        "fmq tables --settings {SETTINGS} 2> {log}"
 
 
 rule figures:
@@ -78,7 +78,7 @@ rule figures:
     conda:
         "../envs/fmq.yaml"
     shell:
-        "fmq figures 2> {log}"
+        "fmq figures --settings {SETTINGS} 2> {log}"
 
 
 # Copy the tables and figures of the study that was run last to paths that never change.
@@ -93,4 +93,4 @@ rule show:
     conda:
         "../envs/fmq.yaml"
     shell:
-        "fmq show 2> {log}"
+        "fmq show --settings {SETTINGS} 2> {log}"

@@ -13,4 +13,4 @@ rule dataset:
         "../envs/fmq.yaml"
     threads: lambda wildcards: study_workflow.dataset_threads(study, wildcards.dataset)
     shell:
-        "fmq dataset {wildcards.dataset} --processes {threads} 2> {log}"
+        "fmq dataset {wildcards.dataset} --processes {threads} --settings {SETTINGS} 2> {log}"

@@ -21,4 +21,4 @@ rule evaluate:
         seeds=training_jobs.seed_options(study),
     shell:
         "fmq evaluate {wildcards.task} {params.seeds} --run {wildcards.run}"
-        " --sampler {wildcards.sampler} 2> {log}"
+        " --sampler {wildcards.sampler} --settings {SETTINGS} 2> {log}"

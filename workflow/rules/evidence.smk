@@ -21,7 +21,7 @@ rule convergence:
     conda:
         "../envs/fmq.yaml"
     shell:
-        "fmq convergence 2> {log}"
+        "fmq convergence --settings {SETTINGS} 2> {log}"
 
 
 rule trust_region:
@@ -44,4 +44,4 @@ rule trust_region:
     conda:
         "../envs/fmq.yaml"
     shell:
-        "fmq trust-region 2> {log}"
+        "fmq trust-region --settings {SETTINGS} 2> {log}"

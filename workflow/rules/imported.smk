@@ -23,4 +23,4 @@ rule import_run:
         "../envs/fmq.yaml"
     shell:
         "fmq import-run {wildcards.task} --seed {wildcards.seed} --method {wildcards.method}"
-        " 2> {log}"
+        " --settings {SETTINGS} 2> {log}"

@@ -19,7 +19,7 @@ rule measure_inference:
             attempt * study_workflow.memory_mb(study, wildcards.task)
         ),
     shell:
-        "fmq inference {wildcards.task} 2> {log}"
+        "fmq inference {wildcards.task} --settings {SETTINGS} 2> {log}"
 
 
 rule inference:
@@ -42,4 +42,4 @@ rule inference:
     conda:
         "../envs/fmq.yaml"
     shell:
-        "fmq inference-report 2> {log}"
+        "fmq inference-report --settings {SETTINGS} 2> {log}"

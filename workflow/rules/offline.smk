@@ -19,7 +19,7 @@ rule pretrain:
     params:
         seeds=training_jobs.seed_options(study),
     shell:
-        "fmq pretrain {wildcards.task} {params.seeds} --budget {wildcards.budget} 2> {log}"
+        "fmq pretrain {wildcards.task} {params.seeds} --budget {wildcards.budget} --settings {SETTINGS} 2> {log}"
 
 
 rule distill:
@@ -48,4 +48,4 @@ rule distill:
     params:
         seeds=training_jobs.seed_options(study),
     shell:
-        "fmq distill {wildcards.task} {params.seeds} --kind {wildcards.kind} 2> {log}"
+        "fmq distill {wildcards.task} {params.seeds} --kind {wildcards.kind} --settings {SETTINGS} 2> {log}"

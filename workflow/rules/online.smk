@@ -26,4 +26,4 @@ rule finetune:
     params:
         seeds=training_jobs.seed_options(study),
     shell:
-        "fmq finetune {wildcards.task} {params.seeds} --method {wildcards.method} 2> {log}"
+        "fmq finetune {wildcards.task} {params.seeds} --method {wildcards.method} --settings {SETTINGS} 2> {log}"

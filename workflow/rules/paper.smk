@@ -17,4 +17,4 @@ rule paper:
     conda:
         "../envs/fmq.yaml"
     shell:
-        "fmq paper 2> {log}"
+        "fmq paper --settings {SETTINGS} 2> {log}"

@@ -32,7 +32,7 @@ rule settings_page:
     conda:
         "../envs/fmq.yaml"
     shell:
-        "fmq settings-page {output} 2> {log}"
+        "fmq settings-page {output} --settings {SETTINGS} 2> {log}"
 
 
 # `snakemake evidence`: make every target, for a report with all results.

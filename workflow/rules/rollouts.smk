@@ -27,7 +27,7 @@ rule record_rollouts:
         ),
     shell:
         "fmq rollouts {wildcards.task} --seed {wildcards.seed}"
-        " --method {wildcards.method} 2> {log}"
+        " --method {wildcards.method} --settings {SETTINGS} 2> {log}"
 
 
 rule film_rollouts:
@@ -62,7 +62,7 @@ rule film_rollouts:
     params:
         seed=shown_seed(study),
     shell:
-        "fmq film {wildcards.task} --seed {params.seed} --method {wildcards.method} 2> {log}"
+        "fmq film {wildcards.task} --seed {params.seed} --method {wildcards.method} --settings {SETTINGS} 2> {log}"
 
 
 rule trajectories:
@@ -86,7 +86,7 @@ rule trajectories:
     params:
         seed=shown_seed(study),
     shell:
-        "fmq trajectories {wildcards.task} --seed {params.seed} 2> {log}"
+        "fmq trajectories {wildcards.task} --seed {params.seed} --settings {SETTINGS} 2> {log}"
 
 
 rule rollouts:

@@ -30,7 +30,7 @@ rule measure_theory:
             attempt * study_workflow.memory_mb(study, wildcards.task)
         ),
     shell:
-        "fmq theory {wildcards.task} --seed {wildcards.seed} 2> {log}"
+        "fmq theory {wildcards.task} --seed {wildcards.seed} --settings {SETTINGS} 2> {log}"
 
 
 rule theory_report:
@@ -57,7 +57,7 @@ rule theory_report:
     conda:
         "../envs/fmq.yaml"
     shell:
-        "fmq theory-report 2> {log}"
+        "fmq theory-report --settings {SETTINGS} 2> {log}"
 
 
 rule theory:
