@@ -25,5 +25,7 @@ rule ablations:
         f"{STUDY}/logs/ablations.txt",
     conda:
         "../envs/fmq.yaml"
+    params:
+        settings=SETTINGS,
     shell:
-        "fmq ablations --settings {SETTINGS} 2> {log}"
+        "fmq ablations --settings {params.settings} 2> {log}"

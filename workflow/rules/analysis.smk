@@ -12,8 +12,10 @@ rule scores:
         f"{STUDY}/logs/scores.txt",
     conda:
         "../envs/fmq.yaml"
+    params:
+        settings=SETTINGS,
     shell:
-        "fmq scores --settings {SETTINGS} 2> {log}"
+        "fmq scores --settings {params.settings} 2> {log}"
 
 
 rule statistics:
@@ -35,8 +37,10 @@ rule statistics:
         f"{STUDY}/logs/statistics.txt",
     conda:
         "../envs/fmq.yaml"
+    params:
+        settings=SETTINGS,
     shell:
-        "fmq statistics --settings {SETTINGS} 2> {log}"
+        "fmq statistics --settings {params.settings} 2> {log}"
 
 
 rule tables:
@@ -54,8 +58,10 @@ rule tables:
         f"{STUDY}/logs/tables.txt",
     conda:
         "../envs/fmq.yaml"
+    params:
+        settings=SETTINGS,
     shell:
-        "fmq tables --settings {SETTINGS} 2> {log}"
+        "fmq tables --settings {params.settings} 2> {log}"
 
 
 rule figures:
@@ -77,8 +83,10 @@ rule figures:
         f"{STUDY}/logs/figures.txt",
     conda:
         "../envs/fmq.yaml"
+    params:
+        settings=SETTINGS,
     shell:
-        "fmq figures --settings {SETTINGS} 2> {log}"
+        "fmq figures --settings {params.settings} 2> {log}"
 
 
 # Copy the tables and figures of the study that was run last to paths that never change.
@@ -92,5 +100,7 @@ rule show:
         f"{STUDY}/logs/show.txt",
     conda:
         "../envs/fmq.yaml"
+    params:
+        settings=SETTINGS,
     shell:
-        "fmq show --settings {SETTINGS} 2> {log}"
+        "fmq show --settings {params.settings} 2> {log}"

@@ -12,5 +12,7 @@ rule dataset:
     conda:
         "../envs/fmq.yaml"
     threads: lambda wildcards: study_workflow.dataset_threads(study, wildcards.dataset)
+    params:
+        settings=SETTINGS,
     shell:
-        "fmq dataset {wildcards.dataset} --processes {threads} --settings {SETTINGS} 2> {log}"
+        "fmq dataset {wildcards.dataset} --processes {threads} --settings {params.settings} 2> {log}"

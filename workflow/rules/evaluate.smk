@@ -18,7 +18,8 @@ rule evaluate:
             attempt * study_workflow.memory_mb(study, wildcards.task)
         ),
     params:
+        settings=SETTINGS,
         seeds=training_jobs.seed_options(study),
     shell:
         "fmq evaluate {wildcards.task} {params.seeds} --run {wildcards.run}"
-        " --sampler {wildcards.sampler} --settings {SETTINGS} 2> {log}"
+        " --sampler {wildcards.sampler} --settings {params.settings} 2> {log}"

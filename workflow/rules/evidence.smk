@@ -20,8 +20,10 @@ rule convergence:
         f"{STUDY}/logs/convergence.txt",
     conda:
         "../envs/fmq.yaml"
+    params:
+        settings=SETTINGS,
     shell:
-        "fmq convergence --settings {SETTINGS} 2> {log}"
+        "fmq convergence --settings {params.settings} 2> {log}"
 
 
 rule trust_region:
@@ -43,5 +45,7 @@ rule trust_region:
         f"{STUDY}/logs/trust_region.txt",
     conda:
         "../envs/fmq.yaml"
+    params:
+        settings=SETTINGS,
     shell:
-        "fmq trust-region --settings {SETTINGS} 2> {log}"
+        "fmq trust-region --settings {params.settings} 2> {log}"

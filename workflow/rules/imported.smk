@@ -21,6 +21,8 @@ rule import_run:
         method=study_workflow.imported_pattern(study),
     conda:
         "../envs/fmq.yaml"
+    params:
+        settings=SETTINGS,
     shell:
         "fmq import-run {wildcards.task} --seed {wildcards.seed} --method {wildcards.method}"
-        " --settings {SETTINGS} 2> {log}"
+        " --settings {params.settings} 2> {log}"

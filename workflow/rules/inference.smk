@@ -18,8 +18,10 @@ rule measure_inference:
         mem_mb=lambda wildcards, attempt: (
             attempt * study_workflow.memory_mb(study, wildcards.task)
         ),
+    params:
+        settings=SETTINGS,
     shell:
-        "fmq inference {wildcards.task} --settings {SETTINGS} 2> {log}"
+        "fmq inference {wildcards.task} --settings {params.settings} 2> {log}"
 
 
 rule inference:
@@ -41,5 +43,7 @@ rule inference:
         f"{STUDY}/logs/inference.txt",
     conda:
         "../envs/fmq.yaml"
+    params:
+        settings=SETTINGS,
     shell:
-        "fmq inference-report --settings {SETTINGS} 2> {log}"
+        "fmq inference-report --settings {params.settings} 2> {log}"

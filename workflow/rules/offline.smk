@@ -17,9 +17,10 @@ rule pretrain:
             attempt * training_jobs.memory_mb(study, wildcards.task)
         ),
     params:
+        settings=SETTINGS,
         seeds=training_jobs.seed_options(study),
     shell:
-        "fmq pretrain {wildcards.task} {params.seeds} --budget {wildcards.budget} --settings {SETTINGS} 2> {log}"
+        "fmq pretrain {wildcards.task} {params.seeds} --budget {wildcards.budget} --settings {params.settings} 2> {log}"
 
 
 rule distill:
@@ -46,6 +47,7 @@ rule distill:
             attempt * training_jobs.memory_mb(study, wildcards.task)
         ),
     params:
+        settings=SETTINGS,
         seeds=training_jobs.seed_options(study),
     shell:
-        "fmq distill {wildcards.task} {params.seeds} --kind {wildcards.kind} --settings {SETTINGS} 2> {log}"
+        "fmq distill {wildcards.task} {params.seeds} --kind {wildcards.kind} --settings {params.settings} 2> {log}"

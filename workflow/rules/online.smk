@@ -24,6 +24,7 @@ rule finetune:
             attempt * training_jobs.memory_mb(study, wildcards.task)
         ),
     params:
+        settings=SETTINGS,
         seeds=training_jobs.seed_options(study),
     shell:
-        "fmq finetune {wildcards.task} {params.seeds} --method {wildcards.method} --settings {SETTINGS} 2> {log}"
+        "fmq finetune {wildcards.task} {params.seeds} --method {wildcards.method} --settings {params.settings} 2> {log}"

@@ -16,5 +16,7 @@ rule paper:
         f"{STUDY}/logs/paper.txt",
     conda:
         "../envs/fmq.yaml"
+    params:
+        settings=SETTINGS,
     shell:
-        "fmq paper --settings {SETTINGS} 2> {log}"
+        "fmq paper --settings {params.settings} 2> {log}"

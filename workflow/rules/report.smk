@@ -31,8 +31,10 @@ rule settings_page:
         f"{STUDY}/logs/settings-page.txt",
     conda:
         "../envs/fmq.yaml"
+    params:
+        settings=SETTINGS,
     shell:
-        "fmq settings-page {output} --settings {SETTINGS} 2> {log}"
+        "fmq settings-page {output} --settings {params.settings} 2> {log}"
 
 
 # `snakemake evidence`: make every target, for a report with all results.

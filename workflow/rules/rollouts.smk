@@ -25,9 +25,11 @@ rule record_rollouts:
         mem_mb=lambda wildcards, attempt: (
             attempt * study_workflow.memory_mb(study, wildcards.task)
         ),
+    params:
+        settings=SETTINGS,
     shell:
         "fmq rollouts {wildcards.task} --seed {wildcards.seed}"
-        " --method {wildcards.method} --settings {SETTINGS} 2> {log}"
+        " --method {wildcards.method} --settings {params.settings} 2> {log}"
 
 
 rule film_rollouts:
@@ -60,9 +62,10 @@ rule film_rollouts:
     conda:
         "../envs/fmq.yaml"
     params:
+        settings=SETTINGS,
         seed=shown_seed(study),
     shell:
-        "fmq film {wildcards.task} --seed {params.seed} --method {wildcards.method} --settings {SETTINGS} 2> {log}"
+        "fmq film {wildcards.task} --seed {params.seed} --method {wildcards.method} --settings {params.settings} 2> {log}"
 
 
 rule trajectories:
@@ -84,9 +87,10 @@ rule trajectories:
     conda:
         "../envs/fmq.yaml"
     params:
+        settings=SETTINGS,
         seed=shown_seed(study),
     shell:
-        "fmq trajectories {wildcards.task} --seed {params.seed} --settings {SETTINGS} 2> {log}"
+        "fmq trajectories {wildcards.task} --seed {params.seed} --settings {params.settings} 2> {log}"
 
 
 rule rollouts:

@@ -29,8 +29,10 @@ rule measure_theory:
         mem_mb=lambda wildcards, attempt: (
             attempt * study_workflow.memory_mb(study, wildcards.task)
         ),
+    params:
+        settings=SETTINGS,
     shell:
-        "fmq theory {wildcards.task} --seed {wildcards.seed} --settings {SETTINGS} 2> {log}"
+        "fmq theory {wildcards.task} --seed {wildcards.seed} --settings {params.settings} 2> {log}"
 
 
 rule theory_report:
@@ -56,8 +58,10 @@ rule theory_report:
         f"{STUDY}/logs/theory.txt",
     conda:
         "../envs/fmq.yaml"
+    params:
+        settings=SETTINGS,
     shell:
-        "fmq theory-report --settings {SETTINGS} 2> {log}"
+        "fmq theory-report --settings {params.settings} 2> {log}"
 
 
 rule theory:
