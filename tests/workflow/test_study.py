@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from helpers.workflows import Project, unaddressed
 
-from fmq.analysis.inputs.provenance import settings_sha256
+from fmq.pipeline.paths import study_sha256
 
 ROOT = Path(__file__).parents[2]
 TASK2, TASK4 = (f"pointmaze-medium-navigate-singletask-task{n}-v0" for n in (2, 4))
@@ -50,7 +50,7 @@ def shown(project: Project) -> str | None:
         table = (project.folder / TABLE).read_text()
     except FileNotFoundError:
         return None
-    texts = (text for text in ("{}", OTHER) if settings_sha256(project.study(text)) in table)
+    texts = (text for text in ("{}", OTHER) if study_sha256(project.study(text)) in table)
     return next(texts, None)
 
 
