@@ -5,6 +5,7 @@ The folders are ``datasets/NAME-IDENTITY/``, ``runs/TASK/seedN/RUN-IDENTITY/`` a
 """
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,17 @@ def study_runs(study: Study) -> list[Run]:
     names = dict.fromkeys([*offline, *distilled, *(f"finetune-{method}" for method in methods)])
     runs = (make_run(study, task, study.seeds[0], name) for task in study.tasks for name in names)
     return [replace(run, seed=seed) for run in runs for seed in study.seeds]
+
+
+def addressed(study: Study, results: Path) -> Iterator[Path]:
+    """Yield every path that a study's data sets, runs and measurements have by their identities."""
+    for name in study.dataset_names():
+        yield dataset_folder(study, name, results)
+    for run in study_runs(study):
+        yield from (run_folder(one, results) for one in lineage(run))
+        yield from _measurements(run, results)
+    for task in study.tasks:
+        yield costs_file(study, task, results)
 
 
 def lineage(run: Run) -> list[Run]:

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +19,14 @@ from fmq.config.reading import refuse_missing, study_from_dict
 from fmq.config.study import Study
 from fmq.pipeline.data import link_file
 from fmq.pipeline.paths import (
+    addressed,
     costs_file,
     dataset_folder,
     evaluation_file,
-    lineage,
     manifest_file,
     run_folder,
     settings_file,
     study_folder,
-    study_runs,
     theory_folder,
 )
 from fmq.pipeline.runs import DISTILLATIONS, make_run
@@ -158,13 +156,8 @@ def identities(study: Study) -> list[str]:
     With a looser pattern, a path of another study would be a job of this one, which would delete
     what is there before it makes its own.
     """
-    folders = [dataset_folder(study, name, RESULTS) for name in study.dataset_names()]
-    folders += [run_folder(one, RESULTS) for run in study_runs(study) for one in lineage(run)]
-    if "fmq" in study.methods and study.fmq.eta:
-        places = product(study.tasks, study.seeds)
-        folders += [theory_folder(study, task, seed, RESULTS) for task, seed in places]
-    folders += [costs_file(study, task, RESULTS).with_suffix("") for task in study.tasks]
-    return sorted({folder.name.rpartition("-")[2] for folder in folders})
+    names = (path.name.removesuffix(".csv") for path in addressed(study, RESULTS))
+    return sorted({name.rpartition("-")[2] for name in names})
 
 
 def method_pattern(study: Study) -> str:

@@ -2,23 +2,13 @@
 
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from pathlib import Path
 
-from fmq.base.errors import UserError
 from fmq.base.locks import own
 from fmq.config.reading import load_study, refuse_missing
 from fmq.config.study import Study
-from fmq.pipeline.paths import (
-    costs_file,
-    dataset_folder,
-    lineage,
-    run_folder,
-    scratch_folder,
-    study_folder,
-    study_runs,
-    theory_folder,
-)
+from fmq.pipeline.paths import addressed, lineage, scratch_folder, study_folder, study_runs
 
 KEPT = ("datasets/*", "runs/*/seed*/*", "scratch/*/seed*/*", "studies/*")
 """Patterns of the folders that are named by the identity of their content."""
@@ -44,7 +34,8 @@ def _sweep(settings: Sequence[Path], results: Path, delete: bool) -> Iterator[st
     wanted = {folder for path in settings for folder in _wanted(load_study(path), results)}
     total = count = 0
     for folder in sorted(path for pattern in KEPT for path in results.glob(pattern)):
-        if wanted & {folder, folder.with_suffix("")} or folder.is_symlink():
+        # The log of measured costs lies beside their file, under the same name.
+        if wanted & {folder, folder.with_suffix(".csv")} or folder.is_symlink():
             continue
         files = [file for file in (folder, *folder.rglob("*")) if not file.is_dir()]
         size = sum(file.lstat().st_size for file in files)
@@ -59,14 +50,6 @@ def _sweep(settings: Sequence[Path], results: Path, delete: bool) -> Iterator[st
 def _wanted(study: Study, results: Path) -> Iterator[Path]:
     refuse_missing(study.model_copy(update={"allow_missing": False}))
     yield study_folder(study, results)
-    for name in study.dataset_names():
-        yield dataset_folder(study, name, results)
+    yield from addressed(study, results)
     for run in study_runs(study):
-        for one in lineage(run):
-            yield run_folder(one, results)
-            yield scratch_folder(one, results)
-    for task in study.tasks:
-        for seed in study.seeds:
-            with suppress(UserError):  # a study without a trust region has none
-                yield theory_folder(study, task, seed, results)
-        yield costs_file(study, task, results).with_suffix("")
+        yield from (scratch_folder(one, results) for one in lineage(run))

@@ -11,7 +11,13 @@ from pathlib import Path
 from fmq.base.errors import UserError
 from fmq.config.study import Study
 from fmq.pipeline.graph import RULES
-from fmq.pipeline.paths import dataset_folder, evaluation_file, run_folder, scratch_folder
+from fmq.pipeline.paths import (
+    dataset_folder,
+    evaluation_file,
+    lineage,
+    run_folder,
+    scratch_folder,
+)
 from fmq.pipeline.rules import scored_runs
 from fmq.pipeline.runs import LAST_EVALUATION, Run, make_run
 from fmq.pipeline.variants import ablation_rows
@@ -86,10 +92,8 @@ def _with_parents(study: Study, runs: Mapping[str, list[str]]) -> dict[str, list
     """Return `runs`, each after those that it starts from, which have no samplers if not in it."""
     ordered: dict[str, list[str]] = {}
     for name in runs:
-        chain = [make_run(study, study.tasks[0], study.seeds[0], name)]
-        while chain[0].parent is not None:
-            chain.insert(0, chain[0].parent)
-        ordered |= {run.name: runs.get(run.name, []) for run in chain}
+        chain = lineage(make_run(study, study.tasks[0], study.seeds[0], name))
+        ordered |= {run.name: runs.get(run.name, []) for run in reversed(chain)}
     return ordered
 
 
