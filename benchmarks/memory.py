@@ -20,11 +20,12 @@ import gymnasium
 import numpy as np
 import ogbench  # noqa: F401  (registers the simulators)
 
+from fmq.base.files import file_sha256
 from fmq.config.reading import load_study
 from fmq.config.section import overlaid
 from fmq.config.sources import find_source
 from fmq.config.study import Study
-from fmq.data.manifest import file_sha256, write_manifest
+from fmq.data.manifest import write_manifest
 from fmq.pipeline.paths import dataset_folder, settings_file
 
 ROOT = Path(__file__).parents[1]

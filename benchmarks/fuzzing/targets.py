@@ -21,10 +21,11 @@ from fmq.acting.evaluation import load_policy
 from fmq.analysis.inputs.evaluations import EVALUATION, STAGES, read_evaluation
 from fmq.analysis.inputs.scores import SCORES, comparison_rows, expected_scores, load_scores
 from fmq.analysis.statistics.estimates import TASK_MEANS, read_estimates
+from fmq.base.files import file_sha256
 from fmq.config.reading import load_study
 from fmq.config.tasks import TaskSettings, parse_task
 from fmq.data import ogbench, robomimic
-from fmq.data.manifest import check_dataset, file_sha256, read_manifest
+from fmq.data.manifest import check_dataset, read_manifest
 from fmq.data.normalization import Normalizer
 from fmq.data.official import _recorded
 from fmq.pipeline.paths import run_folder

@@ -4,13 +4,8 @@ import json
 import pytest
 
 from fmq.base.errors import UserError
-from fmq.data.manifest import (
-    check_dataset,
-    file_sha256,
-    find_datasets,
-    read_manifest,
-    write_manifest,
-)
+from fmq.base.files import file_sha256
+from fmq.data.manifest import check_dataset, find_datasets, read_manifest, write_manifest
 
 NAME = "pointmaze-medium-navigate-v0"
 FILE = f"{NAME}.npz"

@@ -12,12 +12,13 @@ import pytest
 from helpers.demonstrations import write_random
 
 from fmq.base.errors import UserError
+from fmq.base.files import file_sha256
 from fmq.config.datasets import RandomData
 from fmq.config.reading import load_study
 from fmq.config.study import Study
 from fmq.data.generate import generate_dataset
 from fmq.data.loading import load_transitions
-from fmq.data.manifest import check_dataset, file_sha256
+from fmq.data.manifest import check_dataset
 from fmq.data.provide import provide_dataset
 from fmq.envs.making import make_environment
 from fmq.envs.robomimic import RobomimicEnvironment

@@ -14,11 +14,10 @@ from typer.testing import CliRunner
 
 from fmq.acting.evaluation import load_policy
 from fmq.base.errors import UserError
-from fmq.base.files import whole_folder
+from fmq.base.files import file_sha256, whole_folder
 from fmq.cli import app
 from fmq.config.methods import SAMPLER_LABELS
 from fmq.config.study import Study
-from fmq.data.manifest import file_sha256
 from fmq.export.card import CARD, WEIGHTS, read_card
 from fmq.export.exporting import export_run
 from fmq.export.loading import load_exported

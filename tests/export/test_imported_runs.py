@@ -11,9 +11,9 @@ from helpers.flax import write_agent
 from fmq.acting.evaluation import checkpoint_file, evaluate_checkpoints, load_policy
 from fmq.analysis.inputs.evaluations import read_evaluation
 from fmq.base.errors import UserError
+from fmq.base.files import file_sha256
 from fmq.config.reading import study_from_dict
 from fmq.config.study import Study
-from fmq.data.manifest import file_sha256
 from fmq.export.card import read_card
 from fmq.export.exporting import export_run
 from fmq.export.imported_runs import import_run

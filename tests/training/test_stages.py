@@ -11,10 +11,10 @@ import yaml
 
 from fmq.acting.evaluation import evaluate_checkpoints
 from fmq.base.errors import UserError
+from fmq.base.files import file_sha256
 from fmq.config.reading import study_from_dict
 from fmq.config.study import Study, find_dataset
 from fmq.data.generate import generate_dataset
-from fmq.data.manifest import file_sha256
 from fmq.pipeline.paths import dataset_folder, evaluation_file, run_folder
 from fmq.pipeline.runs import make_run
 from fmq.training.offline import train_offline

@@ -12,10 +12,9 @@ from fmq.acting.checkpoint import load_checkpoint, refuse_misfit
 from fmq.acting.device import claim_device
 from fmq.acting.policy import Policy, make_networks, sampler_of
 from fmq.base.errors import UserError
-from fmq.base.files import atomic_path, write_rows
+from fmq.base.files import atomic_path, file_sha256, write_rows
 from fmq.base.progress import progress
 from fmq.base.seeding import derive_seed
-from fmq.data.manifest import file_sha256
 from fmq.data.normalization import Normalizer
 from fmq.envs.making import make_environment
 from fmq.envs.processes import SimulatorProcesses

@@ -15,9 +15,9 @@ import requests
 import tenacity
 
 from fmq.base.errors import UserError
+from fmq.base.files import file_sha256
 from fmq.base.progress import progress
 from fmq.data.http_faults import IDENTITY, fault_of, reason_of
-from fmq.data.manifest import file_sha256
 
 _MEGABYTE = 1_000_000
 _CHUNK_BYTES = 64 * 1024

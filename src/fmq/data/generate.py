@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from fmq.base.errors import UserError
+from fmq.base.files import file_sha256
 from fmq.base.progress import Heartbeat, progress
 from fmq.base.workers import parallel_map
 from fmq.config.datasets import GeneratedData, ScriptedData, check_source, simulator_of, suite_of
@@ -28,7 +29,7 @@ from fmq.data.demonstrations import (
     make_env_args,
     write_demonstrations,
 )
-from fmq.data.manifest import FILE_NAME, file_sha256, write_manifest
+from fmq.data.manifest import FILE_NAME, write_manifest
 from fmq.envs.robosuite import make_simulator
 
 ATTEMPTS = 100

@@ -3,7 +3,6 @@
 ``manifest.json`` is written last, so a folder that has one is complete.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fmq.base.errors import UserError
-from fmq.base.files import atomic_path
+from fmq.base.files import atomic_path, file_sha256
 
 FILE_NAME = "manifest.json"
 
@@ -23,12 +22,6 @@ _BARE_NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,199}", re.ASCII)
 
 _LONGEST = 1000
 """Maximum number of characters in a name or a source."""
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's content, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from fmq.base.errors import UserError
-from fmq.base.files import atomic_path
+from fmq.base.files import atomic_path, file_sha256
 from fmq.config.datasets import suite_of
 from fmq.config.sources import RemoteFile, find_source, local_copies, record_path, remote_files
 from fmq.config.tasks import TaskSettings, parse_task
 from fmq.data import ogbench, robomimic
 from fmq.data.agreement import check_against_simulator
 from fmq.data.download import download
-from fmq.data.manifest import SHA256, file_sha256, write_manifest
+from fmq.data.manifest import SHA256, write_manifest
 
 Check = Callable[[Path], None]
 

@@ -3,13 +3,14 @@
 import sys
 from pathlib import Path
 
+from fmq.base.files import file_sha256
 from fmq.config.datasets import FileData, refuse_missing_files, suite_of, training_file
 from fmq.config.sources import record_path
 from fmq.config.study import Study
 from fmq.config.tasks import Task
 from fmq.data import ogbench, robomimic
 from fmq.data.agreement import check_against_simulator
-from fmq.data.manifest import FILE_NAME, file_sha256, write_manifest
+from fmq.data.manifest import FILE_NAME, write_manifest
 from fmq.pipeline.data import link_file
 
 

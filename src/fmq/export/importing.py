@@ -10,11 +10,11 @@ from torch import Tensor
 from fmq.acting.evaluation import Networks
 from fmq.acting.policy import make_networks
 from fmq.base.errors import UserError
+from fmq.base.files import file_sha256
 from fmq.base.messages import one_line
 from fmq.config.methods import fitting_samplers
 from fmq.config.sections import NetworkSettings
 from fmq.config.study import Study
-from fmq.data.manifest import file_sha256
 from fmq.data.normalization import Normalizer
 from fmq.export.exporting import code_and_packages, own_data, write_policy
 from fmq.export.jax_mapping import Found, Perceptron, describe, find_networks

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fmq.base.errors import UserError
-from fmq.base.files import atomic_path, cache_folder
+from fmq.base.files import atomic_path, cache_folder, file_sha256
 
 SHOWN = 8
 """Digits of an identity in the names of folders and files; records hold all 16."""
@@ -63,8 +63,7 @@ def _digest_once(path: Path, known: tuple[int, ...]) -> str:
         return kept.read_text().strip()
     except OSError:
         pass
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = file_sha256(path)
     try:
         with atomic_path(kept) as temporary:
             temporary.write_text(f"{digest}\n")

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from fmq.base.errors import UserError
+from fmq.base.files import file_sha256
 from fmq.config.study import Study
-from fmq.data.manifest import file_sha256
 from fmq.pipeline.paths import study_sha256
 
 
