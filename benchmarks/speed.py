@@ -93,6 +93,7 @@ def make_objective(study: Study, actor_loss: str, how: str) -> Objective:
         how,
         learning_rate=study.training.learning_rate,
         target_rate=study.training.target_rate,
+        identity=f"{actor_loss} {how} {sampling}",
         curriculum=Curriculum(**study.offline.model_dump(include={*Curriculum.model_fields})),
     )
 

@@ -14,7 +14,7 @@ from fmq.data.normalization import Normalizer
 from fmq.data.sequences import Batch
 from fmq.pipeline.bindings import Curriculum, sampler_numbers
 from fmq.training.actor_losses import ACTOR_LOSSES, ActorLoss
-from fmq.training.learner import Backup, Learner
+from fmq.training.learner import Backup, Learner, Networks
 from fmq.training.objective import Objective
 
 OBS, ACTION, HORIZON, BATCH = 4, 2, 3, 16
@@ -47,6 +47,12 @@ def make_learner(study: Study = STUDY, init: int = 0, noise: int = 1) -> Learner
     return learner
 
 
+def networks_of(learner: Learner) -> Networks:
+    """Return the networks that an update of the learner computes with."""
+    weights, target, offline, _ = learner.vectors
+    return learner.networks_with(weights, target, offline)
+
+
 def actor_loss(name: str, study: Study = STUDY) -> ActorLoss:
     """A loss of fmq's, bound to the numbers of a study."""
     numbers = {
@@ -68,6 +74,7 @@ def objective(loss: str | ActorLoss, learner: Learner, **changes: Any) -> Object
         "min",
         learning_rate=study.training.learning_rate,
         target_rate=study.training.target_rate,
+        identity=f"{loss} {study.fmq} {study.offline.distillation} {numbers}",
         curriculum=Curriculum(**study.offline.model_dump(include={*Curriculum.model_fields})),
     )
     return made._replace(**changes)

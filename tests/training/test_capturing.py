@@ -54,7 +54,6 @@ def test_recorded_updates_are_the_eager_ones(loss: str, count: int) -> None:
     for recording in (False, True):
         learners = [make_learner(init=number, noise=number) for number in range(count)]
         updater = Updater(learners, objective(loss, learners[0]))
-        updater.looks_later = True  # as on a GPU: the graph changes the weights
         rerun = Rerun([*updater.vectors[:3], *updater.vectors.moments])
         if recording:
             noise = [learner.generator for learner in learners]

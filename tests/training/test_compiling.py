@@ -83,12 +83,12 @@ def test_a_program_is_built_once_and_anew_when_damaged(
         return {"double": 2 * x}
 
     for times in (1, 1):
-        (found,) = compiling.compiled(double, inputs, "double")(*inputs).values()
+        (found,) = compiling.compiled(double, "double")(*inputs).values()
         torch.testing.assert_close(found, 2 * inputs[0])
         assert len(built) == times
     (package,) = tmp_path.glob("*.pt2")
     package.write_bytes(package.read_bytes()[:1000])
-    assert set(compiling.compiled(double, inputs, "double")(*inputs)) == {"double"}
+    assert set(compiling.compiled(double, "double")(*inputs)) == {"double"}
     assert len(built) == 2
 
 
@@ -120,4 +120,4 @@ def test_where_nothing_can_be_kept_a_process_has_a_folder_of_its_own(
 def test_without_a_compiler_there_is_one_line(monkeypatch) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(UserError, match="no-such-compiler"):
-        compiled(torch.sin, [torch.zeros(1)], "sine")
+        compiled(torch.sin, "sine")(torch.zeros(1))

@@ -1,4 +1,4 @@
-"""A diverged update changes nothing, whether it is checked at once or later, as on a GPU."""
+"""A diverged update changes nothing, and is found once the next one is launched."""
 
 import math
 
@@ -14,11 +14,8 @@ from fmq.training.learner import Learner
 from fmq.training.updater import Updater
 
 
-def make_updater(learner: Learner, loss: str, later: bool = True) -> Updater:
-    """Return an updater that with `later` checks updates late, as on a GPU."""
-    updater = Updater([learner], objective(loss, learner))
-    updater.looks_later = later
-    return updater
+def make_updater(learner: Learner, loss: str) -> Updater:
+    return Updater([learner], objective(loss, learner))
 
 
 def changeable(learner: Learner) -> Tensor:
@@ -29,16 +26,6 @@ def changeable(learner: Learner) -> Tensor:
 def spoiled(seed: int) -> Batch:
     batch = random_batch(seed)
     return batch._replace(rewards=torch.full_like(batch.rewards, math.inf))
-
-
-@pytest.mark.parametrize("loss", ["flow_map", "fmq"])
-def test_looking_later_changes_no_number(loss: str) -> None:
-    first, second = make_learner(), make_learner()
-    for learner, later in ((first, False), (second, True)):
-        updater = make_updater(learner, loss, later)
-        for step in range(5):
-            updater.update([random_batch(step)], STEP + step)
-    assert torch.equal(changeable(first), changeable(second))
 
 
 def test_what_went_wrong_changes_nothing_and_is_told_by_the_next_update() -> None:
@@ -67,15 +54,14 @@ def test_who_settles_and_who_measures_waits_for_the_last_update() -> None:
         updater.update([spoiled(0)], STEP, measure=True)
 
 
-@pytest.mark.parametrize("later", [False, True])
-def test_an_impossible_value_is_wrong(later: bool) -> None:
+def test_an_impossible_value_is_wrong() -> None:
     learner = make_learner()
     learner.possible_values = ValueRange(-1.0, 0.0)
     with torch.no_grad():
         learner.critic.critics[0].layers[-1].bias.fill_(1e4)
     before = changeable(learner).clone()
     with pytest.raises(Divergence, match=r"Q is 1\d+.*, far outside of what the rewards allow, -1"):
-        make_updater(learner, "diagonal", later).update([random_batch()], STEP, measure=True)
+        make_updater(learner, "diagonal").update([random_batch()], STEP, measure=True)
     assert torch.equal(changeable(learner), before)
 
 

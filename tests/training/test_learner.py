@@ -11,6 +11,7 @@ from helpers.learners import (
     STEP,
     STUDY,
     make_learner,
+    networks_of,
     objective,
     random_batch,
     small_study,
@@ -22,6 +23,7 @@ from fmq.acting.policy import Sampler, make_sampler
 from fmq.training.actor_losses import ACTOR_LOSSES
 from fmq.training.adam import adam_step, no_moments
 from fmq.training.learner import Learner
+from fmq.training.update import critic_target
 from fmq.training.updater import Updater
 from fmq.training.vectors import flatten
 
@@ -137,9 +139,8 @@ def test_a_chunk_that_ends_the_task_is_worth_its_reward() -> None:
     learner = make_learner()
     batch = random_batch()
     aim = objective("fmq", learner)
-    target = learner.bellman_target(
-        learner.networks(), batch, learner.draw(BATCH, aim).candidates, aim
-    )
+    candidates = learner.draw(BATCH, aim).candidates
+    target = critic_target(learner, aim, networks_of(learner), batch, candidates)
     ended = batch.masks == 0
     assert torch.equal(target[ended], batch.rewards[ended])
     assert (target[~ended] != batch.rewards[~ended]).all()
@@ -152,7 +153,7 @@ def test_the_bellman_target_asks_the_target_critics_about_the_sampled_chunk() ->
         sampler = Sampler(1, lambda *arguments: chunk)
         aim = objective("fmq", learner, sampler=sampler, critic_target=how)
         values = expected(learner.target(batch.next_observations, chunk), 0)
-        target = learner.bellman_target(learner.networks(), batch, chunk.unsqueeze(1), aim)
+        target = critic_target(learner, aim, networks_of(learner), batch, chunk.unsqueeze(1))
         torch.testing.assert_close(target, batch.rewards + 0.9**3 * batch.masks * values)
 
 
@@ -223,11 +224,10 @@ def proposals(selection: str, updates: int) -> Tensor:
     training = STUDY.training.model_copy(update={"selection": selection})
     rounding = make_learner(STUDY.model_copy(update={"training": training}))
     rounding.load_state(learner.state())
-    rounding.refresh_pickers()
     noises, choose = make_sampler("one_step", "min")
     noise = torch.randn(BATCH, noises, HORIZON * ACTION, generator=learner.generator)
     with torch.no_grad():
-        return choose(*rounding.pickers, random_batch().observations, noise)
+        return choose(*networks_of(rounding).pickers, random_batch().observations, noise)
 
 
 def test_rounded_selection_proposes_nearly_the_same_from_the_same_noise() -> None:

@@ -21,6 +21,7 @@ from fmq.config.study import Study
 from fmq.data.sequences import Batch
 from fmq.pipeline.paths import scratch_folder, settings_file
 from fmq.tools.status.logs import read_log
+from fmq.training import outputs as outputs_module
 from fmq.training import session
 from fmq.training.clock import Clock
 from fmq.training.scratch import open_scratch
@@ -194,7 +195,7 @@ def test_a_kill_between_the_outputs_of_two_seeds_costs_no_update(
         save_checkpoint(path, *arguments)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(session, "save_checkpoint", interrupted)
+        patch.setattr(outputs_module, "save_checkpoint", interrupted)
         with pytest.raises(joint.interruption):
             joint.train(stacked, NAME, begun, SEEDS)
     with pytest.MonkeyPatch.context() as patch:
@@ -291,7 +292,7 @@ def test_one_line_of_progress_tells_the_seeds_and_their_mean_success(
     joint, stacked: Study, begun: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Workbench, "evaluate_end", lambda self: [0.0, 0.5][self.run.seed])
+        patch.setattr(Workbench, "evaluate", lambda self, step: [0.0, 0.5][self.run.seed])
         joint.train(stacked, NAME, begun, SEEDS)
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"{NAME} {stacked.tasks[1]} seeds 0, 1: ")

@@ -21,8 +21,8 @@ from fmq.data.manifest import read_manifest, write_manifest
 from fmq.envs.environment import Transition
 from fmq.envs.ogbench import OGBenchEnvironment
 from fmq.pipeline.paths import dataset_folder, settings_file
-from fmq.training.lockstep import Lockstep
 from fmq.training.scratch import open_scratch
+from fmq.training.session import Session
 
 NAME = "finetune-fmq"
 
@@ -140,15 +140,15 @@ def test_a_run_of_other_settings_goes_on_beside_an_unfinished_one(
 def test_divergence_is_named_and_the_last_good_progress_stays(
     disturbance, smoke: Study, results: Path
 ) -> None:
-    update = Lockstep.update
+    update = Session.update
 
-    def spoiled(self: Lockstep, step: int, measure: bool) -> list[dict[str, float]]:
+    def spoiled(self: Session, step: int, measure: bool) -> list[dict[str, float]]:
         if step >= smoke.offline.steps + 3:
             self.first.buffer.rewards[:] = float("inf")
         return update(self, step, measure)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Lockstep, "update", spoiled)
+        patch.setattr(Session, "update", spoiled)
         told = refusal(disturbance, smoke, results)
     assert re.search(r"critic loss is (inf|nan) at gradient step 43", told)
     (progress,) = (results / "scratch").rglob("progress.pt")
@@ -161,9 +161,9 @@ def test_values_beyond_what_rewards_allow_stop_the_run(
     disturbance, smoke: Study, results: Path
 ) -> None:
     """The run stops at the next update, not only where metrics are written."""
-    update, seen = Lockstep.update, []
+    update, seen = Session.update, []
 
-    def inflated(self: Lockstep, step: int, measure: bool) -> list[dict[str, float]]:
+    def inflated(self: Session, step: int, measure: bool) -> list[dict[str, float]]:
         if len(seen) == 4:
             vectors = self.updater.vectors
             vectors.weights[-len(vectors.target) :] *= 1e3
@@ -171,7 +171,7 @@ def test_values_beyond_what_rewards_allow_stop_the_run(
         return update(self, step, measure)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Lockstep, "update", inflated)
+        patch.setattr(Session, "update", inflated)
         told = refusal(disturbance, smoke, results)
     assert "far outside of what the rewards allow, -100 to 0" in told
     assert f"at gradient step {seen[-1]}" in told

@@ -71,7 +71,7 @@ def test_a_run_that_is_killed_while_it_writes_its_outputs_makes_no_update_again(
         raise disturbance.interruption
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(f"fmq.training.session.{writer}", interrupted)
+        patch.setattr(f"fmq.training.outputs.{writer}", interrupted)
         with pytest.raises(disturbance.interruption):
             disturbance.train(seldom, "finetune-fmq", results)
     with pytest.MonkeyPatch.context() as patch:

@@ -1,10 +1,10 @@
 """Record a function of tensors as a CUDA graph: one launch instead of one per kernel."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import torch
-from torch import Tensor
+from torch.utils._pytree import tree_leaves, tree_map
 
 from fmq.training.refusing import told_of
 
@@ -39,9 +39,11 @@ def captured(
     generators: Sequence[torch.Generator],
     record: Recorder = cuda_graph,
 ) -> Callable[..., Result]:
-    """Return `function` of tensors, recorded after `WARM_UP` calls and replayed from then on.
+    """Return `function`, recorded after `WARM_UP` calls and replayed from then on.
 
-    The function may change other tensors in place, but must not wait for the device. Each call
+    The function takes tensors and (named) tuples of them, of the same shapes at every call.
+
+    It may change other tensors in place, but must not wait for the device. Each call
     overwrites the results of the previous one.
 
     Args:
@@ -51,20 +53,20 @@ def captured(
         UserError: at the recording call, if the function reads a number from the device.
     """
     calls = 0
-    inputs: list[Tensor] = []
+    inputs: Any = None
     replay: Callable[[], None]
     results: Result
 
-    def call(*given: Tensor) -> Result:
-        nonlocal calls, replay, results
+    def call(*given: Any) -> Result:
+        nonlocal calls, inputs, replay, results
         calls += 1
         if calls <= WARM_UP:
             return _aside(function, given)
-        if not inputs:
-            inputs.extend(one.clone() for one in given)
+        if inputs is None:
+            inputs = tree_map(torch.clone, given)
             with told_of("capture", RuntimeError):
                 replay, results = record(lambda: function(*inputs), generators)
-        for mine, one in zip(inputs, given, strict=True):
+        for mine, one in zip(tree_leaves(inputs), tree_leaves(given), strict=True):
             mine.copy_(one, non_blocking=True)
         replay()
         return results
@@ -72,9 +74,9 @@ def captured(
     return call
 
 
-def _aside(function: Callable[..., Result], given: Sequence[Tensor]) -> Result:
+def _aside(function: Callable[..., Result], given: Sequence[Any]) -> Result:
     """Call the function on a side stream, as recording does: torch requires this of a warm-up."""
-    if given[0].device.type != "cuda":
+    if tree_leaves(given)[0].device.type != "cuda":
         return function(*given)
     stream = torch.cuda.Stream()
     stream.wait_stream(torch.cuda.current_stream())

@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from fmq.acting.policy import Policy
 from fmq.base.errors import UserError
+from fmq.data.sequences import SequenceBuffer
 from fmq.envs.environment import fault_of
 from fmq.envs.making import make_environment
+from fmq.pipeline.runs import Run
+from fmq.training.clock import Clock
 from fmq.training.transition_log import TransitionLog
-from fmq.training.workbench import Workbench
 
 
 class Collector:
@@ -21,44 +24,59 @@ class Collector:
     policy is called only when the queue of actions is empty.
     """
 
-    def __init__(self, bench: Workbench, log: Path) -> None:
-        """Start the first episode; `log` is the file of transitions that `restore` reads."""
-        self.bench = bench
-        self.environment = make_environment(bench.run.task, bench.data)
-        self.policy = bench.policy("acting noise")
+    def __init__(
+        self,
+        run: Run,
+        data: Path,
+        buffer: SequenceBuffer,
+        policy: Policy,
+        clock: Clock,
+        log: Path,
+    ) -> None:
+        """Start the first episode.
+
+        Args:
+            data: folder of the data set, from which some simulators are made.
+            buffer: receives the transitions.
+            clock: measures the ``policy`` and the ``environment``.
+            log: file of transitions, which `restore` reads.
+        """
+        self.run, self.data, self.buffer, self.policy, self.clock = run, data, buffer, policy, clock
+        self.environment = make_environment(run.task, data)
         self.queue: deque[np.ndarray] = deque()
         self.episodes = 0
         self.last_success = float("nan")
         self._reset()
         self._check_sizes()
-        self.log = TransitionLog(log, len(self.observation), bench.buffer.actions.shape[-1])
+        self.log = TransitionLog(log, len(self.observation), self.buffer.actions.shape[-1])
 
     def _reset(self) -> None:
-        start = self.bench.run.derive_seed("online start", self.episodes)
+        start = self.run.derive_seed("online start", self.episodes)
         self.observation = self.environment.reset(start)
         self.episodes += 1
 
     def _check_sizes(self) -> None:
-        in_data = self.bench.buffer.observations.shape[-1]
+        in_data = self.buffer.observations.shape[-1]
         if len(self.observation) != in_data:
             raise UserError(
-                f"{self.bench.run.task.environment}: observations have {len(self.observation)} "
-                f"numbers, but {in_data} in {self.bench.data}; use a data set of this simulator"
+                f"{self.run.task.environment}: observations have {len(self.observation)} "
+                f"numbers, but {in_data} in {self.data}; use a data set of this simulator"
             )
 
     def step(self) -> None:
         """Take one environment step and append its transition to the buffer and the log."""
         if not self.queue:
-            with self.bench.clock.measure("policy"):
+            with self.clock.measure("policy"):
                 self.queue.extend(self.policy.act(self.observation[None])[0])
         action = self.queue.popleft()
-        with self.bench.clock.measure("environment"):
+        with self.clock.measure("environment"):
             result = self.environment.step(action)
         if fault := fault_of(result):
+            step = self.log.rows + len(self.log.pending) + 1
             raise UserError(
-                f"{self.bench.run}: the simulator gave {fault} at environment step "
-                f"{self.bench.step + 1}, in episode {self.episodes}, and a rerun would too; "
-                "leave out this task or seed, or lower learning_rate"
+                f"{self.run}: the simulator gave {fault} at environment step {step}, in episode "
+                f"{self.episodes}, and a rerun would too; leave out this task or seed, or lower "
+                "learning_rate"
             )
         ended = result.terminated or result.truncated
         transition = (
@@ -86,7 +104,7 @@ class Collector:
         terminal: bool,
         next_observation: np.ndarray,
     ) -> None:
-        self.bench.buffer.append(
+        self.buffer.append(
             torch.as_tensor(observation),
             torch.as_tensor(action),
             reward=float(reward),
@@ -105,19 +123,16 @@ class Collector:
             "noise": self.policy.generator.get_state().cpu(),
         }
 
-    def restore(self, state: dict[str, Any] | None) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
         """Continue from what `state` returned: fill the buffer and restore the simulator.
 
         Simulators are deterministic to the bit from a reset seed, so replaying the actions of the
-        unfinished episode leads to the state in which it was left. With None, start from an empty
-        log.
+        unfinished episode leads to the state in which it was left.
 
         Raises:
             UserError: the simulator does not repeat itself, or the log is damaged.
         """
-        transitions = self.log.restore(state["rows"] if state else 0)
-        if state is None:
-            return
+        transitions = self.log.restore(state["rows"])
         if len(transitions) != state["rows"]:
             raise UserError(
                 f"{self.log.path}: has only {len(transitions)} of {state['rows']} transitions; "
@@ -140,7 +155,7 @@ class Collector:
             self.observation = self.environment.step(transition["action"]).observation
         if len(opened) and not np.array_equal(self.observation, opened[-1]["next_observation"]):
             raise UserError(
-                f"{self.bench.run}: the simulator does not reproduce the interrupted episode, as "
+                f"{self.run}: the simulator does not reproduce the interrupted episode, as "
                 "may happen on another kind of machine; "
                 f"delete {self.log.path.parent} to start the run over"
             )

@@ -17,7 +17,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from subprocess import DEVNULL
 from typing import Any, TypeVar
@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 import torch
 from filelock import FileLock
 from torch import Tensor
+from torch.utils._pytree import tree_flatten, tree_unflatten, treespec_loads
 
 import fmq
 from fmq.base.errors import UserError
@@ -53,21 +54,73 @@ def compiler() -> str:
     return _compiler(os.environ.get("CXX", "g++"))
 
 
-def compiled(
-    function: Callable[..., Result], inputs: Sequence[Tensor], identity: object
-) -> Callable[..., Result]:
-    """Return `function` as a compiled program; its results are dictionaries and tuples.
+def compiled(function: Callable[..., Result], identity: object) -> Callable[..., Result]:
+    """Return `function` as a program that is compiled, or loaded, at the first call.
+
+    The function takes tensors and (named) tuples of them, of the same shapes, types and device at
+    every call, and returns tuples and dictionaries.
 
     Args:
-        inputs: tensors with the shapes, types and device of all calls.
         identity: plain values that distinguish it from every other function of such inputs.
 
     Raises:
-        UserError: there is no working C++ compiler, or torch cannot compile the function.
+        UserError: at the first call, there is no working C++ compiler, or torch cannot compile the
+            function.
     """
-    if inputs[0].device.type != "cpu":
-        graph = torch.compile(recorded(function, inputs, "compile"), fullgraph=True)
-        return _telling(graph)
+
+    def build(function: Callable[..., Result], inputs: Sequence[Tensor]) -> Callable[..., Result]:
+        if inputs[0].device.type != "cpu":
+            return _telling(torch.compile(_graph(function, inputs, "compile"), fullgraph=True))
+        return _program(function, inputs, identity)
+
+    return _built_at_first_call(function, build)
+
+
+def recorded(function: Callable[..., Result], setting: str) -> Callable[..., Result]:
+    """Return `function` as a graph of plain operations, which is traced at the first call.
+
+    Inputs and results are as in `compiled`.
+
+    Raises:
+        UserError: at the first call, the function reads a tensor's value, or does something else
+            that a graph cannot; the message names `setting`.
+    """
+    return _built_at_first_call(function, partial(_graph, setting=setting))
+
+
+def _built_at_first_call(
+    function: Callable[..., Result],
+    build: Callable[[Callable[..., Result], Sequence[Tensor]], Callable[..., Result]],
+) -> Callable[..., Result]:
+    """Return what `build` makes, at the first call, of the function of the inputs' tensors."""
+    built: Callable[..., Result] | None = None
+
+    def call(*inputs: Any) -> Result:
+        nonlocal built
+        tensors, form = tree_flatten(inputs)
+        if built is None:
+            built = build(lambda *flat: function(*tree_unflatten(flat, form)), tensors)
+        with torch.no_grad():
+            return built(*tensors)
+
+    return call
+
+
+def _graph(
+    function: Callable[..., Result], inputs: Sequence[Tensor], setting: str
+) -> Callable[..., Result]:
+    """Trace `function` into a graph of plain operations, gradients included."""
+    from torch.fx.experimental.proxy_tensor import make_fx  # slow: takes as long as importing torch
+
+    with told_of(setting, RuntimeError, AttributeError):
+        graph: Callable[..., Result] = make_fx(function)(*inputs)
+    return graph
+
+
+def _program(
+    function: Callable[..., Result], inputs: Sequence[Tensor], identity: object
+) -> Callable[..., Result]:
+    """Load the function's package from the cache, or build it there first."""
     if not compiler():
         raise UserError(
             f"training.compile: the C++ compiler {os.environ.get('CXX', 'g++')!r} does not work "
@@ -81,22 +134,6 @@ def compiled(
                 return _load(package)
         _build(function, inputs, package)
         return _load(package)
-
-
-def recorded(
-    function: Callable[..., Result], inputs: Sequence[Tensor], setting: str
-) -> Callable[..., Result]:
-    """Trace `function` into a graph of plain operations, gradients included, and return it.
-
-    Raises:
-        UserError: the function reads a tensor's value, or does something else that a graph cannot;
-            the message names `setting`.
-    """
-    from torch.fx.experimental.proxy_tensor import make_fx  # slow: takes as long as importing torch
-
-    with told_of(setting, RuntimeError, AttributeError):
-        graph: Callable[..., Result] = make_fx(function)(*inputs)
-    return graph
 
 
 def _telling(graph: Callable[..., Result]) -> Callable[..., Result]:
@@ -117,7 +154,7 @@ def _build(function: Callable[..., Any], inputs: Sequence[Tensor], package: Path
     """
     kind = hashlib.sha256(json.dumps(processor()).encode()).hexdigest()[:12]
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(package.parent / f"inductor-{kind}"))
-    graph = recorded(function, inputs, "compile")
+    graph = _graph(function, inputs, "compile")
     with (
         warnings.catch_warnings(action="ignore", category=FutureWarning),  # torch's own
         tempfile.TemporaryDirectory(dir=package.parent) as folder,
@@ -132,8 +169,6 @@ def _build(function: Callable[..., Any], inputs: Sequence[Tensor], package: Path
 
 
 def _load(package: Path) -> Callable[..., Any]:
-    from torch.utils._pytree import tree_unflatten, treespec_loads
-
     # The public loader first imports the compiler, which takes every process two seconds.
     loader = torch._C._aoti.AOTIModelPackageLoader(str(package), "model", True, 1, -1)
     structure = treespec_loads(loader.get_call_spec()[1])

@@ -1,4 +1,4 @@
-"""The learner: policy and critics, and the losses that train them."""
+"""The learner: policy and critics of one seed, their optimiser, and their source of noise."""
 
 import copy
 from typing import Any, NamedTuple, TypeVar
@@ -10,13 +10,11 @@ from fmq.acting.policy import make_networks
 from fmq.config.sections import NetworkSettings
 from fmq.data.normalization import Normalizer
 from fmq.data.sequences import Batch
-from fmq.method.critic import aggregate, bellman_target, critic_loss
 from fmq.networks.ensemble import CriticEnsemble
 from fmq.networks.velocity import VelocityNetwork
-from fmq.training.actor_losses import ActorInputs
 from fmq.training.adam import no_moments
 from fmq.training.divergence import ANYTHING, ValueRange
-from fmq.training.objective import Draws, Gradients, Objective
+from fmq.training.objective import Draws, Objective
 from fmq.training.vectors import Vectors, flatten, point
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -71,7 +69,7 @@ class Learner:
             possible_values: range of Q; a Q far outside it counts as divergence.
         """
         self.shapes, self.backup, self.normalizer = networks, backup, normalizer
-        self.possible_values = possible_values
+        self.selection, self.possible_values = selection, possible_values
         device = normalizer.mean.device
         self.action_size = action_size
         self.actor, self.critic = make_networks(
@@ -92,12 +90,12 @@ class Learner:
             offline=flatten(self.offline_actor.parameters()),
             moments=no_moments(weights),
         )
-        self.pickers = (self.actor, self.critic)  # choose the critic target's next chunks
-        self.rounded: Tensor | None = None
-        if selection == "bfloat16":
-            self.rounded = weights.bfloat16()
-            self.pickers = self._policy_with(self.rounded)
         self.generator = torch.Generator(device).manual_seed(noise_seed)
+
+    def described(self) -> list[Any]:
+        """Return what distinguishes the learner's losses from those of other shapes and data."""
+        normalizer = [part.tolist() for part in self.normalizer]
+        return [self.shapes.model_dump(), self.backup, self.action_size, self.selection, normalizer]
 
     def live_in(self, vectors: Vectors) -> None:
         """Make the networks views of other vectors, which hold the same numbers."""
@@ -106,32 +104,27 @@ class Learner:
         point(self.target.parameters(), vectors.target)
         point(self.offline_actor.parameters(), vectors.offline)
 
-    def networks(self) -> Networks:
-        """Return the learner's own networks."""
-        return Networks(self.actor, self.critic, self.target, self.offline_actor, self.pickers)
+    def networks_with(self, weights: Tensor, target: Tensor, offline: Tensor) -> Networks:
+        """Return networks that are functions of other weights than the learner's own.
 
-    def networks_with(self, vectors: Vectors) -> Networks:
-        """Return the networks as functions of other weights, those of one learner."""
-        actor, critic = self._policy_with(vectors.weights)
+        Args:
+            weights, target, offline: as in `fmq.training.vectors.Vectors`, of one learner.
+        """
+        actor, critic = self._policy_with(weights)
         pickers = actor, critic
-        if self.rounded is not None:
-            pickers = self._policy_with(vectors.weights.detach().bfloat16())
+        if self.selection == "bfloat16":
+            pickers = self._policy_with(weights.detach().bfloat16())
         return Networks(
             actor,
             critic,
-            self.target.with_weights(vectors.target),
-            self.offline_actor.with_weights(vectors.offline),
+            self.target.with_weights(target),
+            self.offline_actor.with_weights(offline),
             pickers,
         )
 
     def _policy_with(self, weights: Tensor) -> tuple[VelocityNetwork, CriticEnsemble]:
         mine, critics = weights.split([len(self.vectors.offline), len(self.vectors.target)])
         return self.actor.with_weights(mine), self.critic.with_weights(critics)
-
-    def refresh_pickers(self) -> None:
-        """Update the rounded copy of the weights that chooses the next chunks, if there is one."""
-        if self.rounded is not None:
-            self.rounded.copy_(self.vectors.weights)
 
     def draw(self, batch: int, objective: Objective) -> Draws:
         """Draw the random numbers of an update on `batch` chunks, in two calls of the generator."""
@@ -144,67 +137,6 @@ class Learner:
         return Draws(
             candidates.view(batch, chosen, size), noise.view(loss.noises, batch, size), times
         )
-
-    def gradients(
-        self, objective: Objective, batch: Batch, draws: Draws, progress: Tensor
-    ) -> Gradients:
-        """Return losses on a batch with raw observations, and their gradient; change nothing.
-
-        Args:
-            progress: progress of the interval curriculum, shape ().
-        """
-        loss, values, quantities = self.losses(objective, self.networks(), batch, draws, progress)
-        parts = torch.autograd.grad(loss, self.parameters)
-        vector = torch.cat([part.flatten() for part in parts])
-        norm = {"gradient_norm": torch.linalg.vector_norm(vector)}
-        return Gradients(vector, values, quantities | norm)
-
-    def losses(
-        self,
-        objective: Objective,
-        networks: Networks,
-        batch: Batch,
-        draws: Draws,
-        progress: Tensor,
-    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """Return the loss of policy and critics, critic values (2, batch), and single losses."""
-        batch = batch._replace(
-            observations=self.normalizer(batch.observations),
-            next_observations=self.normalizer(batch.next_observations),
-        )
-        target = self.bellman_target(networks, batch, draws.candidates, objective)
-        values = networks.critic(batch.observations, batch.actions)
-        value_loss = critic_loss(values, target, batch.whole)
-        actor_loss, metrics = objective.actor_loss.loss(
-            ActorInputs(
-                networks.actor,
-                networks.offline_actor,
-                networks.critic,
-                batch,
-                draws.noise,
-                draws.times,
-                progress,
-            )
-        )
-        quantities = metrics | {
-            "critic_loss": value_loss.detach(),
-            "actor_loss": actor_loss.detach(),
-        }
-        return value_loss + actor_loss, values.detach(), quantities
-
-    @torch.no_grad()
-    def bellman_target(
-        self, networks: Networks, batch: Batch, candidates: Tensor, objective: Objective
-    ) -> Tensor:
-        """Return the critic target of a batch with normalised observations, shape (batch,).
-
-        Args:
-            candidates: noise of the candidate chunks, shape (batch, noises, H*A).
-        """
-        observations = batch.next_observations
-        actions = objective.sampler.choose(*networks.pickers, observations, candidates)
-        values = aggregate(networks.target(observations, actions), objective.critic_target)
-        return bellman_target(batch.rewards, batch.masks, values, *self.backup)
 
     @torch.no_grad()
     def drift(self, batch: Batch, generator: torch.Generator) -> float:

@@ -20,7 +20,8 @@ class Objective(NamedTuple):
         learning_rate: learning rate of Adam.
         target_rate: tau of the target critics' moving average.
         curriculum: curriculum of the loss's intervals; None if it has none.
-        own: tells losses and samplers in the study's own files from others of the same name.
+        identity: distinguishes the loss and the sampler, and the numbers that they are bound to,
+            from all others.
     """
 
     actor_loss: ActorLoss
@@ -28,8 +29,8 @@ class Objective(NamedTuple):
     critic_target: str
     learning_rate: float
     target_rate: float
+    identity: str
     curriculum: Curriculum | None = None
-    own: str = ""
 
     def progress(self, step: int) -> float:
         """Return how far the curriculum has progressed at a gradient step, 0 to 1."""
@@ -53,14 +54,14 @@ class Draws(NamedTuple):
 
 
 class Gradients(NamedTuple):
-    """The results of an update before it is applied; several learners are along a first axis.
+    """The results of an update before it is applied, one row per learner.
 
     Attributes:
-        vector: gradient of all weights as one vector, shape (weights,).
-        values: critic values of the batch's chunks, shape (2, batch).
-        quantities: losses and norms for the metrics, shape () each.
+        vectors: gradient of all weights, shape (learners, n).
+        values: critic values of the batch's chunks, shape (learners, 2, batch).
+        quantities: losses and norms for the metrics, shape (learners,) each.
     """
 
-    vector: Tensor
+    vectors: Tensor
     values: Tensor
     quantities: dict[str, Tensor]

@@ -3,11 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from fmq.base.progress import progress
 from fmq.pipeline.runs import Run
-from fmq.training.lockstep import Lockstep
-from fmq.training.session import resumed
-from fmq.training.workbench import Workbench
+from fmq.training.session import opened
 
 
 def train_offline(runs: Sequence[Run], results: Path) -> None:
@@ -19,28 +16,10 @@ def train_offline(runs: Sequence[Run], results: Path) -> None:
     Args:
         runs: the same run for one seed, or for several in ascending order, trained in lockstep.
     """
-    with resumed(runs, results) as (benches, _):
-        _train(benches)
-
-
-def _train(benches: Sequence[Workbench]) -> None:
-    lockstep = Lockstep(benches)
-    first = lockstep.first
-    run, scratch = first.run, first.scratch
-    stage, log_every = run.offline, run.training.log_every
-    scratch.at_once = False
-    with progress(lockstep.title, stage.last - first.step, "updates") as heartbeat:
-        for step in range(first.step + 1, stage.last + 1):
-            if first.evaluates_after(step - 1, stage.evaluate_every):
-                heartbeat.remark(lockstep.evaluate(step - 1))
-            measure = step % log_every == 0 or step == stage.last
-            updated = lockstep.update(step, measure)
-            heartbeat.advance()
+    last, log_every = runs[0].last_step, runs[0].training.log_every
+    with opened(runs, results) as session:
+        for step in session.steps("updates"):
+            measure = step % log_every == 0 or step == last
+            rows = session.update(step, measure)
             if measure:
-                rows = [{"step": step, **measured} for measured in updated]
-                lockstep.record(rows, "sampling", "update")
-            lockstep.done(step)
-            pause = first.pauses_after(step, stage.evaluate_every)
-            scratch.keep(lockstep.state, now=pause)
-        if run.scored:
-            heartbeat.remark(lockstep.evaluate_end())
+                session.record([{"step": step, **row} for row in rows], "sampling", "update")

@@ -1,7 +1,7 @@
 """Load actor losses from the study's own files, and try them once before training."""
 
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -9,6 +9,8 @@ from torch import Tensor
 from fmq.base.errors import UserError
 from fmq.config.own_methods import Code, drawing_nothing, told_in_one_line
 from fmq.data.sequences import Batch
+from fmq.networks.ensemble import CriticEnsemble
+from fmq.training import update
 from fmq.training.actor_losses import ActorInputs, ActorLoss
 from fmq.training.learner import Learner
 from fmq.training.objective import Objective
@@ -32,24 +34,25 @@ def try_once(code: Code, learner: Learner, batch: Batch, objective: Objective) -
             instead of using its inputs, or trains the critics.
     """
     loss = objective.actor_loss
-    checked = loss._replace(loss=partial(_checked, code, learner, loss))
+    checked = loss._replace(loss=partial(_checked, code, loss))
     generator = learner.generator.get_state()
     draws = learner.draw(len(batch.actions), objective)
     learner.generator.set_state(generator)
-    learner.refresh_pickers()
+    weights, target, offline, _ = learner.vectors
     observations = learner.normalizer(batch.next_observations)
     with drawing_nothing(code), told_in_one_line(code):
-        learner.gradients(
-            objective._replace(actor_loss=checked), batch, draws, draws.noise.new_ones(())
-        )
+        losses = partial(update.losses, learner, objective._replace(actor_loss=checked))
+        inputs = (target, offline, batch, draws, draws.noise.new_ones(()))
+        update.gradient(losses, weights, *inputs)
         with torch.inference_mode():  # as when acting
-            chunks = objective.sampler.choose(*learner.pickers, observations, draws.candidates)
+            pickers = learner.networks_with(weights, target, offline).pickers
+            chunks = objective.sampler.choose(*pickers, observations, draws.candidates)
     if not (chunks.abs() <= 1).all():
         raise UserError(f"{code.path}: the sampler returns chunks outside of [-1, 1]; clip them")
 
 
 def _checked(
-    code: Code, learner: Learner, actor_loss: ActorLoss, inputs: ActorInputs
+    code: Code, actor_loss: ActorLoss, inputs: ActorInputs
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Return what the loss returns, once it is checked that training can use it."""
     try:
@@ -70,9 +73,8 @@ def _checked(
     if not loss.requires_grad:
         raise UserError(f"{code.path}: the loss does not depend on inputs.velocity")
     _check_metrics(code, loss, metrics)
-    moved = torch.autograd.grad(
-        loss, list(learner.critic.parameters()), retain_graph=True, allow_unused=True
-    )
+    critics = list(cast(CriticEnsemble, inputs.critic).parameters())
+    moved = torch.autograd.grad(loss, critics, retain_graph=True, allow_unused=True)
     if any(one is not None for one in moved):
         raise UserError(
             f"{code.path}: the loss would train the critics too; take their gradient with "

@@ -40,13 +40,12 @@ def objective_of(run: Run, sampler: Sampler) -> Objective:
         UserError: as in `find_actor_loss`.
     """
     bound, training = run.bound, run.training
-    own = [one.model_dump() for one in (bound.actor_loss, bound.sampler) if one and one.code]
     return Objective(
         find_actor_loss(run),
         sampler,
         bound.critic_target,
         learning_rate=training.learning_rate,
         target_rate=training.target_rate,
+        identity=canonical([one.model_dump() for one in (bound.actor_loss, bound.sampler) if one]),
         curriculum=bound.curriculum,
-        own=canonical(own) if own else "",
     )

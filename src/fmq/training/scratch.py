@@ -25,6 +25,8 @@ from fmq.base.locks import own
 from fmq.pipeline.paths import run_folder, scratch_folder
 from fmq.pipeline.runs import Run
 
+State = dict[str, Any]
+
 
 class Scratch:
     """The scratch folder of a run, or of several seeds of it, owned by this process.
@@ -56,13 +58,15 @@ class Scratch:
         """Return what the user can do about progress that is unusable."""
         return f"delete {self.folder} to start the run over"
 
-    def load(self, device: torch.device) -> dict[str, Any] | None:
-        """Return what `keep` wrote last, or None at the beginning of a run."""
+    def load(self, device: torch.device) -> State | None:
+        """Return what `keep` wrote last; at the beginning of a run, clear the folder instead."""
         if not self.progress.exists():
+            for left in self.folder.iterdir():  # by a process that ended before its first save
+                left.unlink()
             return None
         return load_checkpoint(self.progress, self.settings, device, self.remedy)
 
-    def keep(self, state: Callable[[], dict[str, Any]], now: bool = False) -> None:
+    def keep(self, state: Callable[[], State], now: bool = False) -> None:
         """Save what `state` returns, if it is due, or `now` is set, or the process has to stop.
 
         Raises:

@@ -1,38 +1,112 @@
-"""Open and close runs: resume them where they stopped, and write their outputs."""
+"""The runs of one process, one per seed, which take every step together."""
 
-import platform
-import socket
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any
-
-import torch
+from statistics import mean
 
 from fmq.acting.checkpoint import refuse_misfit, save_checkpoint
 from fmq.acting.device import claim_device
-from fmq.acting.evaluation import write_evaluation, write_last_evaluation
-from fmq.base.files import atomic_path, write_json, write_rows
-from fmq.config.own_methods import METHOD
-from fmq.networks import fused
-from fmq.pipeline.runs import LAST_EVALUATION, Run
-from fmq.training import compiling
-from fmq.training.scratch import Scratch, open_scratch
+from fmq.base.errors import UserError
+from fmq.base.progress import progress
+from fmq.pipeline.runs import Run, title
+from fmq.training.divergence import Divergence
+from fmq.training.outputs import write_outputs
+from fmq.training.scratch import State, open_scratch
 from fmq.training.shared import share
-from fmq.training.trackers import Tracker, make_tracker
-from fmq.training.vectors import copied
+from fmq.training.trackers import make_tracker
+from fmq.training.updater import Updater
 from fmq.training.workbench import Workbench
 
-State = dict[str, Any]
+
+class Session:
+    """The runs of one process: loops go through `steps`, and call `act` and `update` in each."""
+
+    def __init__(self, benches: Sequence[Workbench]) -> None:
+        """Take benches that start or resume, in ascending order of seeds; see `opened`."""
+        self.benches, self.first = benches, benches[0]
+        self.run, self.scratch, self.clock = self.first.run, self.first.scratch, self.first.clock
+        self.updater = Updater(
+            [bench.learner for bench in benches],
+            self.first.objective(),
+            self.first.compiles,
+            self.run.training.capture,
+        )
+
+    def steps(self, unit: str) -> Iterator[int]:
+        """Yield every step that is left; evaluate and save the progress in between, and at the end.
+
+        Args:
+            unit: what is counted, for progress lines.
+        """
+        last, name = self.run.last_step, title([bench.run for bench in self.benches])
+        self.scratch.at_once = False
+        with progress(name, last - self.first.step, unit) as heartbeat:
+            for step in range(self.first.step + 1, last + 1):
+                if self.first.evaluates_after(step - 1):
+                    heartbeat.remark(self._evaluate(step - 1))
+                yield step
+                heartbeat.advance()
+                for bench in self.benches:
+                    bench.step = step
+                pauses = step == last or self.first.evaluates_after(step)
+                self.scratch.keep(self._state, now=pauses)
+            if self.run.scored:
+                heartbeat.remark(self._evaluate(last))
+
+    def act(self) -> None:
+        """Take an environment step with every policy, if the runs act."""
+        for bench in self.benches:
+            if bench.collector is not None:
+                bench.collector.step()
+
+    def update(self, step: int, measure: bool) -> list[dict[str, float]]:
+        """Sample a batch per bench and update all; with `measure`, return the metrics of each.
+
+        Args:
+            step: gradient step, counted from the start of offline training.
+
+        Raises:
+            UserError: training diverged for a seed, which the message names. Its batch is kept
+                beside the last good progress.
+        """
+        batches = [bench.sample() for bench in self.benches]
+        with self.clock.measure("update", len(batches)), self._keeping_what_diverged():
+            return self.updater.update(batches, step, measure)
+
+    def record(self, rows: Sequence[dict[str, float]], *activities: str) -> None:
+        """Record a row of metrics per bench; shares of time and rates are the same for all."""
+        times = self.clock.row(*activities)
+        for bench, row in zip(self.benches, rows, strict=True):
+            bench.record(row | times)
+
+    def _evaluate(self, step: int) -> str:
+        """Evaluate every bench and return the mean success rate as text."""
+        return f"success {mean(bench.evaluate(step) for bench in self.benches):.0%} at {step}"
+
+    def _state(self) -> State:
+        """Return the progress of all benches for one file, so that no seed is ahead of another."""
+        with self._keeping_what_diverged():
+            self.updater.settle()
+        return {"runs": [bench.state() for bench in self.benches]}
+
+    @contextmanager
+    def _keeping_what_diverged(self) -> Iterator[None]:
+        try:
+            yield
+        except Divergence as error:
+            kept = self.scratch.folder / "diverged.pt"
+            with suppress(OSError):  # the divergence matters more than a failed write
+                save_checkpoint(kept, self.scratch.settings, error.batch._asdict())
+            raise UserError(
+                f"{self.benches[error.learner].run}: {error} at gradient step {error.step}; its "
+                f"batch is in {kept}; lower learning_rate or target_rate"
+            ) from None
 
 
 @contextmanager
-def resumed(
-    runs: Sequence[Run], results: Path
-) -> Iterator[tuple[list[Workbench], list[State] | None]]:
-    """Yield the workbenches of runs as they were left, and the progress of each; None at a start.
-
-    When the block ends without an error, the outputs are written and the progress is deleted.
+def opened(runs: Sequence[Run], results: Path) -> Iterator[Session]:
+    """Yield runs as they were left, and write their outputs if the block ends without an error.
 
     Args:
         runs: the same run for one seed, or for several in ascending order.
@@ -44,79 +118,15 @@ def resumed(
     with open_scratch(runs, results) as scratch:
         trackers = [make_tracker(run, results) for run in runs]  # fails before waiting for a device
         claim = claim_device(runs[0].study)  # held until the block ends
-        benches = _set_up(runs, trackers, results, scratch, claim.device)
-        kept = _kept(scratch, benches)
-        with closing(benches[0].evaluator):
-            yield benches, kept
+        shared = share(runs[0], results, scratch, claim.device, len(runs))
+        benches = [Workbench(run, shared, one) for run, one in zip(runs, trackers, strict=True)]
+        kept = scratch.load(claim.device)
+        if kept is not None:
+            with refuse_misfit(scratch.progress, scratch.remedy):
+                for bench, state in zip(benches, kept["runs"], strict=True):
+                    bench.restore(state)
+        with closing(shared.evaluator):
+            del shared  # the transitions, of which each bench has a copy
+            yield Session(benches)
         for bench in benches:
             write_outputs(bench, [run.seed for run in runs])
-
-
-def _set_up(
-    runs: Sequence[Run],
-    trackers: Sequence[Tracker | None],
-    results: Path,
-    scratch: Scratch,
-    device: torch.device,
-) -> list[Workbench]:
-    """Return the workbenches, and free the shared transitions, of which each has a copy."""
-    shared = share(runs[0], results, scratch, device, len(runs))
-    return [Workbench(run, shared, tracker) for run, tracker in zip(runs, trackers, strict=True)]
-
-
-def _kept(scratch: Scratch, benches: Sequence[Workbench]) -> list[State] | None:
-    """Restore the benches from the saved progress and return it; None if there is none."""
-    kept = scratch.load(benches[0].device)
-    if kept is None:
-        return None
-    with refuse_misfit(scratch.progress, scratch.remedy):
-        states: list[State] = kept["runs"]
-        for bench, state in zip(benches, states, strict=True):
-            bench.restore(state)
-    return states
-
-
-def write_outputs(bench: Workbench, seeds: Sequence[int]) -> None:
-    """Write all outputs of a run: the checkpoint, and after it the final evaluation.
-
-    Args:
-        seeds: the seeds that were trained in this process.
-    """
-    bench.learner.live_in(copied(bench.learner.vectors))
-    learned = bench.learner.state()
-    # Outputs from other bytes of the same data must not stay beside this run's provenance.
-    for name in ("checkpoint.pt", "evaluations.csv", LAST_EVALUATION):
-        (bench.folder / name).unlink(missing_ok=True)
-    digest = bench.run.digest
-    record = {"hash": digest, "settings": bench.run.settings()}
-    write_json(bench.folder / "settings.json", record)
-    write_json(bench.folder / "provenance.json", _provenance(bench, seeds))
-    if bench.run.code is not None:
-        with atomic_path(bench.folder / METHOD) as temporary:
-            temporary.write_text(bench.run.code.text)
-    columns = list(dict.fromkeys(name for row in bench.metrics for name in row))
-    with atomic_path(bench.folder / "metrics.csv") as temporary:
-        write_rows(temporary, columns, bench.metrics)
-    write_evaluation(bench.folder / "evaluations.csv", bench.evaluations)
-    save_checkpoint(bench.folder / "checkpoint.pt", digest, learned)
-    write_last_evaluation(bench.run, bench.run.sampler, bench.results, bench.last_evaluation)
-
-
-def _provenance(bench: Workbench, seeds: Sequence[int]) -> dict[str, Any]:
-    code = bench.run.code
-    return {
-        **bench.code[-1],
-        **({"method": {"file": code.path.name, "sha256": code.sha256}} if code else {}),
-        "begun_with": bench.code[:-1],
-        "python": platform.python_version(),
-        "host": socket.gethostname(),
-        "device": str(bench.device),
-        "processor": compiling.processor(),
-        "computed": {
-            "update": "compiled" if bench.compiles else "eager",
-            "activation": "in products" if fused.ACTIVATION_IN_PRODUCT else "behind products",
-        },
-        "dataset": bench.digests,
-        **({"together": list(seeds)} if len(seeds) > 1 else {}),  # the seconds are those of all
-        **{f"{name}_seconds": round(value, 1) for name, value in bench.seconds_so_far().items()},
-    }

@@ -1,21 +1,23 @@
-"""The joint update of policy and critics, for one seed or for several at once."""
+"""Updates of one or several learners, as they are run: jointly, compiled, or recorded."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
 from fmq.data.sequences import Batch
-from fmq.method.critic import update_target
-from fmq.training import divergence
-from fmq.training.adam import adam_step
+from fmq.training import divergence, update
 from fmq.training.capturing import captured
+from fmq.training.compiling import compiled, recorded
 from fmq.training.divergence import Divergence, Signs
 from fmq.training.learner import Learner
 from fmq.training.objective import Draws, Gradients, Objective
-from fmq.training.stacking import graph_gradients, stack, together
+from fmq.training.seeds import gradients_over_seeds
+from fmq.training.vectors import row, stacked
+
+Tensors = TypeVar("Tensors", Batch, Draws)
 
 
 class Unsettled(NamedTuple):
@@ -37,8 +39,8 @@ class Unsettled(NamedTuple):
 class Updater:
     """Updates learners that differ only in their seed, all with the same kernels.
 
-    The vectors of several learners become rows of matrices, and each learner's vectors become
-    views: a second updater of the same learners would take them away from the first.
+    The vectors of the learners become rows of matrices, and each learner's vectors become views: a
+    second updater of the same learners would take them away from the first.
     """
 
     def __init__(
@@ -56,24 +58,28 @@ class Updater:
         """
         first = learners[0]
         self.learners, self.objective = learners, objective
-        self.vectors = first.vectors if len(learners) == 1 else together(learners)
-        device = self.vectors.weights.device
-        # Checking an update waits for it; on a GPU, it is checked once the next one is launched.
-        self.looks_later = device.type != "cpu"
-        self.unsettled: Unsettled | None = None
-        self.gradients: Callable[[Batch, Draws, Tensor], Gradients]
-        if len(learners) == 1 and not compile:
-            self.gradients = partial(first.gradients, objective)
-        else:
-            self.gradients = graph_gradients(first, self.vectors, objective, compile)
+        self.vectors = stacked([one.vectors for one in learners])
+        for number, one in enumerate(learners):
+            one.live_in(row(self.vectors, number))
+        losses = partial(update.losses, first, objective)
+        self.gradients = gradients_over_seeds(losses, len(learners))
+        if compile:
+            identity = [objective.identity, objective.critic_target, first.described()]
+            self.gradients = compiled(self.gradients, identity)
+        elif len(learners) > 1:  # vectorising at each call would take longer than the update
+            self.gradients = recorded(self.gradients, "stack_seeds")
         self.advance = self._advance
-        if capture and device.type == "cuda":
+        if capture and self.vectors.weights.device.type == "cuda":
             self.advance = captured(self._advance, [one.generator for one in learners])
+        self.unsettled: Unsettled | None = None
 
     def update(
         self, batches: Sequence[Batch], step: int, measure: bool = False
     ) -> list[dict[str, float]]:
         """Take one joint gradient step on the actor and critic loss of every learner.
+
+        An update that diverges changes nothing. Whether it did is only known to the device, so the
+        host asks once it has launched the next update.
 
         Args:
             batches: chunks with raw observations, one batch per learner.
@@ -81,18 +87,13 @@ class Updater:
             measure: also compute and return metrics, one dictionary per learner.
 
         Raises:
-            Divergence: a loss or the gradient is not finite, or a Q is impossible. That update
-                changed nothing. On a GPU, this is raised by `settle` or at the latest by the next
-                call, which has made its own update by then.
+            Divergence: the update before this one diverged; with `measure`, also if this one did.
         """
-        progress = self.objective.progress(step)
-        batch = batches[0] if len(batches) == 1 else stack(batches)
-        found, signs = self.advance(*batch, batch.rewards.new_full((), progress))
+        batch = _stack(batches)
+        progress = batch.rewards.new_full((), self.objective.progress(step))
+        found, signs = self.advance(batch, progress)
         last, self.unsettled = self.unsettled, _unsettled(step, batches, signs)
-        self._look_at(last)
-        if not self.looks_later:
-            self.settle()
-            self._step(found.vector)
+        self._check(last)
         if not measure:
             return [{} for _ in batches]
         self.settle()
@@ -101,9 +102,9 @@ class Updater:
     def settle(self) -> None:
         """Raise `Divergence` if the last update diverged; on a GPU, wait for it first."""
         last, self.unsettled = self.unsettled, None
-        self._look_at(last)
+        self._check(last)
 
-    def _look_at(self, last: Unsettled | None) -> None:
+    def _check(self, last: Unsettled | None) -> None:
         if last is None:
             return
         last.wait()
@@ -112,30 +113,20 @@ class Updater:
             if fault is not None:
                 raise Divergence(fault, number, last.step, last.batches[number])
 
-    def _advance(self, *inputs: Tensor) -> tuple[Gradients, Signs]:
-        """Compute a whole update from tensors alone; on a GPU, also change the weights."""
-        *parts, progress = inputs
-        batch = Batch(*parts)
-        if len(self.learners) == 1:
-            self.learners[0].refresh_pickers()
-        found = self.gradients(batch, self._draw(batch), progress)
+    def _advance(self, batch: Batch, progress: Tensor) -> tuple[Gradients, Signs]:
+        """Make a whole update on tensors alone, without waiting for the device."""
+        draws = _stack([one.draw(batch.rewards.shape[-1], self.objective) for one in self.learners])
+        weights, target, offline, _ = self.vectors
+        found = Gradients(*self.gradients(weights, target, offline, batch, draws, progress))
         signs = divergence.signs(found.values, found.quantities)
-        if self.looks_later:
-            possible = self.learners[0].possible_values
-            self._step(found.vector, divergence.wrong(signs, possible))
+        skip = divergence.wrong(signs, self.learners[0].possible_values)
+        update.step(self.vectors, found.vectors, self.objective, skip)
         return found, signs
 
-    def _draw(self, batch: Batch) -> Draws:
-        draws = [one.draw(batch.rewards.shape[-1], self.objective) for one in self.learners]
-        return draws[0] if len(draws) == 1 else stack(draws)
 
-    def _step(self, gradient: Tensor, skip: Tensor | None = None) -> None:
-        """Update the weights and target weights; change nothing where `skip` is 1.0, not 0.0."""
-        objective, vectors = self.objective, self.vectors
-        adam_step(vectors.weights, gradient, vectors.moments, objective.learning_rate, skip)
-        rate = objective.target_rate if skip is None else objective.target_rate * (1 - skip)
-        critics = vectors.weights[..., -vectors.target.shape[-1] :]
-        update_target(vectors.target, critics, rate)
+def _stack(several: Sequence[Tensors]) -> Tensors:
+    """Stack the batches or draws of several learners along a first axis."""
+    return type(several[0])(*map(torch.stack, zip(*several, strict=True)))
 
 
 def _unsettled(step: int, batches: Sequence[Batch], signs: Signs) -> Unsettled:
@@ -162,5 +153,5 @@ def _metrics(found: Gradients) -> list[dict[str, float]]:
         "q_min": q.amin(-1),
         "q_max": q.amax(-1),
     }
-    rows = zip(*(column.reshape(-1).tolist() for column in columns.values()), strict=True)
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
     return [dict(zip(columns, row, strict=True)) for row in rows]

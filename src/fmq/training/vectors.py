@@ -13,13 +13,14 @@ from fmq.training.adam import Moments
 
 
 class Vectors(NamedTuple):
-    """The numbers of one learner, shape (n,) each, or of several, (learners, n).
+    """The numbers of one learner, shape (n,) each, or of several as rows, (learners, n).
 
     Attributes:
         weights: weights of the policy, then of the critics.
         target: weights of the target critics.
         offline: weights of the policy at the centre of the trust region.
-        moments: Adam's moments of `weights`; several learners share the count of steps.
+        moments: Adam's moments of `weights`; learners that are updated together share
+            the count of steps.
     """
 
     weights: Tensor
@@ -44,14 +45,6 @@ def point(parameters: Iterable[nn.Parameter], vector: Tensor) -> None:
         parameter.data = part.view_as(parameter)
 
 
-def stacked(several: Sequence[Vectors]) -> Vectors:
-    """Copy several learners' vectors into the rows of matrices."""
-    weights, targets, offlines, moments = zip(*several, strict=True)
-    averages, squares, steps = zip(*moments, strict=True)
-    together = Moments(torch.stack(averages), torch.stack(squares), steps[0])
-    return Vectors(torch.stack(weights), torch.stack(targets), torch.stack(offlines), together)
-
-
 def copied(vectors: Vectors) -> Vectors:
     """Copy the numbers into separate vectors: saving a view of a row saves its whole matrix."""
     weights, target, offline, moments = vectors
@@ -64,3 +57,11 @@ def row(vectors: Vectors, number: int) -> Vectors:
     weights, target, offline, (average, square, steps) = vectors
     moments = Moments(average[number], square[number], steps)
     return Vectors(weights[number], target[number], offline[number], moments)
+
+
+def stacked(several: Sequence[Vectors]) -> Vectors:
+    """Copy learners' vectors into the rows of matrices."""
+    weights, targets, offlines, moments = zip(*several, strict=True)
+    averages, squares, steps = zip(*moments, strict=True)
+    joint = Moments(torch.stack(averages), torch.stack(squares), steps[0])
+    return Vectors(torch.stack(weights), torch.stack(targets), torch.stack(offlines), joint)

@@ -13,10 +13,11 @@ from fmq.base.errors import UserError
 from fmq.base.provenance import code_commit, package_versions
 from fmq.config.datasets import training_file
 from fmq.data.sequences import Batch, SequenceBuffer
-from fmq.pipeline.bindings import Offline, Online
+from fmq.pipeline.bindings import Imported, Offline, Online
 from fmq.pipeline.paths import run_folder
 from fmq.pipeline.runs import Run
 from fmq.training import compiling
+from fmq.training.collector import Collector
 from fmq.training.divergence import possible_values
 from fmq.training.learner import Backup, Learner
 from fmq.training.objective import Objective
@@ -64,6 +65,8 @@ class Workbench:
         )
         if run.parent is not None:
             self._start_from(run.parent)
+        if isinstance(bound.stage, Online):
+            self.learner.anchor()
         self.sampler = sampler_of(run, run.sampler)
         self.batches = self._generator("batches")
         self.measuring = self._generator("measurement")
@@ -72,6 +75,18 @@ class Workbench:
         self.last_evaluation: list[dict[str, Any]] = []
         self.seconds = {"wall": -time.time(), "cpu": 0.0}  # offsets for `seconds_so_far`
         self.code = [{"commit": code_commit(), "packages": package_versions(PACKAGES)}]
+        self.collector = self._collector() if isinstance(bound.stage, Online) else None
+
+    def _collector(self) -> Collector | None:
+        if not self.run.online.interacts:
+            return None
+        name = (
+            "transitions.bin"
+            if len(self.run.stack) == 1
+            else f"transitions-seed{self.run.seed}.bin"
+        )
+        policy, log = self.policy("acting noise"), self.scratch.folder / name
+        return Collector(self.run, self.data, self.buffer, policy, self.clock, log)
 
     def _start_from(self, parent: Run) -> None:
         """Load the final state of another run, which has to be trained on the same data."""
@@ -129,28 +144,32 @@ class Workbench:
         with self.clock.measure("sampling"):
             return self.buffer.sample(self.run.training.batch_size, self.batches)
 
-    def drift(self) -> float:
-        """Return the drift of the policy from the offline policy on a separate batch."""
+    def online_row(self) -> dict[str, float]:
+        """Return the metrics that only online runs have."""
         batch = self.buffer.sample(self.run.training.batch_size, self.measuring)
-        return self.learner.drift(batch, self.measuring)
+        row = {"drift": self.learner.drift(batch, self.measuring)}
+        if self.collector is not None:
+            row |= {
+                "episodes": self.collector.episodes - 1,
+                "last_success": self.collector.last_success,
+            }
+        return row
 
     def evaluate(self, step: int) -> float:
-        """Evaluate the policy in training, keep the episodes, and return the success rate."""
-        rows = self._episodes(step)
-        self.evaluations += rows
-        self._track()
-        return success_rate(rows)
+        """Evaluate the policy in training, keep the episodes, and return the success rate.
 
-    def evaluate_end(self) -> float:
-        """Evaluate the final policy, keep the episodes, and return the success rate.
-
-        The policy acts as it would when loaded from the checkpoint, so `fmq evaluate` reproduces
-        this.
+        At the end of the run, the policy acts as it would when loaded from the checkpoint, so `fmq
+        evaluate` reproduces this.
         """
-        for network in (self.learner.actor, self.learner.critic):
-            network.prepare()
-        self.last_evaluation = self._episodes(self.run.last_step)
-        return success_rate(self.last_evaluation)
+        if step == self.run.last_step:
+            for network in (self.learner.actor, self.learner.critic):
+                network.prepare()
+            rows = self.last_evaluation = self._episodes(step)
+        else:
+            rows = self._episodes(step)
+            self.evaluations += rows
+            self._track()
+        return success_rate(rows)
 
     def _episodes(self, step: int) -> list[dict[str, Any]]:
         act = self.policy("evaluation noise", step).act
@@ -167,13 +186,12 @@ class Workbench:
             with self.clock.stopped():
                 self.tracker.follow(self.metrics, self.evaluations)
 
-    def evaluates_after(self, step: int, every: int) -> bool:
-        """Return whether an evaluation follows `step`; the final one is `evaluate_end`."""
+    def evaluates_after(self, step: int) -> bool:
+        """Return whether an evaluation follows `step`, before the one at the end."""
+        stage = self.run.bound.stage
+        assert not isinstance(stage, Imported), "an imported run is not trained"
+        every = stage.evaluate_every
         return self.first < step < self.run.last_step and step % every == 0
-
-    def pauses_after(self, step: int, every: int) -> bool:
-        """Return whether `step` is followed by an evaluation or the end, not by an update."""
-        return step == self.run.last_step or self.evaluates_after(step, every)
 
     def state(self) -> dict[str, Any]:
         """Return everything that changes from step to step, for `Scratch.keep`."""
@@ -189,6 +207,7 @@ class Workbench:
             "device": self.device.type,
             "code": self.code,
             "seconds": self.seconds_so_far(),
+            **({"collector": self.collector.state()} if self.collector else {}),
         }
 
     def seconds_so_far(self) -> dict[str, float]:
@@ -221,6 +240,8 @@ class Workbench:
         for name, generator in self._generators().items():
             generator.set_state(state["generators"][name].cpu())
         self.metrics, self.evaluations = state["metrics"], state["evaluations"]
+        if self.collector is not None:
+            self.collector.restore(state["collector"])
         self.seconds = {
             "wall": state["seconds"]["wall"] - time.time(),
             "cpu": state["seconds"]["cpu"] - time.process_time(),

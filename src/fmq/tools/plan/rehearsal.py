@@ -101,7 +101,8 @@ class Rehearsal(Workbench):
         calls: dict[str, Callable[[], object]] = {"update": update}
         if not _interacts(self.run):
             return seconds_per_call(calls, budget, self.device)
-        collector = Collector(self, log=Path("transitions.bin"))  # the log is never written
+        policy, log = self.policy("acting noise"), Path("transitions.bin")  # never written
+        collector = Collector(self.run, self.data, self.buffer, policy, self.clock, log)
         chunk = self.run.task.settings.chunk_length
 
         def collect() -> None:
