@@ -14,7 +14,7 @@ from fmq.data.normalization import Normalizer
 from fmq.data.sequences import Batch
 from fmq.pipeline.bindings import Curriculum, sampler_numbers
 from fmq.training.actor_losses import ACTOR_LOSSES, ActorLoss
-from fmq.training.learner import Backup, Learner, Networks
+from fmq.training.learner import Backup, Learner
 from fmq.training.objective import Objective
 
 OBS, ACTION, HORIZON, BATCH = 4, 2, 3, 16
@@ -45,12 +45,6 @@ def make_learner(study: Study = STUDY, init: int = 0, noise: int = 1) -> Learner
     )
     learner.study = study  # for `objective`
     return learner
-
-
-def networks_of(learner: Learner) -> Networks:
-    """Return the networks that an update of the learner computes with."""
-    weights, target, offline, _ = learner.vectors
-    return learner.networks_with(weights, target, offline)
 
 
 def actor_loss(name: str, study: Study = STUDY) -> ActorLoss:

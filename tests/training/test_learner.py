@@ -11,7 +11,6 @@ from helpers.learners import (
     STEP,
     STUDY,
     make_learner,
-    networks_of,
     objective,
     random_batch,
     small_study,
@@ -140,7 +139,7 @@ def test_a_chunk_that_ends_the_task_is_worth_its_reward() -> None:
     batch = random_batch()
     aim = objective("fmq", learner)
     candidates = learner.draw(BATCH, aim).candidates
-    target = critic_target(learner, aim, networks_of(learner), batch, candidates)
+    target = critic_target(learner, aim, learner.networks(), batch, candidates)
     ended = batch.masks == 0
     assert torch.equal(target[ended], batch.rewards[ended])
     assert (target[~ended] != batch.rewards[~ended]).all()
@@ -153,7 +152,7 @@ def test_the_bellman_target_asks_the_target_critics_about_the_sampled_chunk() ->
         sampler = Sampler(1, lambda *arguments: chunk)
         aim = objective("fmq", learner, sampler=sampler, critic_target=how)
         values = expected(learner.target(batch.next_observations, chunk), 0)
-        target = critic_target(learner, aim, networks_of(learner), batch, chunk.unsqueeze(1))
+        target = critic_target(learner, aim, learner.networks(), batch, chunk.unsqueeze(1))
         torch.testing.assert_close(target, batch.rewards + 0.9**3 * batch.masks * values)
 
 
@@ -227,7 +226,7 @@ def proposals(selection: str, updates: int) -> Tensor:
     noises, choose = make_sampler("one_step", "min")
     noise = torch.randn(BATCH, noises, HORIZON * ACTION, generator=learner.generator)
     with torch.no_grad():
-        return choose(*networks_of(rounding).pickers, random_batch().observations, noise)
+        return choose(*rounding.networks().pickers, random_batch().observations, noise)
 
 
 def test_rounded_selection_proposes_nearly_the_same_from_the_same_noise() -> None:

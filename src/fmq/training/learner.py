@@ -104,6 +104,13 @@ class Learner:
         point(self.target.parameters(), vectors.target)
         point(self.offline_actor.parameters(), vectors.offline)
 
+    def networks(self) -> Networks:
+        """Return the learner's own networks."""
+        pickers = self.actor, self.critic
+        if self.selection == "bfloat16":
+            pickers = self._policy_with(self.vectors.weights.bfloat16())
+        return Networks(self.actor, self.critic, self.target, self.offline_actor, pickers)
+
     def networks_with(self, weights: Tensor, target: Tensor, offline: Tensor) -> Networks:
         """Return networks that are functions of other weights than the learner's own.
 

@@ -38,14 +38,12 @@ def try_once(code: Code, learner: Learner, batch: Batch, objective: Objective) -
     generator = learner.generator.get_state()
     draws = learner.draw(len(batch.actions), objective)
     learner.generator.set_state(generator)
-    weights, target, offline, _ = learner.vectors
     observations = learner.normalizer(batch.next_observations)
+    objective = objective._replace(actor_loss=checked)
     with drawing_nothing(code), told_in_one_line(code):
-        losses = partial(update.losses, learner, objective._replace(actor_loss=checked))
-        inputs = (target, offline, batch, draws, draws.noise.new_ones(()))
-        update.gradient(losses, weights, *inputs)
+        update.gradient(learner, objective, batch, draws, draws.noise.new_ones(()))
         with torch.inference_mode():  # as when acting
-            pickers = learner.networks_with(weights, target, offline).pickers
+            pickers = learner.networks().pickers
             chunks = objective.sampler.choose(*pickers, observations, draws.candidates)
     if not (chunks.abs() <= 1).all():
         raise UserError(f"{code.path}: the sampler returns chunks outside of [-1, 1]; clip them")

@@ -4,8 +4,6 @@ The functions read as if there were a single seed and no compiler. `fmq.training
 for several seeds at once, compiled, or recorded as a CUDA graph.
 """
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
@@ -23,9 +21,7 @@ Losses = tuple[Tensor, Tensor, dict[str, Tensor]]
 def losses(
     learner: Learner,
     objective: Objective,
-    weights: Tensor,
-    target: Tensor,
-    offline: Tensor,
+    networks: Networks,
     batch: Batch,
     draws: Draws,
     progress: Tensor,
@@ -33,19 +29,17 @@ def losses(
     """Return the loss of policy and critics, critic values (2, batch), and the single losses.
 
     Args:
-        learner: supplies the networks' shapes and the normaliser, but no weights.
-        weights, target, offline: as in `fmq.training.vectors.Vectors`, of one learner.
+        networks: the learner's networks, with its own weights or others.
         batch: chunks with raw observations.
         progress: progress of the interval curriculum, shape ().
     """
-    networks = learner.networks_with(weights, target, offline)
     batch = batch._replace(
         observations=learner.normalizer(batch.observations),
         next_observations=learner.normalizer(batch.next_observations),
     )
-    wanted = critic_target(learner, objective, networks, batch, draws.candidates)
+    target = critic_target(learner, objective, networks, batch, draws.candidates)
     values = networks.critic(batch.observations, batch.actions)
-    value_loss = critic_loss(values, wanted, batch.whole)
+    value_loss = critic_loss(values, target, batch.whole)
     inputs = ActorInputs(
         networks.actor,
         networks.offline_actor,
@@ -56,8 +50,8 @@ def losses(
         progress,
     )
     actor_loss, quantities = objective.actor_loss.loss(inputs)
-    found = {"critic_loss": value_loss.detach(), "actor_loss": actor_loss.detach()}
-    return value_loss + actor_loss, values.detach(), quantities | found
+    both = {"critic_loss": value_loss.detach(), "actor_loss": actor_loss.detach()}
+    return value_loss + actor_loss, values.detach(), quantities | both
 
 
 @torch.no_grad()
@@ -70,26 +64,18 @@ def critic_target(
     noises, H*A); the target critics value it.
     """
     chunks = objective.sampler.choose(*networks.pickers, batch.next_observations, candidates)
-    values = networks.target(batch.next_observations, chunks)
-    wanted = aggregate(values, objective.critic_target)
-    return bellman_target(batch.rewards, batch.masks, wanted, *learner.backup)
+    values = aggregate(networks.target(batch.next_observations, chunks), objective.critic_target)
+    return bellman_target(batch.rewards, batch.masks, values, *learner.backup)
 
 
 def gradient(
-    losses: Callable[..., Losses], weights: Tensor, *inputs: Tensor | Batch | Draws
+    learner: Learner, objective: Objective, batch: Batch, draws: Draws, progress: Tensor
 ) -> Losses:
-    """Return what `losses` returns, with its gradient in the weights in place of the loss.
-
-    Args:
-        losses: `losses` with its first two arguments bound.
-        weights: its weights, shape (n,).
-        inputs: its other arguments.
-    """
-    with torch.enable_grad():
-        weights = weights.detach().requires_grad_(True)
-        loss, values, quantities = losses(weights, *inputs)
-        (vector,) = torch.autograd.grad(loss, weights)
-    return vector, values, quantities
+    """Return what `losses` returns, with its gradient (n,) in all weights in place of the loss."""
+    networks = learner.networks()
+    loss, values, quantities = losses(learner, objective, networks, batch, draws, progress)
+    parts = torch.autograd.grad(loss, learner.parameters)
+    return torch.cat([part.flatten() for part in parts]), values, quantities
 
 
 def step(vectors: Vectors, gradient: Tensor, objective: Objective, skip: Tensor) -> None:

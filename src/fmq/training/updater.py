@@ -12,9 +12,9 @@ from fmq.training import divergence, update
 from fmq.training.capturing import captured
 from fmq.training.compiling import compiled, recorded
 from fmq.training.divergence import Divergence, Signs
+from fmq.training.joint import eager_gradients, joint_gradients
 from fmq.training.learner import Learner
 from fmq.training.objective import Draws, Gradients, Objective
-from fmq.training.seeds import gradients_over_seeds
 from fmq.training.vectors import row, stacked
 
 Tensors = TypeVar("Tensors", Batch, Draws)
@@ -61,13 +61,15 @@ class Updater:
         self.vectors = stacked([one.vectors for one in learners])
         for number, one in enumerate(learners):
             one.live_in(row(self.vectors, number))
-        losses = partial(update.losses, first, objective)
-        self.gradients = gradients_over_seeds(losses, len(learners))
-        if compile:
-            identity = [objective.identity, objective.critic_target, first.described()]
-            self.gradients = compiled(self.gradients, identity)
-        elif len(learners) > 1:  # vectorising at each call would take longer than the update
-            self.gradients = recorded(self.gradients, "stack_seeds")
+        self.gradients = partial(eager_gradients, first, objective)
+        if compile or len(learners) > 1:
+            graph = joint_gradients(first, objective, len(learners))
+            if compile:
+                identity = [objective.identity, objective.critic_target, first.described()]
+                graph = compiled(graph, identity)
+            else:  # vectorising at each call would take longer than the update
+                graph = recorded(graph, "stack_seeds")
+            self.gradients = partial(graph, *self.vectors[:3])
         self.advance = self._advance
         if capture and self.vectors.weights.device.type == "cuda":
             self.advance = captured(self._advance, [one.generator for one in learners])
@@ -116,8 +118,7 @@ class Updater:
     def _advance(self, batch: Batch, progress: Tensor) -> tuple[Gradients, Signs]:
         """Make a whole update on tensors alone, without waiting for the device."""
         draws = _stack([one.draw(batch.rewards.shape[-1], self.objective) for one in self.learners])
-        weights, target, offline, _ = self.vectors
-        found = Gradients(*self.gradients(weights, target, offline, batch, draws, progress))
+        found = Gradients(*self.gradients(batch, draws, progress))
         signs = divergence.signs(found.values, found.quantities)
         skip = divergence.wrong(signs, self.learners[0].possible_values)
         update.step(self.vectors, found.vectors, self.objective, skip)
