@@ -11,9 +11,9 @@ from fmq.config.sections import NetworkSettings
 from fmq.data.normalization import Normalizer
 from fmq.data.sequences import Batch
 from fmq.method.critic import aggregate, bellman_target, critic_loss
+from fmq.methods.losses import ActorInputs
 from fmq.networks.ensemble import CriticEnsemble
 from fmq.networks.velocity import VelocityNetwork
-from fmq.training.actor_losses import ActorInputs
 from fmq.training.adam import no_moments
 from fmq.training.divergence import ANYTHING, ValueRange
 from fmq.training.objective import Draws, Gradients, Objective

@@ -1,13 +1,16 @@
-"""The objective of a stage or method, and the inputs and results of an update."""
+"""The objective of a run, and the inputs and results of an update."""
 
 from typing import NamedTuple
 
 from torch import Tensor
 
-from fmq.acting.policy import Sampler
 from fmq.method.flow import curriculum_progress
+from fmq.methods.losses import ActorLoss
+from fmq.methods.making import actor_loss_of
+from fmq.methods.samplers import Sampler
 from fmq.pipeline.bindings import Curriculum
-from fmq.training.actor_losses import ActorLoss
+from fmq.pipeline.identity import canonical
+from fmq.pipeline.runs import Run
 
 
 class Objective(NamedTuple):
@@ -19,8 +22,9 @@ class Objective(NamedTuple):
         critic_target: ``mean`` or ``min`` over the target critics.
         learning_rate: learning rate of Adam.
         target_rate: tau of the target critics' moving average.
+        identity: tells the actor loss and the sampler from all others: their names, numbers and,
+            if they are the user's own, their code.
         curriculum: curriculum of the loss's intervals; None if it has none.
-        own: tells losses and samplers in the study's own files from others of the same name.
     """
 
     actor_loss: ActorLoss
@@ -28,14 +32,36 @@ class Objective(NamedTuple):
     critic_target: str
     learning_rate: float
     target_rate: float
+    identity: str
     curriculum: Curriculum | None = None
-    own: str = ""
 
     def progress(self, step: int) -> float:
         """Return how far the curriculum has progressed at a gradient step, 0 to 1."""
         if self.curriculum is None:
             return 1.0
         return curriculum_progress(step, self.curriculum.warmup_steps, self.curriculum.anneal_end)
+
+
+def objective_of(run: Run, sampler: Sampler) -> Objective:
+    """Return the objective of a run, bound to its hyperparameters.
+
+    Args:
+        sampler: the run's sampler.
+
+    Raises:
+        UserError: as in `fmq.methods.making.actor_loss_of`.
+    """
+    bound, training = run.bound, run.training
+    parts = [one.model_dump() for one in (bound.actor_loss, bound.sampler) if one]
+    return Objective(
+        actor_loss_of(run),
+        sampler,
+        bound.critic_target,
+        learning_rate=training.learning_rate,
+        target_rate=training.target_rate,
+        identity=canonical(parts),
+        curriculum=bound.curriculum,
+    )
 
 
 class Draws(NamedTuple):

@@ -1,7 +1,6 @@
 """The gradient of an update as a graph of plain operations, for one learner or several."""
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -65,23 +64,10 @@ def graph_gradients(
 
 
 def _identity(learner: Learner, objective: Objective, several: bool) -> list[Any]:
-    bound = [learner.shapes, learner.backup, learner.action_size, learner.rounded is not None]
+    shapes = [learner.shapes.model_dump(), *learner.backup, learner.action_size]
     normalizer = [part.tolist() for part in learner.normalizer]
-    return [_described(objective), _described(bound), normalizer, several]
-
-
-def _described(value: Any) -> Any:
-    """Return plain values that identify a function, its bound arguments included."""
-    if isinstance(value, partial):
-        named = {name: _described(one) for name, one in value.keywords.items()}
-        return [_described(value.func), [_described(one) for one in value.args], named]
-    if isinstance(value, tuple | list):
-        return [_described(one) for one in value]
-    if hasattr(value, "model_dump"):
-        return value.model_dump()
-    if callable(value):
-        return f"{value.__module__}.{value.__qualname__}"
-    return value
+    rounded = learner.rounded is not None
+    return [objective.identity, objective.critic_target, shapes, normalizer, rounded, several]
 
 
 def _losses(learner: Learner, objective: Objective) -> Callable[..., Any]:
