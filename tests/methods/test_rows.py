@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fmq.config.method_files import read_code
-from fmq.config.methods import METHODS, method_module
+from fmq.config.methods import METHODS, fitting_samplers, method_module
 from fmq.config.reading import load_study
 from fmq.config.section import find_setting
 
@@ -41,3 +41,11 @@ def test_a_loss_of_one_name_is_one_loss() -> None:
         for name, row in METHODS.items()
     }
     assert len(losses) == len(dict(losses))
+
+
+def test_a_policy_has_samplers_for_the_jumps_that_it_has_learned() -> None:
+    diagonal, jumps = ["euler", "best_of_n_euler"], ["one_step", "best_of_n"]
+    assert set(fitting_samplers("pretrain-full")) == set(diagonal)
+    assert set(fitting_samplers("pretrain-fql")) == {*diagonal, *jumps}
+    assert set(fitting_samplers("distill")) == {*diagonal, *jumps, "qgbs"}
+    assert fitting_samplers(None) == fitting_samplers("distill-psd") == fitting_samplers("distill")

@@ -65,9 +65,10 @@ class OwnMethod(Section):
     @classmethod
     def _over_the_row(cls, values: Any) -> Any:
         """Lay the keys that are given over the row in the file."""
-        if not isinstance(values, dict) or not isinstance(values.get("file"), str):
+        file = values.get("file") if isinstance(values, dict) else None
+        if not file or not isinstance(file, str):
             return values
-        row = read_code(_path(values["file"])).row
+        row = read_code(_path(file)).row
         return {key: value for key, value in row.items() if key != "settings"} | values
 
     @cached_property

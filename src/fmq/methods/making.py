@@ -1,7 +1,7 @@
 """Make the loss and the samplers of a run from what it is bound to, built-in or the user's own."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
@@ -88,41 +88,28 @@ def _defined(
     Raises:
         UserError: the object is not of type `kind`, or does not accept these numbers.
     """
-    found = getattr(module, thing, None)
-    if callable(found) and not isinstance(found, kind):
-        found = _called(method, module, thing, kind, found, numbers)
-    elif numbers:
+    found, wanted = getattr(module, thing, None), f"{kind.__module__}.{kind.__name__}"
+    names = ", ".join(numbers)
+    if isinstance(found, kind) and numbers:
         raise UserError(
             f"{module.__file__}: {thing} takes no settings, and own_methods.{method}.settings has "
-            f"{', '.join(numbers)}; make {thing} a function of them"
+            f"{names}; make {thing} a function of them"
         )
+    if callable(found) and not isinstance(found, kind):
+        try:
+            inspect.signature(found).bind(**numbers)
+        except (TypeError, ValueError) as error:
+            raise UserError(
+                f"{module.__file__}: {thing} must be a {wanted}, or a function that makes one from "
+                f"own_methods.{method}.settings ({names or 'none'}): {error}"
+            ) from None
+        with told_in_one_line(Path(str(module.__file__))):
+            found = found(**numbers)
     if not isinstance(found, kind):
         raise UserError(
-            f"{module.__file__}: {thing} is of type {type(found).__name__}; it must be "
-            f"{kind.__module__}.{kind.__name__}"
+            f"{module.__file__}: {thing} is of type {type(found).__name__}; it must be {wanted}"
         )
     return found
-
-
-def _called(
-    method: str,
-    module: ModuleType,
-    thing: str,
-    kind: type[Any],
-    function: Callable[..., Any],
-    numbers: Mapping[str, Any],
-) -> Any:
-    """Call a function of a method's file with the numbers in the method's settings."""
-    try:
-        inspect.signature(function).bind(**numbers)
-    except (TypeError, ValueError) as error:
-        raise UserError(
-            f"{module.__file__}: {thing} must be a {kind.__module__}.{kind.__name__}, or a "
-            f"function that makes one from own_methods.{method}.settings "
-            f"({', '.join(numbers) or 'none'}): {error}"
-        ) from None
-    with told_in_one_line(Path(str(module.__file__))):
-        return function(**numbers)
 
 
 def _check_counts(module: ModuleType, thing: str, found: ActorLoss | Sampler, *names: str) -> None:
