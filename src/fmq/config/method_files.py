@@ -98,8 +98,8 @@ def _take_row(path: Path, tree: ast.Module) -> dict[str, Any]:
             tree.body.remove(statement)
             return _literal(path, statement.value)
     raise UserError(
-        f"{path}: line {uses[-1].lineno}: {ROW} has to be assigned once, outside of functions, and "
-        "not be used, because it is read without executing the file"
+        f"{path}: line {uses[-1].lineno}: {ROW} has to be assigned once, as {ROW} = {{...}} "
+        "outside of functions, and not be used, because it is read without executing the file"
     )
 
 
