@@ -23,15 +23,16 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from fmq.acting.policy import Policy, make_networks, make_sampler
+from fmq.acting.policy import Policy, make_networks
 from fmq.config.reading import load_study
+from fmq.config.samplers import sampler_numbers
 from fmq.config.tasks import Task, TaskSettings, parse_task
 from fmq.data.normalization import Normalizer
 from fmq.envs.making import make_environment
 from fmq.envs.processes import SimulatorProcesses
 from fmq.envs.rollout import Episode, rollout
 from fmq.envs.simulators import LocalSimulators, Simulators
-from fmq.pipeline.bindings import sampler_numbers
+from fmq.methods.samplers import make_sampler
 
 ROOT = Path(__file__).parents[1]
 TASKS = ("pointmaze-medium-navigate-singletask-task4-v0", "cube-single-play-singletask-task1-v0")

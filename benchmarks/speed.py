@@ -24,14 +24,16 @@ from statistics import median
 
 import torch
 
-from fmq.acting.policy import Policy, make_sampler
+from fmq.acting.policy import Policy
 from fmq.config.reading import load_study
+from fmq.config.samplers import sampler_numbers
 from fmq.config.study import Study
 from fmq.config.tasks import TaskSettings
 from fmq.data.normalization import Normalizer
 from fmq.data.sequences import Batch
-from fmq.pipeline.bindings import Curriculum, sampler_numbers
-from fmq.training.actor_losses import ACTOR_LOSSES
+from fmq.methods import fmq, mvp
+from fmq.methods.samplers import make_sampler
+from fmq.pipeline.bindings import Curriculum
 from fmq.training.learner import Backup, Learner
 from fmq.training.objective import Objective
 from fmq.training.updater import Updater
@@ -82,18 +84,18 @@ def waited_for(call: Callable[[], object], device: torch.device) -> Callable[[],
 
 def make_objective(study: Study, actor_loss: str, how: str) -> Objective:
     """Return a run's objective with this actor loss and this aggregate over the critics."""
-    numbers = {
-        "flow_map": {"distillation": study.offline.distillation},
-        "fmq": study.fmq.model_dump(),
-    }
+    if actor_loss == "fmq":
+        loss = fmq.actor_loss(**study.fmq.model_dump())
+    else:
+        loss = mvp.actor_loss(distillation=study.offline.distillation)
     sampling = sampler_numbers("best_of_n", study.sampling)
     return Objective(
-        ACTOR_LOSSES[actor_loss](**numbers.get(actor_loss, {})),
+        loss,
         make_sampler("best_of_n", how, **sampling),
         how,
         learning_rate=study.training.learning_rate,
         target_rate=study.training.target_rate,
-        identity=f"{actor_loss} {how} {sampling}",
+        identity=f"{actor_loss} {study.fmq} {study.offline} {sampling}",
         curriculum=Curriculum(**study.offline.model_dump(include={*Curriculum.model_fields})),
     )
 

@@ -14,7 +14,8 @@ import typer
 import yaml
 
 from fmq.cli import app
-from fmq.config.methods import METHODS, SAMPLER_LABELS
+from fmq.config.methods import METHODS
+from fmq.config.samplers import SAMPLERS
 from fmq.config.study import Study
 
 CONFIG = Path(__file__).parents[1] / "config.yaml"
@@ -34,7 +35,7 @@ TYPES = {
     "string": "text",
 }
 WORDS = {int: "integer", float: "number", str: "text", Path: "path", bool: "switch"}
-NAMES = {"methods": METHODS, "samplers": SAMPLER_LABELS}
+NAMES = {"methods": METHODS, "samplers": SAMPLERS}
 """Top-level lists whose entries are rows of a table in the code."""
 
 

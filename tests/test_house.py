@@ -10,7 +10,18 @@ import pytest
 
 SOURCES = Path(__file__).parents[1] / "src" / "fmq"
 FLOORS = (
-    *("base", "method", "networks", "config", "pipeline", "envs", "data", "acting", "training"),
+    *(
+        "base",
+        "method",
+        "networks",
+        "config",
+        "pipeline",
+        "envs",
+        "data",
+        "methods",
+        "acting",
+        "training",
+    ),
     *("theory", "analysis", "rollouts", "export", "tools", "cli"),
 )
 ANALYSIS = ("inputs", "statistics", "figures", "tables", "evidence")

@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from fmq.acting.inference import Counted, CountedCritic, formula
-from fmq.acting.policy import Policy, make_networks, make_sampler
-from fmq.config.methods import SAMPLER_LABELS
+from fmq.acting.inference import Counted, CountedCritic
+from fmq.acting.policy import Policy, make_networks
 from fmq.config.reading import load_study
+from fmq.config.samplers import SAMPLERS, sampler_numbers
 from fmq.data.normalization import Normalizer
-from fmq.pipeline.bindings import sampler_numbers
+from fmq.methods.samplers import make_sampler
 
 STUDY = load_study(Path(__file__).parents[2] / "config.yaml")
 PAPER = load_study(*(Path(__file__).parents[2] / n for n in ("config.yaml", "config/paper.yaml")))
-NAMES = [*SAMPLER_LABELS, *STUDY.ablations.samplers]
+NAMES = [*SAMPLERS, *STUDY.ablations.samplers]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -35,7 +35,7 @@ def test_counts_are_the_formula(name: str, batch: int) -> None:
     )
     chunks = policy.act(np.zeros((batch, 3)))
     assert chunks.shape == (batch, 2, 2)
-    assert velocity.rows == batch * formula(base, sampling)
+    assert velocity.rows == batch * SAMPLERS[base].evaluations(sampling)
     asked = {"one_step": 0, "euler": 0}.get(base)
     if base.startswith("best_of_n"):
         asked = sampling.samples
@@ -58,7 +58,8 @@ def test_counts_are_the_formula(name: str, batch: int) -> None:
     ],
 )
 def test_the_paper_s_counts(name: str, count: int) -> None:
-    assert formula(*PAPER.sampler(name)) == count
+    base, sampling = PAPER.sampler(name)
+    assert SAMPLERS[base].evaluations(sampling) == count
 
 
 def test_counting_changes_no_number() -> None:

@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from fmq.acting.policy import Policy, Sampler, make_networks, make_sampler
+from fmq.acting.policy import Policy, make_networks
 from fmq.base.errors import UserError
-from fmq.config.methods import SAMPLER_LABELS
 from fmq.config.reading import load_study
+from fmq.config.samplers import SAMPLERS, sampler_numbers
 from fmq.config.sections import SamplingSettings
 from fmq.data.normalization import Normalizer
-from fmq.pipeline.bindings import sampler_numbers
+from fmq.methods.samplers import MAKERS, Sampler, make_sampler
 
 OBS, ACTION, HORIZON = 3, 2, 4
 IDENTITY = Normalizer(torch.zeros(OBS), torch.ones(OBS))
@@ -42,7 +42,7 @@ def observations(count: int = 6) -> np.ndarray:
     return np.random.default_rng(0).normal(size=(count, OBS))
 
 
-@pytest.mark.parametrize("name", SAMPLER_LABELS)
+@pytest.mark.parametrize("name", SAMPLERS)
 def test_every_sampler_acts_in_chunks_inside_the_box(networks, sampling, name: str) -> None:
     sampler = make_sampler(name, "min", **sampler_numbers(name, sampling))
     for count in (1, 6):
@@ -53,7 +53,7 @@ def test_every_sampler_acts_in_chunks_inside_the_box(networks, sampling, name: s
         assert chunks.std() > 0.01
 
 
-@pytest.mark.parametrize("name", SAMPLER_LABELS)
+@pytest.mark.parametrize("name", SAMPLERS)
 def test_noise_comes_from_the_policy_s_own_generator(networks, sampling, name: str) -> None:
     sampler = make_sampler(name, "min", **sampler_numbers(name, sampling))
     torch.manual_seed(1)
@@ -90,6 +90,10 @@ def test_observations_are_normalised_and_chunks_unfolded_step_by_step(networks) 
     chunks = policy.act(np.array([[3.0, 2.0, 5.0], [1.0, 6.0, 3.0]]))
     assert chunks[0].tolist() == [[1, 0], [0.25, 0], [0, 0], [0, 0]]
     assert chunks[1].tolist() == [[0, 1], [0, 0], [0, 0], [0, 0]]
+
+
+def test_the_table_of_samplers_and_their_makers_have_the_same_names() -> None:
+    assert list(SAMPLERS) == list(MAKERS)
 
 
 def test_an_unknown_sampler_is_refused(sampling) -> None:

@@ -5,9 +5,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fmq.acting.inference import COLUMNS, formula
+from fmq.acting.inference import COLUMNS
 from fmq.analysis.evidence.inference import read_costs, write_inference_report
 from fmq.base.errors import UserError
+from fmq.config.samplers import SAMPLERS
 from fmq.config.study import Study
 from fmq.pipeline.paths import costs_file
 from fmq.pipeline.variants import inference_rows
@@ -19,7 +20,8 @@ def measured(study: Study, task: str) -> Rows:
     """What `fmq inference` would write, with a millisecond per evaluation."""
     rows: Rows = []
     for run, sampler in inference_rows(study):
-        count = formula(*study.sampler(sampler))
+        base, sampling = study.sampler(sampler)
+        count = SAMPLERS[base].evaluations(sampling)
         rows.append(
             dict.fromkeys(COLUMNS, count)
             | {"task": task, "run": run, "sampler": sampler, "seed": study.seeds[0]}

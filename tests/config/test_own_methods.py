@@ -3,9 +3,9 @@
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
+from helpers.methods import ROOT, TASK, TEXT, folder, places, with_own, write
 
 from fmq.analysis.figures.style import look
 from fmq.base.errors import UserError
@@ -13,43 +13,13 @@ from fmq.config.methods import METHODS
 from fmq.config.reading import load_study, study_from_dict
 from fmq.config.study import Study
 from fmq.pipeline.rules import method_pattern, sampler_pattern
-from fmq.pipeline.runs import evaluation_name, make_run
+from fmq.pipeline.runs import make_run
 from fmq.pipeline.variants import ablation_rows, row_label
-
-ROOT = Path(__file__).parents[2]
-TASK = "pointmaze-medium-navigate-singletask-task2-v0"
-TEXT = '''
-"""A loss."""
-from fmq.training.actor_losses import ActorLoss
-
-def loss(inputs):
-    """Of nothing."""
-    return 0.5 * inputs.noise.mean(), {}  # half
-
-actor_loss = ActorLoss(1, 0, loss)
-sampler = None
-'''
 
 
 @pytest.fixture
 def plain() -> Study:
     return load_study(ROOT / "config.yaml")
-
-
-def write(folder: Path, text: str = TEXT) -> Path:
-    path = folder / "mine.py"
-    path.write_text(text)
-    return path
-
-
-def with_own(
-    path: Path, name: str = "mine", also: dict[str, Any] | None = None, **row: Any
-) -> Study:
-    """Return the default study with a method in the file `path` added."""
-    values = load_study(ROOT / "config.yaml").model_dump()
-    own = {"file": str(path), "label": "Mine", "offline": "distill", "sampler": "best_of_n"}
-    values["methods"].append(name)
-    return study_from_dict(values | {"own_methods": {name: own | row}} | (also or {}), "test")
 
 
 @pytest.mark.parametrize(
@@ -118,20 +88,6 @@ def test_a_name_that_no_file_has_is_unknown(plain: Study) -> None:
     values = plain.model_dump() | {"methods": ["mine"]}
     with pytest.raises(UserError, match="methods: unknown 'mine'; allowed: fmq, mvp"):
         study_from_dict(values, "test")
-
-
-def folder(study: Study, name: str) -> str:
-    return make_run(study, TASK, 0, name).folder
-
-
-def places(study: Study) -> dict[str, str]:
-    """Return paths of runs, and of evaluations under fmq's and the method file's sampler."""
-    found = {name: folder(study, name) for name in ("distill-esd", "finetune-fmq", "finetune-mine")}
-    for name in ("distill-esd", "finetune-mine"):
-        run = make_run(study, TASK, 0, name)
-        for sampler in ("best_of_n", "mine"):
-            found[f"{name} {sampler}"] = f"{run.folder}/{evaluation_name(run, sampler)}"
-    return found
 
 
 def test_the_file_shapes_the_method_s_own_runs_and_no_others(plain: Study, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from fmq.acting.evaluation import load_policy
 from fmq.base.errors import UserError
 from fmq.base.files import file_sha256, whole_folder
 from fmq.cli import app
-from fmq.config.methods import SAMPLER_LABELS
+from fmq.config.samplers import SAMPLERS
 from fmq.config.study import Study
 from fmq.export.card import CARD, WEIGHTS, read_card
 from fmq.export.exporting import export_run
@@ -34,7 +34,7 @@ def original_chunks(run: Run, sampler: str, results: Path, seed: int) -> np.ndar
     return policy.act(OBSERVATIONS)
 
 
-@pytest.mark.parametrize("sampler", SAMPLER_LABELS)
+@pytest.mark.parametrize("sampler", SAMPLERS)
 def test_exported_and_original_act_alike(
     fmq_run: Run, results: Path, exported: Path, sampler: str
 ) -> None:

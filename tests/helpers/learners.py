@@ -6,14 +6,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fmq.acting.policy import make_sampler
 from fmq.config.reading import load_study
+from fmq.config.samplers import sampler_numbers
 from fmq.config.study import Study
 from fmq.config.tasks import TaskSettings
 from fmq.data.normalization import Normalizer
 from fmq.data.sequences import Batch
-from fmq.pipeline.bindings import Curriculum, sampler_numbers
-from fmq.training.actor_losses import ACTOR_LOSSES, ActorLoss
+from fmq.methods import fmq, mvp, qc, qc_fql
+from fmq.methods.losses import ActorLoss
+from fmq.methods.samplers import make_sampler
+from fmq.pipeline.bindings import Curriculum
 from fmq.training.learner import Backup, Learner
 from fmq.training.objective import Objective
 
@@ -49,13 +51,13 @@ def make_learner(study: Study = STUDY, init: int = 0, noise: int = 1) -> Learner
 
 def actor_loss(name: str, study: Study = STUDY) -> ActorLoss:
     """A loss of fmq's, bound to the numbers of a study."""
-    numbers = {
-        "diagonal": {},
-        "flow_map": {"distillation": study.offline.distillation},
-        "fmq": study.fmq.model_dump(),
-        "fql": {"flow_steps": study.sampling.flow_steps, "alpha": TASK.fql_alpha},
-    }
-    return ACTOR_LOSSES[name](**numbers[name])
+    if name == "diagonal":
+        return qc.actor_loss()
+    if name == "flow_map":
+        return mvp.actor_loss(distillation=study.offline.distillation)
+    if name == "fql":
+        return qc_fql.actor_loss(flow_steps=study.sampling.flow_steps, alpha=TASK.fql_alpha)
+    return fmq.actor_loss(**study.fmq.model_dump())
 
 
 def objective(loss: str | ActorLoss, learner: Learner, **changes: Any) -> Objective:
@@ -68,7 +70,7 @@ def objective(loss: str | ActorLoss, learner: Learner, **changes: Any) -> Object
         "min",
         learning_rate=study.training.learning_rate,
         target_rate=study.training.target_rate,
-        identity=f"{loss} {study.fmq} {study.offline.distillation} {numbers}",
+        identity=f"{loss} {study.fmq} {study.offline} {study.sampling}",
         curriculum=Curriculum(**study.offline.model_dump(include={*Curriculum.model_fields})),
     )
     return made._replace(**changes)

@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from fmq.acting.policy import make_sampler
+from fmq.config.samplers import sampler_numbers
 from fmq.config.sections import SamplingSettings
 from fmq.method import samplers
 from fmq.method.flow import one_step
+from fmq.methods.samplers import make_sampler
 from fmq.networks.ensemble import CriticEnsemble
 from fmq.networks.velocity import VelocityNetwork
-from fmq.pipeline.bindings import sampler_numbers
 
 OBS, ACTION, BATCH, BEAM, COPIES = 3, 4, 5, 3, 2
 TIME = 1.5 / 2.5  # re-noising time at rho 1.5

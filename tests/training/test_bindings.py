@@ -12,8 +12,9 @@ from fmq.config.reading import load_study
 from fmq.config.section import Section
 from fmq.config.study import Study
 from fmq.pipeline import data as identity
+from fmq.pipeline import runs
 from fmq.pipeline.paths import run_folder
-from fmq.pipeline.runs import Run, make_run
+from fmq.pipeline.runs import make_run
 from fmq.training import shared
 from fmq.training.offline import train_offline
 from fmq.training.online import finetune
@@ -28,11 +29,12 @@ RESULTS_ALIKE = {
 BOUND_WHOLE = {"NetworkSettings", "TrainingSettings"}
 SIMULATION = {"chunk_length", "discount", "sparse_reward", "episode_limit"}
 OWN = """
-from fmq.training.actor_losses import ACTOR_LOSSES, ActorLoss
+from fmq.methods import qc
+from fmq.methods.losses import ActorLoss
 
 
 def actor_loss(weight):
-    matching = ACTOR_LOSSES["diagonal"]()
+    matching = qc.actor_loss()
 
     def loss(inputs):
         found, metrics = matching.loss(inputs)
@@ -68,8 +70,8 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
         return look(section, name)
 
     with monkeypatch.context() as patch:
-        for name in ("_bind", "sampler_named"):
-            patch.setattr(Run, name, quietly(getattr(Run, name)))
+        for name in ("bind", "bind_sampler"):
+            patch.setattr(runs, name, quietly(getattr(runs, name)))
         for name in ("method", "offline_run"):  # the row of a method, and its parent
             patch.setattr(Study, name, quietly(getattr(Study, name)))
         patch.setattr(identity, "dataset_settings", quietly(identity.dataset_settings))

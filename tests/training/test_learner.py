@@ -18,8 +18,8 @@ from helpers.learners import (
 from torch import Tensor, nn
 
 from fmq.acting.checkpoint import load_checkpoint, save_checkpoint
-from fmq.acting.policy import Sampler, make_sampler
-from fmq.training.actor_losses import ACTOR_LOSSES
+from fmq.config.methods import METHODS
+from fmq.methods.samplers import Sampler, make_sampler
 from fmq.training.adam import adam_step, no_moments
 from fmq.training.learner import Learner
 from fmq.training.update import critic_target
@@ -80,7 +80,7 @@ def test_every_loss_trains_the_policy_and_the_critics(loss: str, kind: str) -> N
 
 
 def test_every_loss_is_tested() -> None:
-    assert set(ACTOR_LOSSES) == {"diagonal", "flow_map", "fmq", "fql"}
+    assert {row.actor_loss for row in METHODS.values()} == {"diagonal", "flow_map", "fmq", "fql"}
 
 
 def test_fmq_side_losses_are_weighted() -> None:

@@ -8,20 +8,20 @@ import torch
 from helpers.learners import STUDY, make_learner, random_batch
 
 from fmq.acting.inference import write_inference
-from fmq.acting.policy import sampler_of
 from fmq.base.errors import UserError
-from fmq.config.own_methods import execute
 from fmq.config.reading import study_from_dict
 from fmq.config.study import Study, find_dataset
 from fmq.data.generate import generate_dataset
 from fmq.export.exporting import export_run
 from fmq.export.loading import load_exported
+from fmq.methods.execution import execute
+from fmq.methods.making import sampler_of
 from fmq.pipeline.paths import costs_file, dataset_folder, run_folder
 from fmq.pipeline.runs import Run, make_run
+from fmq.training.objective import objective_of
 from fmq.training.offline import train_offline
 from fmq.training.online import finetune
 from fmq.training.own_losses import try_once
-from fmq.training.run_objective import objective_of
 from fmq.training.updater import Updater
 
 DATASET = "pointmaze-medium-navigate-v0"
@@ -30,8 +30,8 @@ TEXT = """
 import torch
 
 from fmq.method import flow
-from fmq.acting.policy import Sampler
-from fmq.training.actor_losses import ActorLoss
+from fmq.methods.losses import ActorLoss
+from fmq.methods.samplers import Sampler
 
 
 def loss(inputs):

@@ -14,11 +14,12 @@ from helpers.learners import (
 )
 from torch import Tensor
 
-from fmq.acting.policy import make_sampler
 from fmq.config.reading import study_from_dict
 from fmq.method.flow import diagonal_loss, euler
+from fmq.methods import qc_fql
+from fmq.methods.losses import ActorInputs, ActorLoss
+from fmq.methods.samplers import make_sampler
 from fmq.pipeline.runs import make_run
-from fmq.training.actor_losses import ACTOR_LOSSES, ActorInputs, ActorLoss
 from fmq.training.learner import Learner
 from fmq.training.updater import Updater
 
@@ -26,7 +27,7 @@ NAME = "pointmaze-medium-navigate-singletask-task2-v0"
 
 
 def fql(alpha: float) -> ActorLoss:
-    return ACTOR_LOSSES["fql"](flow_steps=STUDY.sampling.flow_steps, alpha=alpha)
+    return qc_fql.actor_loss(flow_steps=STUDY.sampling.flow_steps, alpha=alpha)
 
 
 def inputs(learner: Learner) -> ActorInputs:

@@ -9,8 +9,9 @@ from torch import Tensor
 
 from fmq.base.errors import UserError
 from fmq.config.study import Study
+from fmq.methods import qc
+from fmq.methods.losses import ActorInputs, ActorLoss
 from fmq.networks import fused
-from fmq.training.actor_losses import ACTOR_LOSSES, ActorInputs, ActorLoss
 from fmq.training.divergence import Divergence
 from fmq.training.learner import Learner
 from fmq.training.updater import Updater
@@ -156,7 +157,7 @@ def test_a_loss_may_look_at_the_weights() -> None:
     """The weights are each learner's own, and receive its gradient."""
 
     def loss(inputs: ActorInputs) -> tuple[Tensor, dict[str, Tensor]]:
-        flow_matching, _ = ACTOR_LOSSES["diagonal"]().loss(inputs)
+        flow_matching, _ = qc.actor_loss().loss(inputs)
         decay = sum(number.square().sum() for number in inputs.velocity.parameters())
         return flow_matching + decay, {"decay": decay.detach()}
 
@@ -197,7 +198,7 @@ def test_numbers_stay_where_they_are() -> None:
 
 def test_a_quantity_may_be_of_any_type() -> None:
     def loss(inputs: ActorInputs) -> tuple[Tensor, dict[str, Tensor]]:
-        flow_matching, _ = ACTOR_LOSSES["diagonal"]().loss(inputs)
+        flow_matching, _ = qc.actor_loss().loss(inputs)
         return flow_matching, {"exactly": flow_matching.detach().double()}
 
     learner = make_learner()
@@ -211,7 +212,7 @@ def test_a_loss_that_looks_at_a_number_is_refused_in_one_line() -> None:
     """A single learner may do so, since its own numbers then decide which branch is taken."""
 
     def loss(inputs: ActorInputs) -> tuple[Tensor, dict[str, Tensor]]:
-        flow_matching, _ = ACTOR_LOSSES["diagonal"]().loss(inputs)
+        flow_matching, _ = qc.actor_loss().loss(inputs)
         return (flow_matching if inputs.batch.rewards.mean() > 0 else 2 * flow_matching), {}
 
     aim = objective("diagonal", make_learner())._replace(actor_loss=ActorLoss(1, 1, loss))

@@ -10,7 +10,7 @@ import torch
 
 from fmq.acting.checkpoint import load_checkpoint, refuse_misfit
 from fmq.acting.device import claim_device
-from fmq.acting.policy import Policy, make_networks, sampler_of
+from fmq.acting.policy import Policy, make_networks
 from fmq.base.errors import UserError
 from fmq.base.files import atomic_path, file_sha256, write_rows
 from fmq.base.progress import progress
@@ -20,6 +20,7 @@ from fmq.envs.making import make_environment
 from fmq.envs.processes import SimulatorProcesses
 from fmq.envs.rollout import Act, rollout
 from fmq.envs.simulators import LocalSimulators, Simulators
+from fmq.methods.making import sampler_of
 from fmq.networks.ensemble import CriticEnsemble
 from fmq.networks.velocity import VelocityNetwork
 from fmq.pipeline.identity import settings_hash

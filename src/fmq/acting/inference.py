@@ -13,7 +13,7 @@ from torch import Tensor
 from fmq.acting.device import claim_device
 from fmq.acting.evaluation import load_policy
 from fmq.base.files import atomic_path, write_rows
-from fmq.config.sections import SamplingSettings
+from fmq.config.samplers import SAMPLERS
 from fmq.config.study import Study
 from fmq.pipeline.paths import costs_file
 from fmq.pipeline.runs import Run, make_run
@@ -58,22 +58,6 @@ class Cost(NamedTuple):
     milliseconds: float
 
 
-def formula(sampler: str, sampling: SamplingSettings) -> int:
-    """Return the evaluations of the velocity network per chunk, as the paper counts them.
-
-    They are N for best-of-N, N times the number of Euler steps if it integrates, and M (1 + K B)
-    for QGBS.
-    """
-    beam, rounds = sampling.qgbs_candidates, sampling.qgbs_rounds
-    return {
-        "one_step": 1,
-        "euler": sampling.flow_steps,
-        "best_of_n": sampling.samples,
-        "best_of_n_euler": sampling.samples * sampling.flow_steps,
-        "qgbs": beam * (1 + rounds * sampling.qgbs_copies),
-    }[sampler]
-
-
 def measure(run: Run, sampler: str, results: Path, device: torch.device) -> Cost:
     """Measure the cost of acting: evaluations per call, and the median time of a call."""
     policy = load_policy(run, sampler, results, device)
@@ -105,9 +89,9 @@ def write_inference(study: Study, task: str, results: Path) -> None:
         place = {"task": task, "run": name, "sampler": sampler, "seed": seed}
         base, sampling = study.sampler(sampler)
         # A sampler in a method's file has no formula, so its counted evaluations are used.
-        own = base in study.own_methods
+        row = SAMPLERS.get(base)
         counts = cost._asdict()
-        counts |= {"formula": cost.evaluations if own else formula(base, sampling)}
+        counts |= {"formula": row.evaluations(sampling) if row else cost.evaluations}
         rows.append(place | counts | {"milliseconds": round(cost.milliseconds, 4)})
     with atomic_path(costs_file(study, task, results)) as temporary:
         write_rows(temporary, COLUMNS, rows)

@@ -13,8 +13,9 @@ from pydantic import Field
 
 from fmq.base.errors import UserError
 from fmq.base.messages import shown
-from fmq.config.methods import SAMPLER_LABELS, Method, fitting_samplers
+from fmq.config.methods import Method
 from fmq.config.own_methods import TAKEN_LABELS, Label, OwnMethod, check_name
+from fmq.config.samplers import SAMPLERS
 from fmq.config.section import Section
 
 _FIELDS = {"task": re.compile(r""), "seed": re.compile(r"(0\d)?d?")}
@@ -34,7 +35,7 @@ class ImportedMethod(Section):
 
     def method(self) -> Method:
         """Return the method's row of the comparison."""
-        return Method(self.label, None, "", self.sampler, interacts=False)
+        return Method(self.label, None, self.sampler, actor_loss="", interacts=False)
 
     def file(self, task: str, seed: int) -> Path:
         """Return the path of the policy of a task and seed."""
@@ -60,8 +61,8 @@ def check_imported(
         labels.append(row.label)
         if name in own:
             raise ValueError(f"{where}: own_methods already uses this name; choose another")
-        if row.sampler not in SAMPLER_LABELS:
-            allowed = ", ".join(fitting_samplers(None))
+        if row.sampler not in SAMPLERS:
+            allowed = ", ".join(SAMPLERS)
             raise ValueError(f"{where}.sampler: unknown {row.sampler!r}; allowed: {allowed}")
         fields = _fields(f"{where}.files", row.files)
         for field, several in (("task", tasks), ("seed", seeds)):

@@ -1,53 +1,43 @@
-"""fmq's methods as data: offline checkpoint, online actor loss and sampler of each.
+"""fmq's methods as data: offline checkpoint, online loss and sampler of each.
 
-A study may add others (`own_methods`, `imported`); `Study.method` finds all of them.
-Losses and samplers are given by name and defined elsewhere (`training.actor_losses`,
-`acting.policy`), so that the workflow can read this module without importing torch.
+A method's row is in its file in `fmq/methods/`, beside its loss. It is read without executing the
+file, so that the workflow needs no torch. A study may add methods (`own_methods`, `imported`);
+`Study.method` finds all of them.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
-Aggregate = Literal["mean", "min"]
-
-
-@dataclass(frozen=True)
-class Pretraining:
-    """An offline run that trains from scratch, ``pretrain-NAME``.
-
-    Attributes:
-        actor_loss: loss of the policy, a key of `fmq.training.actor_losses.ACTOR_LOSSES`.
-        sampler: sampler that selects the next chunk in the critic target, and acts in evaluations.
-        single: whether chunks have a single action and the critic backup spans one step; with
-            ``n-step``, chunks have a single action but the backup spans the task's H steps.
-    """
-
-    actor_loss: str
-    sampler: str
-    single: bool | Literal["n-step"] = False
+from fmq.config.method_files import read_code
+from fmq.config.samplers import SAMPLERS, Jumps
+from fmq.config.sections import Aggregate
 
 
 @dataclass(frozen=True)
 class Method:
-    """One row of the comparison.
+    """One row of the comparison; the fields are the keys of METHOD in a method's file.
 
     Attributes:
         label: label in tables and figures.
         offline: offline run that it starts from, ``distill`` (a flow map) or ``pretrain-NAME``;
             None for an imported method, which is not trained here and is a flow map.
-        actor_loss: online loss of the policy, a key of `fmq.training.actor_losses.ACTOR_LOSSES`,
-            or the name of a user-defined method; empty for an imported one.
         sampler: sampler that acts, and selects the next chunk in the critic target.
+        actor_loss: name of its loss in the records of runs, which methods with the same loss
+            share; empty for an imported method.
         interacts: whether it collects transitions online; if not, it only continues training.
         critic_target: ``mean`` or ``min`` over the critics; None takes `online.critic_target`.
+        settings: settings of the study that its loss takes, ``SECTION.KEY`` by keyword argument.
     """
 
     label: str
     offline: str | None
-    actor_loss: str
     sampler: str
+    actor_loss: str
     interacts: bool = True
     critic_target: Aggregate | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def trained(self) -> bool:
@@ -55,55 +45,69 @@ class Method:
         return self.offline is not None
 
 
+@dataclass(frozen=True)
+class OfflineRun:
+    """What is known of an offline run.
+
+    Attributes:
+        method: the method whose loss it has.
+        sampler: sampler that selects the next chunk in the critic target, and acts in evaluations.
+        jumps: the jumps that its policy learns.
+        single: whether chunks have a single action and the critic backup spans one step; with
+            ``n-step``, chunks have a single action but the backup spans the task's H steps.
+    """
+
+    method: str
+    sampler: str
+    jumps: Jumps = Jumps.NONE
+    single: bool | Literal["n-step"] = False
+
+
 PRETRAININGS = {
-    "full": Pretraining("diagonal", "best_of_n_euler"),
-    "warmup": Pretraining("diagonal", "best_of_n_euler"),
-    "fql": Pretraining("fql", "one_step"),
-    "single": Pretraining("diagonal", "best_of_n_euler", single=True),
-    "n-step": Pretraining("diagonal", "best_of_n_euler", single="n-step"),
+    "full": OfflineRun("qc", "best_of_n_euler"),
+    "warmup": OfflineRun("qc", "best_of_n_euler"),
+    "fql": OfflineRun("qc-fql", "one_step", Jumps.FROM_NOISE),
+    "single": OfflineRun("bfn", "best_of_n_euler", single=True),
+    "n-step": OfflineRun("bfn-n", "best_of_n_euler", single="n-step"),
 }
+"""Runs that train from scratch, ``pretrain-NAME``."""
 
-# In the released code only FMQ's own class takes the minimum of the critics. The code paths of MVP
-# and QC take the mean, online and offline.
-# QC, QC-FQL, BFN and BFN-n are from "Reinforcement Learning with Action Chunking" (arXiv
-# 2507.07969).
-METHODS = {
-    "fmq": Method("FMQ", "distill", "fmq", "best_of_n"),
-    "mvp": Method("MVP", "distill", "flow_map", "best_of_n", critic_target="mean"),
-    "qc": Method("QC", "pretrain-full", "diagonal", "best_of_n_euler", critic_target="mean"),
-    "mvp-no-new-data": Method(
-        "MVP, no new data", "distill", "flow_map", "best_of_n", False, critic_target="mean"
-    ),
-    "qc-fql": Method("QC-FQL", "pretrain-fql", "fql", "one_step", critic_target="mean"),
-    "bfn": Method("BFN", "pretrain-single", "diagonal", "best_of_n_euler", critic_target="mean"),
-    "bfn-n": Method(
-        "BFN-n", "pretrain-n-step", "diagonal", "best_of_n_euler", critic_target="mean"
-    ),
-}
+DISTILLATION = OfflineRun("mvp", "best_of_n", Jumps.ALL)
+"""The run ``distill-KIND``, which goes on from the warm-up."""
 
-SAMPLER_LABELS = {
-    "one_step": "one step",
-    "euler": "Euler",
-    "best_of_n": "best of N",
-    "best_of_n_euler": "best of N, Euler",
-    "qgbs": "QGBS",
-}
+ORDER = ("fmq", "mvp", "qc", "mvp-no-new-data", "qc-fql", "bfn", "bfn-n")
+"""The methods with a file in `fmq/methods/`, in the order of tables and figures."""
 
-# Samplers that jump along the flow map are meaningless for a policy trained only on the diagonal.
-FLOW_MAP_SAMPLERS = {"one_step", "best_of_n", "qgbs"}
+
+def method_module(name: str) -> str:
+    """Return the name of a method's module in `fmq.methods`."""
+    return name.replace("-", "_")
+
+
+def _read(name: str) -> Method:
+    file = Path(__file__).parents[1] / "methods" / f"{method_module(name)}.py"
+    return Method(**{"actor_loss": name} | read_code(file).row)
+
+
+METHODS = {name: _read(name) for name in ORDER}
+
+
+def offline_run(start: str) -> OfflineRun:
+    """Return the offline run named ``pretrain-NAME``, or by a name that begins with ``distill``."""
+    if start.startswith("distill"):
+        return DISTILLATION
+    return PRETRAININGS[start.removeprefix("pretrain-")]
 
 
 def is_flow_map(start: str | None) -> bool:
     """Return whether a policy whose `Method.offline` is `start` is a flow map."""
-    return start is None or start.startswith("distill")
+    return start is None or offline_run(start).jumps is Jumps.ALL
 
 
 def fitting_samplers(start: str | None) -> list[str]:
     """Return fmq's samplers that suit a policy whose `Method.offline` is `start`.
 
-    QC-FQL trains the diagonal and X_{0,1}, but no jumps from times in between, which QGBS makes.
+    Jumps that a policy has not learned are meaningless.
     """
-    if is_flow_map(start):
-        return list(SAMPLER_LABELS)
-    without = {"qgbs"} if start == "pretrain-fql" else FLOW_MAP_SAMPLERS
-    return [name for name in SAMPLER_LABELS if name not in without]
+    learned = Jumps.ALL if start is None else offline_run(start).jumps
+    return [name for name, row in SAMPLERS.items() if row.jumps <= learned]

@@ -60,6 +60,15 @@ def overlaid(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
+def find_setting(settings: Section, place: str) -> tuple[Section, str]:
+    """Return the section and the key of the setting ``SECTION.KEY``; `ValueError` if none is."""
+    name, _, key = place.partition(".")
+    section = getattr(settings, name) if name in type(settings).model_fields else None
+    if not isinstance(section, Section) or key not in type(section).model_fields:
+        raise ValueError(f"no setting {place!r}; settings are named like sampling.flow_steps")
+    return section, key
+
+
 def _items(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 

@@ -4,8 +4,10 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from fmq.config.methods import Aggregate
 from fmq.config.section import Section
+
+Aggregate = Literal["mean", "min"]
+"""How values of the two critics are combined."""
 
 
 class NetworkSettings(Section):

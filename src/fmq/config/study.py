@@ -13,9 +13,10 @@ from fmq.base.errors import UserError
 from fmq.config.ablations import AblationSettings, base_name, refuse_foreign
 from fmq.config.datasets import DatasetSettings, FileData, check_source
 from fmq.config.imported import ImportedMethod, check_imported
-from fmq.config.methods import METHODS, SAMPLER_LABELS, Method, fitting_samplers
+from fmq.config.methods import METHODS, Method, fitting_samplers
 from fmq.config.own_methods import OwnMethod, check_own_methods, own_samplers
 from fmq.config.rollouts import RolloutSettings
+from fmq.config.samplers import SAMPLERS
 from fmq.config.section import Section, describe, overlaid
 from fmq.config.sections import (
     EvaluationSettings,
@@ -95,7 +96,7 @@ class Study(Section):
                 raise ValueError(f"{key} lists something twice: {values}")
         if min(self.seeds) < 0:
             raise ValueError(f"seeds must be 0 or more, got {min(self.seeds)}")
-        check_own_methods(self.own_methods)
+        check_own_methods(self.own_methods, self)
         check_imported(self.imported, self.own_methods, self.tasks, self.seeds)
         for method in self.methods:
             if method not in self.known_methods:
@@ -158,7 +159,7 @@ class Study(Section):
     def sampler_labels(self) -> dict[str, str]:
         """Labels of fmq's samplers and of samplers in method files, by name."""
         own = {name: row.label for name, row in self.own_methods.items() if row.sampler == name}
-        return SAMPLER_LABELS | own
+        return {name: row.label for name, row in SAMPLERS.items()} | own
 
     @property
     def added_methods(self) -> list[str]:

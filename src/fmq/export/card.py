@@ -9,9 +9,9 @@ from pydantic import Field, ValidationError
 
 from fmq.base.errors import UserError
 from fmq.base.messages import one_line, shown
-from fmq.config.methods import Aggregate
+from fmq.config.samplers import SAMPLERS
 from fmq.config.section import Section, describe
-from fmq.config.sections import NetworkSettings, SamplingSettings
+from fmq.config.sections import Aggregate, NetworkSettings, SamplingSettings
 from fmq.config.tasks import Reading, Task, TaskSettings, parse_task
 
 CARD, WEIGHTS = "card.json", "policy.safetensors"
@@ -54,7 +54,7 @@ class Card(Section):
     seed: int | None
     settings: str | None
     sampler: str
-    samplers: list[Literal["one_step", "euler", "best_of_n", "best_of_n_euler", "qgbs"]]
+    samplers: list[Literal[*SAMPLERS]]  # type: ignore[valid-type]
     critic_target: Aggregate
     networks: NetworkSettings
     sampling: SamplingSettings

@@ -19,7 +19,8 @@ from fmq.base.errors import UserError
 from fmq.base.files import whole_folder, write_json
 from fmq.base.provenance import code_commit, package_versions
 from fmq.config.datasets import FileData
-from fmq.config.own_methods import METHOD, Code
+from fmq.config.method_files import Code
+from fmq.config.own_methods import METHOD
 from fmq.config.study import Study
 from fmq.export.card import CARD, FORMAT, VERSION, WEIGHTS, Card, Score, digest
 from fmq.export.loading import named_weights

@@ -8,13 +8,14 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from fmq.acting.evaluation import Networks
-from fmq.acting.policy import Policy, Sampler, make_networks, make_sampler
+from fmq.acting.policy import Policy, make_networks
 from fmq.base.errors import UserError
 from fmq.base.messages import one_line
 from fmq.config.own_methods import METHOD
+from fmq.config.samplers import sampler_numbers
 from fmq.data.normalization import Normalizer
 from fmq.export.card import REMEDY, WEIGHTS, Card, digest, read_card
-from fmq.pipeline.bindings import sampler_numbers
+from fmq.methods.samplers import Sampler, make_sampler
 
 
 def load_exported(

@@ -9,29 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, FieldSerializationInfo, field_serializer
 
-from fmq.config.methods import Aggregate
-from fmq.config.section import Section
-from fmq.config.sections import NetworkSettings, SamplingSettings, TrainingSettings
-
-SAMPLER_NUMBERS: dict[str, set[str]] = {
-    "one_step": set(),
-    "euler": {"flow_steps"},
-    "best_of_n": {"samples"},
-    "best_of_n_euler": {"samples", "flow_steps"},
-    "qgbs": {name for name in SamplingSettings.model_fields if name.startswith("qgbs_")},
-}
-"""The settings of `sampling` that each of fmq's samplers uses."""
-
-
-def sampler_numbers(name: str, sampling: SamplingSettings) -> dict[str, Any]:
-    """Return the sampling settings that one of fmq's samplers uses."""
-    return sampling.model_dump(include=SAMPLER_NUMBERS.get(name, set()))
-
-
-def neutral_numbers(section: type[Section]) -> dict[str, Any]:
-    """Return the defaults of those settings of a section that have one."""
-    fields = section.model_fields.items()
-    return {name: field.default for name, field in fields if not field.is_required()}
+from fmq.config.sections import Aggregate, NetworkSettings, TrainingSettings
 
 
 class _Frozen(BaseModel):

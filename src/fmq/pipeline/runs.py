@@ -6,26 +6,26 @@ from typing import Any
 
 from fmq.base.errors import UserError
 from fmq.base.seeding import derive_seed
-from fmq.config.ablations import base_name
-from fmq.config.methods import PRETRAININGS, Aggregate
-from fmq.config.own_methods import Code
-from fmq.config.sections import FMQSettings, SamplingSettings, TrainingSettings
+from fmq.config.method_files import Code
+from fmq.config.methods import PRETRAININGS
+from fmq.config.sections import Aggregate, TrainingSettings
 from fmq.config.study import Study
 from fmq.config.tasks import Task
-from fmq.pipeline.bindings import (
-    Bindings,
-    Bound,
-    Curriculum,
-    Episodes,
-    Imported,
-    Offline,
-    Online,
-    Simulation,
-    neutral_numbers,
-    sampler_numbers,
+from fmq.pipeline.bind import (
+    WARMUP,
+    bind,
+    bind_sampler,
+    code_of,
+    is_trained,
+    kind_of,
+    loss_of,
+    row_of,
+    stage_of,
+    start_of,
+    task_of,
 )
-from fmq.pipeline.data import training_data_settings
-from fmq.pipeline.identity import file_digest, settings_hash, short
+from fmq.pipeline.bindings import Bindings, Bound, Offline, Online
+from fmq.pipeline.identity import settings_hash, short
 
 LAST_EVALUATION = "last_evaluation.csv"
 DISTILLATIONS = ("esd", "lsd", "psd")
@@ -56,12 +56,12 @@ class Run:
     @property
     def stage(self) -> str:
         """The stage: ``pretrain``, ``distill`` or ``finetune``."""
-        return self.name.partition("-")[0]
+        return stage_of(self.name)
 
     @property
     def trained(self) -> bool:
         """Whether the run is trained here; otherwise it is imported from a file."""
-        return self.stage != "finetune" or self.study.method(self.kind).trained
+        return is_trained(self.study, self.name)
 
     @property
     def siblings(self) -> "list[Run]":
@@ -89,56 +89,50 @@ class Run:
     @property
     def kind(self) -> str:
         """Name of the pre-training, distillation or method; for a variant, of its base method."""
-        return base_name(self.name.partition("-")[2])
+        return kind_of(self.name)
+
+    @property
+    def loss_of(self) -> str:
+        """Name of the method whose loss it has."""
+        return loss_of(self.study, self.name)
 
     @property
     def actor_loss(self) -> str:
         """Name of the policy's loss; see `fmq.config.methods.Method.actor_loss`."""
-        if self.stage == "finetune":
-            return self.study.method(self.kind).actor_loss
-        return "flow_map" if self.stage == "distill" else PRETRAININGS[self.kind].actor_loss
+        return self.study.method(self.loss_of).actor_loss
 
     @property
     def sampler(self) -> str:
         """Name of the sampler that acts, and selects the next chunk in the critic target."""
-        if self.stage == "finetune":
-            return self.study.method(self.kind).sampler
-        return "best_of_n" if self.stage == "distill" else PRETRAININGS[self.kind].sampler
+        return row_of(self.study, self.name).sampler
 
     @property
     def samplers(self) -> list[str]:
         """Names of the samplers that suit the run's policy."""
-        return self.study.fitting_samplers(_start_of(self.study, self.name))
+        return self.study.fitting_samplers(start_of(self.study, self.name))
 
     @property
     def code(self) -> Code | None:
         """The file of the run's method if it is user-defined, else None."""
-        own = self.study.own_methods.get(self.kind) if self.stage == "finetune" else None
-        return own.code if own else None
+        return code_of(self.study, self.name)
 
     @property
     def critic_target(self) -> Aggregate:
         """How critics are combined in the target and in best-of-N: ``mean`` or ``min``."""
         return self.bound.critic_target
 
-    def _critic_target(self) -> Aggregate:
-        if self.stage != "finetune":
-            return self.study.offline.critic_target
-        return self.study.method(self.kind).critic_target or self.study.online.critic_target
-
     @property
     def parent(self) -> "Run | None":
         """The run whose checkpoint this one starts from, if any."""
         if self.stage == "pretrain":
             return None
-        warmup = "pretrain-warmup"
-        name = warmup if self.stage == "distill" else self.study.offline_run(self.kind)
+        name = WARMUP if self.stage == "distill" else self.study.offline_run(self.kind)
         return Run(self.study, self.task, self.seed, name) if name else None
 
     @property
     def scored(self) -> bool:
         """Whether the last checkpoint is evaluated; that of the warm-up is not."""
-        return self.name != "pretrain-warmup"
+        return self.name != WARMUP
 
     def evaluates(self, sampler: str) -> bool:
         """Return whether the training process evaluates the last checkpoint with this sampler."""
@@ -170,7 +164,7 @@ class Run:
         """The run's bindings, equal for all seeds except for the files of imported runs."""
         key = "bound" if self.trained else self.seed
         if key not in self._known:
-            self._known[key] = self._bind()
+            self._known[key] = bind(self.study, self.task, self.name, self.served_seeds)
         found: Bindings = self._known[key]
         return found
 
@@ -227,82 +221,7 @@ class Run:
 
     def sampler_named(self, name: str) -> Bound:
         """Return a sampler of the study with its numbers; it may be a variant or user-defined."""
-        base, sampling = self.study.sampler(name)
-        if base in self.study.own_methods:
-            return Bound(name=name, code=self.study.own_methods[base].code.digest)
-        neutral = neutral_numbers(SamplingSettings)
-        return Bound(name=base, numbers=sampler_numbers(base, sampling), neutral=neutral)
-
-    def _bind(self) -> Bindings:
-        study, settings = self.study, self.task.settings
-        return Bindings(
-            run=self.name,
-            task=self.task.name,
-            study_seed=study.seed,
-            simulation=Simulation(
-                backup_length=self._backup_length(),
-                **settings.model_dump(exclude={"fql_alpha"}),
-            ),
-            networks=study.networks,
-            training=study.training if self.trained else None,
-            actor_loss=self._bind_actor_loss() if self.trained else None,
-            sampler=self.sampler_named(self.sampler),
-            critic_target=self._critic_target(),
-            curriculum=self._bind_curriculum(),
-            stage=self._bind_stage(),
-            evaluation=Episodes(**study.evaluation.model_dump(include={*Episodes.model_fields})),
-            dataset=training_data_settings(study, self.task.dataset),
-            together=tuple(self.served_seeds) if len(self.stack) > 1 else (),
-        )
-
-    def _backup_length(self) -> int:
-        """Return the chunk length; for n-step returns, that of the task, not of the run."""
-        n_step = _actions(self.study, self.name) == "n-step"
-        length = self.study.task(self.task.name) if n_step else self.task
-        return length.settings.chunk_length
-
-    def _bind_actor_loss(self) -> Bound:
-        study, name = self.study, self.actor_loss
-        if self.code is not None:
-            numbers = study.own_methods[self.kind].settings
-            return Bound(name=name, numbers=numbers, code=self.code.digest)
-        numbers = {
-            "diagonal": {},
-            "flow_map": {"distillation": study.offline.distillation},
-            "fmq": study.fmq.model_dump(),
-            "fql": {
-                "flow_steps": study.sampling.flow_steps,
-                "alpha": self.task.settings.fql_alpha,
-            },
-        }[name]
-        neutral = neutral_numbers(FMQSettings) if name == "fmq" else {}
-        return Bound(name=name, numbers=numbers, neutral=neutral)
-
-    def _bind_curriculum(self) -> Curriculum | None:
-        """Return the curriculum; only flow maps and user-defined losses have one."""
-        if not self.trained or (self.actor_loss not in ("flow_map", "fmq") and self.code is None):
-            return None
-        return Curriculum(**self.study.offline.model_dump(include={*Curriculum.model_fields}))
-
-    def _bind_stage(self) -> Offline | Online | Imported:
-        study, offline = self.study, self.study.offline
-        if not self.trained:
-            files = (study.imported[self.kind].file(self.task.name, s) for s in self.served_seeds)
-            return Imported(
-                last=study.online.steps,
-                files=tuple(map(file_digest, files)),
-                tf32=study.training.tf32,
-            )
-        if self.stage == "finetune":
-            return Online(
-                last=study.online.steps,
-                first_update=offline.steps,
-                interacts=study.method(self.kind).interacts,
-                **study.online.model_dump(exclude={"steps", "critic_target"}),
-            )
-        first = self.parent.last_step if self.parent else 0
-        last = offline.warmup_steps if self.name == "pretrain-warmup" else offline.steps
-        return Offline(first=first, last=last, evaluate_every=offline.evaluate_every)
+        return bind_sampler(self.study, name)
 
 
 def title(runs: Sequence[Run]) -> str:
@@ -348,27 +267,7 @@ def make_run(study: Study, task: str, seed: int, name: str) -> Run:
     if stage == "finetune" and not study.method(kind).trained:
         raw = study.networks.model_copy(update={"normalize_observations": False})
         study = study.model_copy(update={"networks": raw})
-    return Run(study, _task(study, task, name), seed, name)
-
-
-def _task(study: Study, name: str, run: str) -> Task:
-    """Return the task, with single-action chunks if the method uses them."""
-    task = study.task(name)
-    if not _actions(study, run):
-        return task
-    return replace(task, settings=task.settings.model_copy(update={"chunk_length": 1}))
-
-
-def _start_of(study: Study, run: str) -> str | None:
-    """Return the offline run behind a run, in the form of `methods.Method.offline`."""
-    stage, _, kind = run.partition("-")
-    return study.method(kind).offline if stage == "finetune" else run
-
-
-def _actions(study: Study, run: str) -> bool | str:
-    """Return `Pretraining.single` of the pre-training behind a run."""
-    pretraining = PRETRAININGS.get((_start_of(study, run) or "").removeprefix("pretrain-"))
-    return pretraining is not None and pretraining.single
+    return Run(study, task_of(study, task, name), seed, name)
 
 
 def evaluation_settings(run: Run, sampler: str) -> dict[str, Any]:

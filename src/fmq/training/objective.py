@@ -1,13 +1,16 @@
-"""The objective of a stage or method, and the inputs and results of an update."""
+"""The objective of a run, and the inputs and results of an update."""
 
 from typing import NamedTuple
 
 from torch import Tensor
 
-from fmq.acting.policy import Sampler
 from fmq.method.flow import curriculum_progress
+from fmq.methods.losses import ActorLoss
+from fmq.methods.making import actor_loss_of
+from fmq.methods.samplers import Sampler
 from fmq.pipeline.bindings import Curriculum
-from fmq.training.actor_losses import ActorLoss
+from fmq.pipeline.identity import canonical
+from fmq.pipeline.runs import Run
 
 
 class Objective(NamedTuple):
@@ -19,9 +22,9 @@ class Objective(NamedTuple):
         critic_target: ``mean`` or ``min`` over the target critics.
         learning_rate: learning rate of Adam.
         target_rate: tau of the target critics' moving average.
+        identity: tells the actor loss and the sampler from all others: their names, numbers and,
+            if they are the user's own, their code.
         curriculum: curriculum of the loss's intervals; None if it has none.
-        identity: distinguishes the loss and the sampler, and the numbers that they are bound to,
-            from all others.
     """
 
     actor_loss: ActorLoss
@@ -37,6 +40,28 @@ class Objective(NamedTuple):
         if self.curriculum is None:
             return 1.0
         return curriculum_progress(step, self.curriculum.warmup_steps, self.curriculum.anneal_end)
+
+
+def objective_of(run: Run, sampler: Sampler) -> Objective:
+    """Return the objective of a run, bound to its hyperparameters.
+
+    Args:
+        sampler: the run's sampler.
+
+    Raises:
+        UserError: as in `fmq.methods.making.actor_loss_of`.
+    """
+    bound, training = run.bound, run.training
+    parts = [one.model_dump() for one in (bound.actor_loss, bound.sampler) if one]
+    return Objective(
+        actor_loss_of(run),
+        sampler,
+        bound.critic_target,
+        learning_rate=training.learning_rate,
+        target_rate=training.target_rate,
+        identity=canonical(parts),
+        curriculum=bound.curriculum,
+    )
 
 
 class Draws(NamedTuple):

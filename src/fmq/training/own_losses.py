@@ -1,4 +1,4 @@
-"""Load actor losses from the study's own files, and try them once before training."""
+"""Try the methods in the study's own files once before training."""
 
 from functools import partial
 from typing import Any, cast
@@ -7,11 +7,12 @@ import torch
 from torch import Tensor
 
 from fmq.base.errors import UserError
-from fmq.config.own_methods import Code, drawing_nothing, told_in_one_line
+from fmq.config.method_files import Code
 from fmq.data.sequences import Batch
+from fmq.methods.execution import drawing_nothing, told_in_one_line
+from fmq.methods.losses import ActorInputs, ActorLoss
 from fmq.networks.ensemble import CriticEnsemble
 from fmq.training import update
-from fmq.training.actor_losses import ActorInputs, ActorLoss
 from fmq.training.learner import Learner
 from fmq.training.objective import Objective
 
@@ -40,7 +41,7 @@ def try_once(code: Code, learner: Learner, batch: Batch, objective: Objective) -
     learner.generator.set_state(generator)
     observations = learner.normalizer(batch.next_observations)
     objective = objective._replace(actor_loss=checked)
-    with drawing_nothing(code), told_in_one_line(code):
+    with drawing_nothing(code.path), told_in_one_line(code.path):
         update.gradient(learner, objective, batch, draws, draws.noise.new_ones(()))
         with torch.inference_mode():  # as when acting
             pickers = learner.networks().pickers

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fmq.data.sequences import Batch
 from fmq.method.critic import aggregate, bellman_target, critic_loss, update_target
-from fmq.training.actor_losses import ActorInputs
+from fmq.methods.losses import ActorInputs
 from fmq.training.adam import adam_step
 from fmq.training.learner import Learner, Networks
 from fmq.training.objective import Draws, Objective

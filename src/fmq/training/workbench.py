@@ -8,11 +8,12 @@ import torch
 
 from fmq.acting.checkpoint import refuse_misfit
 from fmq.acting.evaluation import checkpoint_file, learned_from, load_learner, success_rate
-from fmq.acting.policy import Policy, sampler_of
+from fmq.acting.policy import Policy
 from fmq.base.errors import UserError
 from fmq.base.provenance import code_commit, package_versions
 from fmq.config.datasets import training_file
 from fmq.data.sequences import Batch, SequenceBuffer
+from fmq.methods.making import sampler_of
 from fmq.pipeline.bindings import Imported, Offline, Online
 from fmq.pipeline.paths import run_folder
 from fmq.pipeline.runs import Run
@@ -20,9 +21,8 @@ from fmq.training import compiling
 from fmq.training.collector import Collector
 from fmq.training.divergence import possible_values
 from fmq.training.learner import Backup, Learner
-from fmq.training.objective import Objective
+from fmq.training.objective import Objective, objective_of
 from fmq.training.own_losses import try_once
-from fmq.training.run_objective import objective_of
 from fmq.training.shared import Shared
 from fmq.training.trackers import Tracker
 

@@ -10,13 +10,13 @@ import numpy as np
 import torch
 
 from fmq.acting.checkpoint import save_checkpoint
-from fmq.acting.policy import sampler_of
 from fmq.base.errors import UserError
 from fmq.config.study import find_dataset
 from fmq.data.normalization import fit_normalizer
 from fmq.data.sequences import SequenceBuffer
 from fmq.envs.environment import Environment
 from fmq.envs.making import make_environment
+from fmq.methods.making import sampler_of
 from fmq.pipeline.graph import Job
 from fmq.pipeline.runs import Run
 from fmq.tools.plan.rates import TaskRates

@@ -1,0 +1,1 @@
+"""Methods: each one's row of the comparison and its loss in a file; samplers; how both are made."""
