@@ -16,6 +16,7 @@ from fmq.data.generate import generate_dataset
 from fmq.data.loading import load_transitions
 from fmq.data.manifest import check_dataset
 from fmq.data.robomimic import check_file
+from fmq.data.unwrapped import make_unwrapped
 
 SLOW = pytest.mark.slow
 MAZE = "pointmaze-medium-navigate-v0"
@@ -52,7 +53,7 @@ def seed(number):
 
 @pytest.fixture(scope="module")
 def maze():
-    return maze_expert.make_maze("pointmaze-medium-v0")
+    return make_unwrapped("pointmaze-medium-v0")
 
 
 @pytest.fixture(scope="module")
@@ -157,10 +158,10 @@ def test_without_noise_the_expert_reaches_goals_by_unit_steps(maze):
     ["cube-double-v0", *(pytest.param(name, marks=SLOW) for name in ("scene-v0", "puzzle-3x3-v0"))],
 )
 def test_a_manipulation_episode_depends_on_its_seed_alone(environment):
-    used = manipulation_expert.make_manipulator(environment)
+    used = make_unwrapped(environment)
     for number in range(2):
         manipulation_expert.play(used, 60, 0.1, seed(number))
-    fresh = manipulation_expert.make_manipulator(environment)
+    fresh = make_unwrapped(environment)
     first = manipulation_expert.play(used, 60, 0.1, seed(7))
     second = manipulation_expert.play(fresh, 60, 0.1, seed(7))
     assert first.keys() == second.keys()
@@ -171,7 +172,7 @@ def test_a_manipulation_episode_depends_on_its_seed_alone(environment):
 
 def test_manipulation_action_noise_is_a_standard_deviation():
     """The first action is the plan's smoothed noise: the arm is where the plan begins."""
-    simulator = manipulation_expert.make_manipulator("cube-single-v0")
+    simulator = make_unwrapped("cube-single-v0")
     differences = []
     for number in range(60):
         quiet = manipulation_expert.play(simulator, 1, 0.0, seed(number))["actions"][0]
