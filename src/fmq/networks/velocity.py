@@ -187,7 +187,10 @@ class VelocityNetwork(MultilayerPerceptron):
 
     def absorbing(self, r: Tensor, t: Tensor) -> perceptron.Layer:
         """Return the first layer for [s, a_r] only; its bias absorbs the times."""
-        return absorb(self.linear[0], torch.cat([self._features(r), self._features(t)]))
+        weight, bias = self.linear[0]
+        times = torch.cat([self._features(r), self._features(t)]).to(weight.dtype)
+        rest = weight.shape[1] - len(times)
+        return weight[:, :rest].contiguous(), torch.addmv(bias, weight[:, rest:], times)
 
     def jvp(
         self,
@@ -226,14 +229,6 @@ class VelocityNetwork(MultilayerPerceptron):
         if tangent is None:
             return fourier_features(time, self.time_features)
         return fourier_tangent(time, tangent, self.time_features)
-
-
-def absorb(layer: tuple[Tensor, Tensor], last: Tensor) -> tuple[Tensor, Tensor]:
-    """Fix the last inputs of a linear layer to `last`, and absorb them into its bias."""
-    weight, bias = layer
-    rest = weight.shape[1] - len(last)
-    absorbed = torch.addmv(bias, weight[:, rest:], last.to(weight.dtype))
-    return weight[:, :rest].contiguous(), absorbed
 
 
 def pairs(modules: nn.ModuleList) -> list[tuple[Tensor, Tensor]]:
