@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from helpers.flax import write_agent
+from helpers.runs import TASK
 
 from fmq.acting.evaluation import checkpoint_file, evaluate_checkpoints, load_policy
 from fmq.analysis.inputs.evaluations import read_evaluation
@@ -22,7 +23,6 @@ from fmq.export.loading import load_exported
 from fmq.pipeline.paths import evaluation_file, run_folder
 from fmq.pipeline.runs import Run, make_run
 
-TASK = "pointmaze-medium-navigate-singletask-task4-v0"
 CPU = torch.device("cpu")
 
 
