@@ -57,11 +57,6 @@ def test_the_two_times_are_told_apart(features: int) -> None:
     assert not torch.allclose(plain, network(obs, actions, r, r))
 
 
-def test_time_features_set_the_input_width() -> None:
-    assert velocity_network(time_features=0).layers[0].in_features == OBS + ACTION + 2
-    assert velocity_network(time_features=8).layers[0].in_features == OBS + ACTION + 16
-
-
 def test_without_time_features_the_times_go_in_as_they_are() -> None:
     network = velocity_network(time_features=0, hidden_layers=1)
     obs, actions, r, t = inputs(4)
