@@ -5,28 +5,14 @@ from types import SimpleNamespace
 import h5py
 import numpy as np
 import pytest
+from helpers.demonstrations import random, scripted
 from scipy.spatial.transform import Rotation
 
-from fmq.config.datasets import RandomData, ScriptedData
 from fmq.data import demonstrations
-from fmq.data.demonstrations import (
-    demonstrate,
-    make_env_args,
-    write_demonstrations,
-)
+from fmq.data.demonstrations import demonstrate, make_env_args, write_demonstrations
 from fmq.data.random_actions import random_script
 from fmq.data.tabletop_expert import _command, noisy_script
 from fmq.envs.robosuite import make_simulator, observe, reset_simulator
-
-SIZES = {"episodes": 2, "validation_episodes": 1, "seed": 0}
-
-
-def scripted(noise=0.0, length=200):
-    return ScriptedData(source="scripted", episode_length=length, action_noise=noise, **SIZES)
-
-
-def random(length=20):
-    return RandomData(source="random", episode_length=length, **SIZES)
 
 
 def seed(number):
@@ -46,21 +32,19 @@ def can(robosuite):
 @pytest.fixture(scope="module")
 def recorded(lift):
     """A solved episode and one that is not."""
-    return [demonstrate(lift, scripted(), seed(0)), demonstrate(lift, random(), seed(1))]
+    return [demonstrate(lift, scripted(), seed(0)), demonstrate(lift, random(20), seed(1))]
 
 
 @pytest.mark.slow
 def test_without_noise_lift_is_always_solved(lift):
-    lengths = [demonstrate(lift, scripted(), seed(number)) for number in range(10)]
-    assert [one.success for one in lengths] == [True] * 10
-    assert max(one.steps for one in lengths) < 40
+    episodes = [demonstrate(lift, scripted(), seed(number)) for number in range(10)]
+    assert all(one.success and one.steps < 40 for one in episodes)
 
 
 @pytest.mark.slow
 def test_without_noise_the_can_is_always_put_into_its_bin(can):
-    episodes = [demonstrate(can, scripted(), seed(number)) for number in range(3)]
-    assert [one.success for one in episodes] == [True] * 3
-    assert max(one.steps for one in episodes) < 150
+    episodes = [demonstrate(can, scripted(length=200), seed(number)) for number in range(3)]
+    assert all(one.success and one.steps < 150 for one in episodes)
 
 
 def test_an_episode_ends_at_its_first_success(recorded):
@@ -88,8 +72,8 @@ def test_arrays_have_a_row_for_every_step(recorded):
 
 def test_a_demonstration_depends_on_its_seed_alone(lift, recorded):
     demonstrate(lift, random(3), seed(9))
-    again = demonstrate(lift, random(), seed(1))
-    other = demonstrate(lift, random(), seed(2))
+    again = demonstrate(lift, random(20), seed(1))
+    other = demonstrate(lift, random(20), seed(2))
     assert again.model_file == recorded[1].model_file != other.model_file
     for name, array in recorded[1].arrays.items():
         np.testing.assert_array_equal(again.arrays[name], array, err_msg=name)

@@ -2,8 +2,8 @@ import hashlib
 import json
 
 import pytest
+from helpers.refusals import refusal
 
-from fmq.base.errors import UserError
 from fmq.base.files import file_sha256
 from fmq.data.manifest import check_dataset, find_datasets, read_manifest, write_manifest
 
@@ -18,15 +18,6 @@ def folder(tmp_path):
     entry = {"bytes": 7, "sha256": file_sha256(tmp_path / FILE)}
     write_manifest(tmp_path, {"name": NAME, "source": "test", "files": {FILE: entry}})
     return tmp_path
-
-
-def fail(function, *arguments):
-    """The one line that a person gets to see."""
-    with pytest.raises(UserError) as caught:
-        function(*arguments)
-    message = str(caught.value)
-    assert "\n" not in message
-    return message
 
 
 def test_sha256(tmp_path):
@@ -59,43 +50,56 @@ def test_a_manifest_that_is_no_json_value_leaves_the_old_one(folder):
     assert len(list(folder.iterdir())) == 2
 
 
-def test_a_missing_file_is_named(folder):
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, f"{FILE}: missing"),
+        (b"cont", f"{FILE}: 4 bytes, but 7"),
+        (b"Content", f"{FILE}: its SHA-256 is not"),
+    ],
+)
+def test_a_file_that_is_not_the_manifest_s_is_named(folder, content, reason):
     (folder / FILE).unlink()
-    assert f"{FILE}: missing" in fail(check_dataset, folder, NAME)
-
-
-def test_a_cut_off_file_is_named_with_both_sizes(folder):
-    (folder / FILE).write_bytes(b"cont")
-    assert f"{FILE}: 4 bytes, but 7" in fail(check_dataset, folder, NAME)
-
-
-def test_a_changed_file_of_the_same_size_is_found(folder):
-    (folder / FILE).write_bytes(b"Content")
-    assert "SHA-256" in fail(check_dataset, folder, NAME)
+    if content is not None:
+        (folder / FILE).write_bytes(content)
+    assert reason in refusal(check_dataset, folder, NAME)
 
 
 def test_the_manifest_of_another_data_set_is_refused(folder):
-    message = fail(check_dataset, folder, "scene-play-v0")
-    assert NAME in message
-    assert "scene-play-v0" in message
+    told = refusal(check_dataset, folder, "scene-play-v0")
+    assert f"describes '{NAME}', expected 'scene-play-v0'" in told
 
 
 def test_no_manifest(tmp_path):
-    assert "missing" in fail(read_manifest, tmp_path)
-    assert "missing" in fail(read_manifest, tmp_path / "nowhere")
+    assert "missing" in refusal(read_manifest, tmp_path)
+    assert "missing" in refusal(read_manifest, tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("text", ["{", "[" * 100_000, '{"name": "a", "name": "b"}'])
+def test_what_is_no_plain_json_is_refused(tmp_path, text):
+    (tmp_path / "manifest.json").write_text(text)
+    assert "manifest.json: not JSON" in refusal(read_manifest, tmp_path)
+
+
+ENTRY = {"bytes": 1, "sha256": "0" * 64}
+WHOLE = {"name": "a", "source": "b", "files": {"f": ENTRY}}
 
 
 @pytest.mark.parametrize(
-    "text",
+    "value",
     [
-        "{",
-        "[]",
-        "{}",
-        json.dumps({"name": NAME, "source": "", "files": {}}),
-        json.dumps({"name": NAME, "source": "", "files": {FILE: {"bytes": 1}}}),
-        json.dumps({"name": NAME, "source": "", "files": {"../f": {"bytes": 1, "sha256": ""}}}),
+        [],
+        {},
+        *(WHOLE | {"files": {"f": ENTRY | {"bytes": size}}} for size in (True, 1.5, -1)),
+        *(WHOLE | {"files": {"f": ENTRY | {"sha256": text}}} for text in ("", "0x")),
+        *(WHOLE | {"files": {name: ENTRY}} for name in ("..", "../f", "a" * 300)),
+        *(WHOLE | {"files": files} for files in ({}, {"f": {"bytes": 1}})),
+        *(WHOLE | {"name": name} for name in ("", "a\nb")),
+        WHOLE | {"source": None},
     ],
 )
-def test_a_broken_manifest_is_refused(tmp_path, text):
-    (tmp_path / "manifest.json").write_text(text)
-    assert "manifest.json: no" in fail(read_manifest, tmp_path)
+def test_other_values_are_no_manifest(tmp_path, value):
+    (tmp_path / "manifest.json").write_text(json.dumps(WHOLE))
+    assert read_manifest(tmp_path) == WHOLE
+    (tmp_path / "manifest.json").write_text(json.dumps(value))
+    assert "not a data-set manifest" in refusal(read_manifest, tmp_path)

@@ -4,19 +4,19 @@ import functools
 import hashlib
 import http.server
 import json
-import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 import yaml
+from helpers.demonstrations import write_random
+from helpers.refusals import refusal
 
-from fmq.base.errors import UserError
 from fmq.config import sources
-from fmq.config.datasets import RandomData, ScriptedData
+from fmq.config.datasets import ScriptedData
 from fmq.config.sources import find_source, remote_files
 from fmq.data.generate import generate_dataset
 from fmq.data.manifest import check_dataset
@@ -102,9 +102,7 @@ def test_other_bytes_than_the_first_download_s_are_refused(served: Path, tmp_pat
     for name in (f"{NAME}.npz", "manifest.json"):
         (folder / name).unlink()
     publish(served, seed=5)
-    with pytest.raises(UserError, match=r"SHA-256 is [0-9a-f]{16}.*expected") as error:
-        fetch_dataset(NAME, folder, None)
-    assert "\n" not in str(error.value)
+    assert "SHA-256 is " in refusal(fetch_dataset, NAME, folder, None)
     assert not (folder / f"{NAME}.npz").exists()
     assert not (folder / "manifest.json").exists()
 
@@ -120,30 +118,50 @@ def test_a_local_copy_is_linked_to(served: Path, tmp_path: Path, place: str) -> 
     assert entry["from"] == str(tmp_path / place / f"{NAME}.npz")
 
 
-def test_a_damaged_copy_is_passed_over_aloud(
-    served: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def cut_off(copy: Path) -> None:
+    copy.write_bytes(copy.read_bytes()[:-40])
+
+
+def widen(copy: Path) -> None:
+    with np.load(copy) as arrays:
+        wider = dict(arrays)
+    wider["observations"] = np.pad(wider["observations"], ((0, 0), (0, 1)))
+    np.savez(copy, **wider)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [(cut_off, "damaged"), (widen, "3 numbers per row, but pointmaze-medium-v0 has 2")],
+)
+def test_a_copy_that_is_no_good_is_passed_over_aloud(
+    served: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    spoil: Callable[[Path], None],
+    reason: str,
 ) -> None:
     content = publish(served)
-    damaged = tmp_path / "given" / f"{NAME}.npz"
-    damaged.parent.mkdir()
-    damaged.write_bytes(content[:-40])
+    copy = tmp_path / "given" / f"{NAME}.npz"
+    write_npz(copy)
+    spoil(copy)
     fetch_dataset(NAME, tmp_path / "data", tmp_path / "given")
     assert (tmp_path / "data" / f"{NAME}.npz").read_bytes() == content
-    assert f"passed over: {damaged}" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert f"passed over: {copy}" in told
+    assert reason in told
 
 
 @pytest.mark.parametrize("rows", [6, 18])
 def test_another_number_of_rows_is_refused(served: Path, tmp_path: Path, rows: int) -> None:
     publish(served, rows=rows)
-    with pytest.raises(UserError, match=f"{rows} rows, but the official file has 12"):
-        fetch_dataset(NAME, tmp_path / "data", None)
+    told = refusal(fetch_dataset, NAME, tmp_path / "data", None)
+    assert f"{rows} rows, but the official file has 12" in told
     assert not list((tmp_path / "data").glob("*.npz"))
 
 
 def test_without_any_source_one_line_names_the_addresses(served: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"127\.0\.0\.1.*404.*data_dir") as error:
-        fetch_dataset(NAME, tmp_path / "data", None)
-    assert "\n" not in str(error.value)
+    told = refusal(fetch_dataset, NAME, tmp_path / "data", None)
+    assert all(word in told for word in ("127.0.0.1", "404", "data_dir"))
 
 
 def test_every_entry_of_the_table_has_addresses_of_its_files() -> None:
@@ -157,8 +175,7 @@ def test_every_entry_of_the_table_has_addresses_of_its_files() -> None:
 
 
 def test_an_unknown_data_set_is_refused() -> None:
-    with pytest.raises(UserError, match="no official source is known for 'nothing-v0'"):
-        find_source("nothing-v0")
+    assert "no official source is known for 'nothing-v0'" in refusal(find_source, "nothing-v0")
 
 
 @pytest.mark.usefixtures("robosuite", "served")
@@ -168,13 +185,9 @@ def test_a_robomimic_file_is_held_against_the_simulator(
 ) -> None:
     """A copy whose `object` vector has the order of robosuite 1.4.1 is as long, and passed over."""
     name = "lift-mh-low_dim"
-    settings = RandomData(
-        source="random", episodes=2, validation_episodes=1, episode_length=4, seed=0
-    )
-    generate_dataset(name, settings, tmp_path / "made", processes=1)
     copy = tmp_path / "given" / "lift" / "mh" / "low_dim_v15.hdf5"
     copy.parent.mkdir(parents=True)
-    shutil.copy(tmp_path / "made" / f"{name}.hdf5", copy)
+    write_random(copy, "Lift", episodes=3, steps=4)
     fetch_dataset(name, tmp_path / "data", tmp_path / "given")
     assert (tmp_path / "data" / f"{name}.hdf5").resolve() == copy
     with h5py.File(copy, "r+") as file:
@@ -182,8 +195,7 @@ def test_a_robomimic_file_is_held_against_the_simulator(
             for part in ("obs", "next_obs"):
                 values = demonstration[f"{part}/object"]
                 values[...] = np.roll(values[()], 3, axis=1)
-    with pytest.raises(UserError):
-        fetch_dataset(name, tmp_path / "again", tmp_path / "given")
+    refusal(fetch_dataset, name, tmp_path / "again", tmp_path / "given")
     assert "order of `object`" in capsys.readouterr().err
 
 
@@ -203,18 +215,3 @@ def test_a_generated_file_never_passes_for_the_official_one(served: Path, tmp_pa
     assert (folder / f"{NAME}.npz").read_bytes() == content
     generate_dataset(NAME, scripted, folder, processes=1)
     assert not list(folder.glob("*.sha256"))
-
-
-def test_another_simulator_s_file_is_passed_over(
-    served: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    content = publish(served)
-    given = tmp_path / "given"
-    given.mkdir()
-    with np.load(served / f"{NAME}.npz") as arrays:
-        wider = {name: arrays[name] for name in arrays}
-    wider["observations"] = np.pad(wider["observations"], ((0, 0), (0, 1)))
-    np.savez(given / f"{NAME}.npz", **wider)
-    fetch_dataset(NAME, tmp_path / "data", given)
-    assert (tmp_path / "data" / f"{NAME}.npz").read_bytes() == content
-    assert "3 numbers per row, but pointmaze-medium-v0 has 2" in capsys.readouterr().err

@@ -1,10 +1,11 @@
 import io
 import warnings
+import zipfile
 
 import numpy as np
 import pytest
+from helpers.refusals import refusal
 
-from fmq.base.errors import UserError
 from fmq.config.datasets import ScriptedData
 from fmq.config.tasks import TaskSettings, parse_task
 from fmq.data.generate import generate_dataset
@@ -53,7 +54,7 @@ def maze_arrays(files):
 
 @pytest.fixture
 def fail(tmp_path):
-    """Load arrays or raw bytes as a maze data set; returns the one line that a person sees."""
+    """Load arrays or raw bytes as a maze data set; returns the line that a person sees."""
 
     def load(content, name="pointmaze"):
         path = tmp_path / "data.npz"
@@ -62,11 +63,8 @@ def fail(tmp_path):
         elif content is not None:
             path.write_bytes(content)
         before = sorted(tmp_path.iterdir())
-        with pytest.raises(UserError) as caught:
-            read_transitions(path, task(name))
-        message = str(caught.value)
+        message = refusal(read_transitions, path, task(name))
         assert message.startswith(str(path))
-        assert "\n" not in message
         assert sorted(tmp_path.iterdir()) == before
         return message
 
@@ -151,11 +149,6 @@ def test_a_file_with_rewards_and_masks_keeps_them(maze_arrays, tmp_path):
     assert loaded.rewards.dtype == np.float32
 
 
-@pytest.mark.parametrize("name", ["rewards", "masks"])
-def test_rewards_and_masks_come_together(maze_arrays, fail, name):
-    assert "give both, or neither" in fail(maze_arrays | {name: np.ones(122)})
-
-
 def test_missing_file(fail):
     assert "No such file" in fail(None)
 
@@ -178,60 +171,69 @@ def test_files_of_other_kinds(fail):
     assert "not an npz file" in fail(array.getvalue())
 
 
-@pytest.mark.parametrize("name", ["observations", "actions", "terminals", "qpos"])
-def test_a_missing_array(maze_arrays, fail, name):
-    del maze_arrays[name]
-    assert f"no array '{name}'" in fail(maze_arrays)
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda content: content.replace(b"(122, 2)", b"(121, 2)"),
+        lambda content: content.replace(b"(122, 2), }      ", b"(99999999, 2), }"),
+        lambda content: content.replace(b"'<f4', ", b"((((((("),
+    ],
+)
+def test_headers_that_lie(maze_arrays, fail, change):
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w") as archive:
+        for name, array in maze_arrays.items():
+            buffer = io.BytesIO()
+            np.save(buffer, array)
+            content = buffer.getvalue()
+            archive.writestr(f"{name}.npy", change(content) if name == "observations" else content)
+    assert "(array 'observations')" in fail(whole.getvalue())
 
 
-def test_missing_button_states(files, fail):
-    with np.load(files("scene")) as arrays:
-        without = {key: array for key, array in arrays.items() if key != "button_states"}
-    assert "no array 'button_states'" in fail(without, "scene")
+def test_a_file_that_would_fill_the_memory(maze_arrays, fail):
+    packed = io.BytesIO()
+    np.savez_compressed(packed, **maze_arrays | {"observations": np.zeros((2**18, 200))})
+    assert "over 100 times its size" in fail(packed.getvalue())
 
 
-@pytest.mark.parametrize("name", ["actions", "qvel"])
-def test_python_objects_are_never_unpickled(maze_arrays, fail, name):
-    maze_arrays[name] = np.array([[print, 1]] * 122, dtype=object)
-    message = fail(maze_arrays)
-    assert f"'{name}'" in message
-    assert "Python objects" in message
-
-
-@pytest.mark.parametrize("name", ["actions", "terminals", "qpos", "qvel"])
-def test_rows_that_do_not_match(maze_arrays, fail, name):
-    maze_arrays[name] = maze_arrays[name][:-1]
-    assert f"'{name}' has 121 rows, but observations 122" in fail(maze_arrays)
+ONES, TABLE = np.ones(122), np.zeros((122, 2), np.float32)
+SPOILT = np.where(np.arange(122) == 3, np.nan, 0)
+OBJECTS = np.array([[print, 1]] * 122, dtype=object)
+FITS = "pointmaze-medium-singletask-task1-v0 has 2; its file is pointmaze-medium-navigate-v0.npz"
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("changes", "reason"),
     [
-        ("observations", np.zeros((122, 3), np.float32)),
-        ("actions", np.zeros((122, 5), np.float32)),
-        ("qpos", np.zeros((122, 1), np.float32)),
-        ("qpos", np.zeros((122, 0), np.float32)),
+        *(
+            ({name: None}, f"no array '{name}'")
+            for name in ("observations", "actions", "terminals", "qpos")
+        ),
+        *(
+            ({name: TABLE[1:]}, f"'{name}' has 121 rows, but observations 122")
+            for name in ("actions", "qpos", "qvel")
+        ),
+        ({"terminals": ONES[1:]}, "'terminals' has 121 rows, but observations 122"),
+        *(
+            ({name: np.zeros((122, width))}, f"'{name}' has {width} numbers per row, but {FITS}")
+            for name, width in (("observations", 3), ("actions", 5), ("qpos", 1), ("qpos", 0))
+        ),
+        *(({name: OBJECTS}, f"'{name}' holds Python objects") for name in ("actions", "qvel")),
+        *(({name: ONES}, "give both, or neither") for name in ("rewards", "masks")),
+        ({"observations": ONES}, "array 'observations' is"),
+        ({"actions": TABLE.astype(complex)}, "array 'actions' is"),
+        ({"terminals": ONES[:, None]}, "array 'terminals' is"),
+        ({"qpos": TABLE.astype(str)}, "array 'qpos' is"),
+        ({"observations": np.float32(3)}, "array 'observations' is"),
+        ({"terminals": np.arange(122)}, "'terminals' has 2 in row 2, allowed are 0 and 1"),
+        ({"rewards": ONES, "masks": ONES / 2}, "'masks' has 0.5 in row 0, allowed are 0 and 1"),
+        ({"rewards": SPOILT, "masks": ONES}, "'rewards' has a value that is not finite in row 3"),
+        ({"observations": np.full((122, 2), 1e39)}, "not finite in row 0"),
     ],
 )
-def test_arrays_that_do_not_fit_the_simulator(maze_arrays, fail, name, value):
-    message = fail(maze_arrays | {name: value})
-    assert f"'{name}' has {value.shape[1]} numbers" in message
-    assert "pointmaze-medium-singletask-task1-v0 has 2" in message
-    assert "pointmaze-medium-navigate-v0.npz" in message
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("observations", np.zeros(122, np.float32)),
-        ("actions", np.zeros((122, 2), np.complex64)),
-        ("terminals", np.zeros((122, 1), bool)),
-        ("qpos", np.full((122, 2), "a")),
-        ("observations", np.float32(3)),
-    ],
-)
-def test_arrays_of_another_kind(maze_arrays, fail, name, value):
-    assert f"array '{name}' is" in fail(maze_arrays | {name: value})
+def test_arrays_that_are_refused(maze_arrays, fail, changes, reason):
+    arrays = maze_arrays | changes
+    assert reason in fail({name: array for name, array in arrays.items() if array is not None})
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -241,18 +243,16 @@ def test_values_that_are_not_finite(maze_arrays, fail, name, value):
     assert f"'{name}' has a value that is not finite in row 77" in fail(maze_arrays)
 
 
-def test_rewards_that_are_not_finite(maze_arrays, fail):
-    rewards = np.zeros(122)
-    rewards[3] = np.nan
-    message = fail(maze_arrays | {"rewards": rewards, "masks": np.ones(122)})
-    assert "'rewards' has a value that is not finite in row 3" in message
+def test_missing_button_states(files, fail):
+    with np.load(files("scene")) as arrays:
+        without = {key: array for key, array in arrays.items() if key != "button_states"}
+    assert "no array 'button_states'" in fail(without, "scene")
 
 
-def test_empty(maze_arrays, fail):
-    assert "no transition in 0 rows" in fail({key: a[:0] for key, a in maze_arrays.items()})
-    assert "no transition in 1 rows" in fail({key: a[60:61] for key, a in maze_arrays.items()})
-
-
-def test_an_episode_without_its_end(maze_arrays, fail):
-    message = fail({key: array[:100] for key, array in maze_arrays.items()})
-    assert "'terminals' is not set on the last row (99)" in message
+def test_episodes_without_a_transition_or_without_their_end(maze_arrays, fail):
+    for rows, reason in (
+        (slice(0), "no transition in 0 rows"),
+        (slice(60, 61), "no transition in 1 rows"),
+        (slice(100), "'terminals' is not set on the last row (99)"),
+    ):
+        assert reason in fail({key: array[rows] for key, array in maze_arrays.items()})

@@ -10,8 +10,8 @@ import h5py
 import numpy as np
 import pytest
 from helpers.demonstrations import write_random
+from helpers.refusals import refusal
 
-from fmq.base.errors import UserError
 from fmq.base.files import file_sha256
 from fmq.config.datasets import RandomData
 from fmq.config.reading import load_study
@@ -31,6 +31,7 @@ from fmq.tools.doctor.simulators import simulator_findings
 from fmq.tools.plan.simulators import Sizes, prepare_simulator
 
 Change = Callable[[h5py.File], object]
+Studies = Callable[..., Study]
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def stack(robosuite: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 
 @pytest.fixture
-def study(root: Path, tmp_path: Path, stack: Path) -> Callable[..., Study]:
+def study(root: Path, tmp_path: Path, stack: Path) -> Studies:
     """A study of the file, or of a changed copy, with more settings of its data set."""
 
     def load(change: Change | None = None, **more: object) -> Study:
@@ -59,21 +60,20 @@ def study(root: Path, tmp_path: Path, stack: Path) -> Callable[..., Study]:
     return load
 
 
-def refusal(study: Study, results: Path) -> str:
-    with pytest.raises(UserError) as caught:
-        provide_dataset(study, "mine", results, 1)
-    assert "\n" not in str(caught.value)
+def refused(study: Study, results: Path) -> str:
+    told = refusal(provide_dataset, study, "mine", results, 1)
     assert not list((results / "datasets").glob("*/manifest.json"))
-    return str(caught.value)
+    return told
 
 
 def test_a_file_is_linked_to_and_its_simulator_is_made_as_it_says(
-    study: Callable[..., Study], tmp_path: Path
+    study: Studies, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mine = study()
     folder = dataset_folder(mine, "mine", tmp_path)
     provide_dataset(mine, "mine", tmp_path, 1)
     provide_dataset(mine, "mine", tmp_path, 1)  # over itself
+    assert "mine: 3 demonstrations, 36 steps, 0 solved: no reward" in capsys.readouterr().err
     manifest = check_dataset(folder, "mine")
     assert (folder / "mine.hdf5").resolve() == tmp_path / "mine.hdf5"
     assert manifest["files"]["mine.hdf5"]["sha256"] == file_sha256(tmp_path / "mine.hdf5")
@@ -90,7 +90,7 @@ def test_a_file_is_linked_to_and_its_simulator_is_made_as_it_says(
     assert environment.step(np.zeros(7))[1:] == (0, True, False, True)
 
 
-def test_other_observations_and_a_mask(study: Callable[..., Study], tmp_path: Path) -> None:
+def test_other_observations_and_a_mask(study: Studies, tmp_path: Path) -> None:
     keys = ["object", "robot0_joint_vel", "robot0_joint_pos"]
     mine = study(observations=keys, mask="train")
     provide_dataset(mine, "mine", tmp_path, 1)
@@ -107,25 +107,17 @@ def test_other_observations_and_a_mask(study: Callable[..., Study], tmp_path: Pa
     assert len({make_run(one, "mine", 0, "pretrain-full").identity for one in (mine, other)}) == 2
 
 
-def test_a_card_tells_the_task_again(study: Callable[..., Study]) -> None:
+def test_a_card_tells_the_task_again(study: Studies) -> None:
     mine = study(observations=["object"])
     settings = {"name": "mine", **mine.datasets["mine"].model_dump()}
     values = {"task": "mine", "task_settings": mine.task("mine").settings, "dataset": settings}
     assert Card.model_construct(**values).parsed_task().reading.observations == ["object"]
 
 
-@pytest.mark.parametrize(
-    ("more", "reason"),
-    [
-        ({"observations": ["object", "nose"]}, "obs/nose is missing; there are object, robot0_"),
-        ({"mask": "best"}, "/mask is missing|/mask/best is missing"),
-    ],
-)
-def test_settings_that_do_not_fit_the_file(
-    study: Callable[..., Study], tmp_path: Path, more: dict[str, object], reason: str
-) -> None:
-    told = refusal(study(**more), tmp_path)
-    assert any(part in told for part in reason.split("|"))
+def test_settings_that_do_not_fit_the_file(study: Studies, tmp_path: Path) -> None:
+    told = refused(study(observations=["object", "nose"]), tmp_path)
+    assert "obs/nose is missing; there are object, robot0_" in told
+    assert "/mask/best is missing" in refused(study(mask="best"), tmp_path)
 
 
 def widen(file: h5py.File) -> None:
@@ -162,34 +154,29 @@ def declare(**changes: object) -> Change:
     [
         (shuffle, "/data/demo_0/obs/object differs from the simulator by"),
         (narrow, "/data/demo_0/actions has 6 numbers per step, but the simulator"),
-        (declare(env_version="1.4.1"), "made with robosuite 1.4.1"),
         (declare(env_name="Juggle"), "cannot make 'Juggle'"),
         (declare(type=2), "env_args have type 2, allowed is 1"),
-        (lambda file: file["data/demo_1/rewards"].__setitem__(3, 2.25), "has 2.25 in row 3"),
-        (lambda file: file.__delitem__("data/demo_2/next_obs/object"), "next_obs/object is miss"),
         (lambda file: file.__delitem__("data/demo_0/states"), "/states is missing"),
         (lambda file: file["mask/train"].__setitem__(0, b"demo_9"), "lists demo_9, which /data"),
     ],
 )
 def test_files_that_are_refused(
-    study: Callable[..., Study], tmp_path: Path, change: Change, reason: str
+    study: Studies, tmp_path: Path, change: Change, reason: str
 ) -> None:
-    assert reason in refusal(study(change, mask="train" if "demo_9" in reason else None), tmp_path)
+    assert reason in refused(study(change, mask="train" if "demo_9" in reason else None), tmp_path)
 
 
-def test_an_observation_that_the_simulator_does_not_show(
-    study: Callable[..., Study], tmp_path: Path
-) -> None:
-    told = refusal(study(widen, observations=["object", "nose"]), tmp_path)
+def test_an_observation_that_the_simulator_does_not_show(study: Studies, tmp_path: Path) -> None:
+    told = refused(study(widen, observations=["object", "nose"]), tmp_path)
     assert "robosuite's Stack shows no 'nose'; allowed are robot0_joint_pos" in told
 
 
-def test_a_cut_off_file_and_a_missing_one(study: Callable[..., Study], tmp_path: Path) -> None:
+def test_a_cut_off_file_and_a_missing_one(study: Studies, tmp_path: Path) -> None:
     mine, path = study(), tmp_path / "mine.hdf5"
     path.write_bytes(path.read_bytes()[:-500])
-    assert "damaged, cut off" in refusal(mine, tmp_path)
+    assert "damaged, cut off" in refused(mine, tmp_path)
     path.unlink()
-    told = refusal(mine, tmp_path)
+    told = refused(mine, tmp_path)
     assert "no file" in told
     assert str(path) in told
     (finding,) = source_findings(mine, tmp_path)
@@ -198,7 +185,7 @@ def test_a_cut_off_file_and_a_missing_one(study: Callable[..., Study], tmp_path:
 
 
 @pytest.mark.slow
-def test_plan_and_doctor_look_at_the_file(study: Callable[..., Study], tmp_path: Path) -> None:
+def test_plan_and_doctor_look_at_the_file(study: Studies, tmp_path: Path) -> None:
     mine = study()
     folder = tmp_path / "planned"
     folder.mkdir()
@@ -219,13 +206,6 @@ def test_a_kind_of_source_may_be_laid_over_another(root: Path, tmp_path: Path) -
     assert load_study(root / "config.yaml", *overlays).datasets == plain.datasets
 
 
-def test_what_a_file_holds_is_told(
-    study: Callable[..., Study], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    provide_dataset(study(), "mine", tmp_path, 1)
-    assert "mine: 3 demonstrations, 36 steps, 0 solved: no reward" in capsys.readouterr().err
-
-
 def test_rewards_of_one_task_are_not_given_to_two(root: Path, tmp_path: Path) -> None:
     dataset, path = "pointmaze-medium-navigate-v0", tmp_path / "mine.npz"
     sizes = {"episodes": 2, "validation_episodes": 1, "episode_length": 8, "seed": 0}
@@ -238,7 +218,8 @@ def test_rewards_of_one_task_are_not_given_to_two(root: Path, tmp_path: Path) ->
     settings = json.dumps({dataset: {"source": "file", "path": str(path)}})
     overlay.write_text(f"datasets: {settings}\n")
     study = load_study(root / "config.yaml", overlay)
-    with pytest.raises(UserError, match=r"its own rewards, which fit one task, but .*task2"):
-        provide_dataset(study, dataset, tmp_path / "results", 1)
+    told = refusal(provide_dataset, study, dataset, tmp_path / "results", 1)
+    assert "its own rewards, which fit one task, but " in told
+    assert "task2" in told
     one = study.model_copy(update={"tasks": study.tasks[:1]})
     provide_dataset(one, dataset, tmp_path / "results", 1)

@@ -11,10 +11,10 @@ from types import ModuleType, SimpleNamespace
 import h5py
 import numpy as np
 import pytest
+from helpers.demonstrations import random, scripted, write_episodes
 
-from fmq.config.datasets import RandomData, ScriptedData
 from fmq.config.tasks import LOW_DIM, TaskSettings, parse_task
-from fmq.data.demonstrations import demonstrate, make_env_args, write_demonstrations
+from fmq.data.demonstrations import make_env_args
 from fmq.data.robomimic import read_transitions
 from fmq.envs.robomimic import RobomimicEnvironment
 from fmq.envs.robosuite import (
@@ -33,9 +33,6 @@ STAND_INS = (
     "torchvision.transforms.functional",
 )
 NAMES = {"Lift": "lift-mh-low_dim", "PickPlaceCan": "can-mh-low_dim"}
-SIZES = {"episodes": 2, "validation_episodes": 1, "seed": 0}
-SCRIPTED = ScriptedData(source="scripted", episode_length=60, action_noise=0.05, **SIZES)
-RANDOM = RandomData(source="random", episode_length=10, **SIZES)
 
 
 class StandIn(ModuleType):
@@ -81,13 +78,8 @@ def folder(robosuite, tmp_path_factory):
     """Files of three episodes each; Lift's first is solved."""
     folder = tmp_path_factory.mktemp("robomimic")
     for environment, name in NAMES.items():
-        simulator = make_simulator(make_env_args(environment))
-        kinds = (SCRIPTED if environment == "Lift" else RANDOM, RANDOM, RANDOM)
-        episodes = [
-            demonstrate(simulator, kind, np.random.SeedSequence(number))
-            for number, kind in enumerate(kinds)
-        ]
-        write_demonstrations(folder / f"{name}.hdf5", environment, episodes, training=2)
+        kinds = [scripted(0.05) if environment == "Lift" else random(10), random(10), random(10)]
+        write_episodes(folder / f"{name}.hdf5", environment, kinds, training=2)
     return folder
 
 

@@ -61,34 +61,25 @@ def test_results_follow_the_seeds_whatever_the_number_of_simulators(simulators: 
     assert episodes == [expected(seed) for seed in seeds]
 
 
-def test_one_policy_call_per_round_serves_the_running_episodes() -> None:
+@pytest.mark.parametrize(
+    ("simulators", "seeds", "calls"),
+    [
+        # 2 is over within its first chunk, and 4 takes its simulator.
+        (2, [7, 2, 4], [[(7, 7), (2, 2)], [(7, 4), (4, 4)], [(7, 1), (4, 1)]]),
+        # Simulators without an episode are left out.
+        (4, [1, 4], [[(1, 1), (4, 4)], [(4, 1)]]),
+        # The rest of a chunk is dropped with its episode; the next one starts with its own.
+        (1, [1, 2], [[(1, 1)], [(2, 2)]]),
+        (1, [], []),
+    ],
+)
+def test_one_policy_call_per_round_serves_the_running_episodes(
+    simulators: int, seeds: list[int], calls: list[list[tuple[float, float]]]
+) -> None:
     recorder = Recorder()
-    rollout(countdowns(2), recorder, [7, 2, 4])
-    assert recorder.calls == [
-        [(7, 7), (2, 2)],
-        [(7, 4), (4, 4)],  # 2 is over within its first chunk, 4 takes its simulator
-        [(7, 1), (4, 1)],
-    ]
-
-
-def test_simulators_without_an_episode_are_left_out() -> None:
-    recorder = Recorder()
-    rollout(countdowns(4), recorder, [1, 4])
-    assert recorder.calls == [[(1, 1), (4, 4)], [(4, 1)]]
-
-
-def test_the_rest_of_a_chunk_is_dropped_at_the_end_of_an_episode() -> None:
-    """The next episode starts with a chunk of its own: 1 and then 10, not the 10 left over."""
-    recorder = Recorder()
-    episodes = rollout(countdowns(1), recorder, [1, 2])
-    assert [episode.return_ for episode in episodes] == [1, 11]
-    assert recorder.calls == [[(1, 1)], [(2, 2)]]
-
-
-def test_no_seeds_no_episodes() -> None:
-    recorder = Recorder()
-    assert rollout(countdowns(1), recorder, []) == []
-    assert recorder.calls == []
+    episodes = rollout(countdowns(simulators), recorder, seeds)
+    assert recorder.calls == calls
+    assert episodes == [expected(seed) for seed in seeds]
 
 
 def test_real_episodes_do_not_depend_on_the_number_of_simulators() -> None:

@@ -8,50 +8,36 @@ from typing import Any
 
 import pytest
 import safetensors.torch
+from helpers.runs import TASK, smoke_study, train
 from helpers.sharing import made_once
 from torch import Tensor
 
 from fmq.acting.evaluation import evaluate_checkpoints
-from fmq.config.reading import load_study
-from fmq.config.study import Study, find_dataset
-from fmq.data.generate import generate_dataset
+from fmq.config.study import Study
 from fmq.export.card import CARD, WEIGHTS, digest
 from fmq.export.exporting import export_run
-from fmq.pipeline.paths import dataset_folder
 from fmq.pipeline.runs import Run, make_run
-from fmq.training.offline import train_offline
-from fmq.training.online import finetune
 
-ROOT = Path(__file__).parents[2]
-TASK = "pointmaze-medium-navigate-singletask-task4-v0"
-OVERLAY = f"""
-tasks: [{TASK}]
+CHANGES = """
 methods: [fmq, qc]
-task_defaults: {{episode_limit: 23}}
-networks: {{time_features: 4}}
+task_defaults: {episode_limit: 23}
+networks: {time_features: 4}
 """
+OFFLINE = ("pretrain-warmup", "distill-esd", "pretrain-full")
 
 
 @pytest.fixture(scope="session")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    overlay = tmp_path_factory.mktemp("settings") / "overlay.yaml"
-    overlay.write_text(OVERLAY)
-    return load_study(ROOT / "config.yaml", ROOT / "config" / "smoke.yaml", overlay)
+    return smoke_study(tmp_path_factory, CHANGES)
 
 
 @pytest.fixture(scope="session")
-def results(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def results(study: Study, fmq_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A results folder with the runs of FMQ and QC; not to be changed."""
 
     def make(folder: Path) -> None:
-        (name,) = study.dataset_names()
-        target = dataset_folder(study, name, folder)
-        generate_dataset(name, find_dataset(study, name), target, 1)
-        for run in ("pretrain-warmup", "distill-esd", "pretrain-full"):
-            train_offline([make_run(study, TASK, 0, run)], folder)
-        for run in ("finetune-fmq", "finetune-qc"):
-            finetune([make_run(study, TASK, 0, run)], folder)
-        evaluate_checkpoints([make_run(study, TASK, 0, "finetune-fmq")], "qgbs", folder)
+        train(study, folder, *OFFLINE, "finetune-fmq", "finetune-qc")
+        evaluate_checkpoints([fmq_run], "qgbs", folder)
 
     return made_once(tmp_path_factory, "finished", make)
 

@@ -1,7 +1,9 @@
 """Pickles of arrays are read; of anything else, nothing is executed and nothing stays behind."""
 
+import ast
 import builtins
 import copyreg
+import inspect
 import os
 import pickle
 import pickletools
@@ -14,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from helpers.refusals import refusal
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -222,10 +225,8 @@ def test_payloads_are_refused_and_leave_no_trace(
     monkeypatch.chdir(tmp_path)
     makers = {name: vars(maker).copy() for name, maker in jax_arrays.MAKERS.items()}
     modules = set(sys.modules)
-    with pytest.raises(UserError, match="refused, nothing in it was executed") as caught:
-        read_tree(path)
-    told = str(caught.value)
-    assert len(told.splitlines()) == 1
+    told = refusal(read_tree, path)
+    assert "refused, nothing in it was executed" in told
     assert len(told) < 600
     assert list(tmp_path.iterdir()) == [path]
     assert set(sys.modules) == modules
@@ -268,9 +269,8 @@ def calls_of_calls(depth: int) -> bytes:
     ],
 )
 def test_damaged_files(tmp_path: Path, content: bytes) -> None:
-    with pytest.raises(UserError, match=r"damaged|refused") as caught:
-        read_tree(write(tmp_path, content))
-    assert len(str(caught.value).splitlines()) == 1
+    told = refusal(read_tree, write(tmp_path, content))
+    assert "damaged" in told or "refused" in told
 
 
 def test_a_large_memo_index_reserves_no_memory(tmp_path: Path) -> None:
@@ -299,10 +299,12 @@ def test_whatever_the_bytes_it_is_a_tree_or_one_line(
 
 def test_no_file(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "nowhere.pkl"):
-        with pytest.raises(UserError, match="no such file"):
-            read_tree(path)
+        assert refusal(read_tree, path) == f"{path}: no such file"
 
 
 def test_all_that_is_interpreted_is_an_opcode() -> None:
+    source = ast.parse(inspect.getsource(jax_pickle.interpret))
+    cases = {node.value.value for node in ast.walk(source) if isinstance(node, ast.MatchValue)}
+    assert "REDUCE" in cases
     known = {opcode.name for opcode in pickletools.opcodes}
-    assert known > jax_pickle._LITERALS | set(jax_pickle._OPERATIONS) | jax_pickle._STORE
+    assert known > cases | jax_pickle._LITERALS | set(jax_pickle._CONSTANTS)

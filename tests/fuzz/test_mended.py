@@ -1,37 +1,16 @@
-"""What fuzzing found, one small case each."""
+"""What fuzzing found, one small case each; that in data sets is in the tests of their readers."""
 
-import io
-import json
-import zipfile
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 import torch
 import yaml
+from helpers.refusals import refusal
 
 from fmq.acting.checkpoint import load_checkpoint, refuse_misfit, save_checkpoint
 from fmq.analysis.inputs.csvw import Column, read_table
-from fmq.base.errors import UserError
 from fmq.config.reading import load_study, study_from_dict
-from fmq.config.tasks import TaskSettings, parse_task
-from fmq.data import ogbench, robomimic
-from fmq.data.manifest import read_manifest
-
-MAZE = parse_task("pointmaze-medium-navigate-singletask-task1-v0", TaskSettings())
-LIFT = parse_task("lift-mh-low_dim", TaskSettings())
-
-
-def refusal(function, *arguments):
-    """The one line that a person sees."""
-    with pytest.raises(UserError) as caught:
-        function(*arguments)
-    message = str(caught.value)
-    assert message.isprintable()
-    assert len(message) < 1500
-    return message
-
 
 BOMB = "a0: &a0 [1]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]\n" for n in range(1, 60))
 
@@ -87,92 +66,6 @@ def test_a_number_may_be_written_as_text(root):
     assert study_from_dict(values, "here").training.learning_rate == 0.001
 
 
-def maze_arrays():
-    return {
-        "observations": np.ones((6, 2), np.float32),
-        "actions": np.ones((6, 2), np.float32),
-        "terminals": np.arange(6) % 3 == 2,
-        "qpos": np.ones((6, 2)),
-    }
-
-
-LABELS = {"rewards": np.zeros(6), "masks": np.ones(6)}
-
-
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({"terminals": [0, 0, 2, 0, 0, 1]}, "'terminals' has 2 in row 2, allowed are 0 and 1"),
-        (LABELS | {"masks": np.full(6, 0.5)}, "'masks' has 0.5 in row 0, allowed are 0 and 1"),
-        ({"observations": np.full((6, 2), 1e39)}, "not finite in row 0"),
-    ],
-)
-def test_npz_numbers(tmp_path, changes, reason):
-    np.savez(tmp_path / "data.npz", **(maze_arrays() | changes))
-    assert reason in refusal(ogbench.read_transitions, tmp_path / "data.npz", MAZE)
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        lambda content: content.replace(b"(6, 2)", b"(5, 2)"),
-        lambda content: content.replace(b"(6, 2), }      ", b"(99999999, 2), }"),
-        lambda content: content.replace(b"'<f4', ", b"((((((("),
-    ],
-)
-def test_npz_headers_that_lie(tmp_path, change):
-    path = tmp_path / "data.npz"
-    content = {}
-    for name, array in maze_arrays().items():
-        buffer = io.BytesIO()
-        np.save(buffer, array)
-        content[name] = buffer.getvalue()
-    content["observations"] = change(content["observations"])
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, one in content.items():
-            archive.writestr(f"{name}.npy", one)
-    assert "(array 'observations')" in refusal(ogbench.read_transitions, path, MAZE)
-
-
-def test_an_npz_that_would_fill_the_memory(tmp_path):
-    zeros = np.zeros((2**18, 200), np.float64)
-    np.savez_compressed(tmp_path / "data.npz", **(maze_arrays() | {"observations": zeros}))
-    reason = refusal(ogbench.read_transitions, tmp_path / "data.npz", MAZE)
-    assert "over 100 times its size" in reason
-
-
-def demonstrations(path, rewards, rows=None):
-    """A file of one demonstration; with `rows`, that many are announced and none written."""
-    steps = rows or len(rewards)
-    widths = {"robot0_eef_pos": 3, "robot0_eef_quat": 4, "robot0_gripper_qpos": 2, "object": 10}
-    shapes = {
-        f"{part}/{key}": (steps, width)
-        for part in ("obs", "next_obs")
-        for key, width in widths.items()
-    }
-    with h5py.File(path, "w") as file:
-        group = file.create_group("data/demo_0")
-        group.attrs["num_samples"] = steps
-        arguments = {"env_name": "Lift", "env_version": "1.5.1", "env_kwargs": {}}
-        file["data"].attrs["env_args"] = json.dumps(arguments)
-        for name, shape in (shapes | {"actions": (steps, 7), "rewards": (steps,)}).items():
-            group.create_dataset(name, shape, "f8", chunks=True)
-        if rows is None:
-            group["rewards"][...] = rewards
-    return path
-
-
-def test_rewards_of_demonstrations_are_0_to_1(tmp_path):
-    path = demonstrations(tmp_path / "data.hdf5", [0, 5])
-    reason = refusal(robomimic.read_transitions, path, LIFT)
-    assert "/data/demo_0/rewards has 5.0 in row 1, allowed is 0 to 1" in reason
-
-
-def test_rows_that_were_announced_and_never_written(tmp_path):
-    path = demonstrations(tmp_path / "data.hdf5", [], rows=10**8)
-    assert "over 100 times its size" in refusal(robomimic.read_transitions, path, LIFT)
-
-
 COLUMNS = {
     "name": Column("string", "a name"),
     "count": Column("integer", "a count", minimum=0),
@@ -211,35 +104,6 @@ def test_headers_of_several_lines(tmp_path, header):
     path = tmp_path / "table.csv"
     path.write_text(f"{header}\n")
     refusal(read_table, path, COLUMNS, ("name",))
-
-
-ENTRY = {"bytes": 1, "sha256": "0" * 64}
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"files": {"..": ENTRY}},
-        {"files": {"a" * 300: ENTRY}},
-        {"files": {"f": ENTRY | {"bytes": True}}},
-        {"files": {"f": ENTRY | {"bytes": 1.5}}},
-        {"files": {"f": ENTRY | {"sha256": "0x"}}},
-        {"name": "a\nb"},
-        {"source": None},
-    ],
-)
-def test_manifests(tmp_path, change):
-    whole = {"name": "a", "source": "b", "files": {"f": ENTRY}}
-    (tmp_path / "manifest.json").write_text(json.dumps(whole))
-    assert read_manifest(tmp_path) == whole
-    (tmp_path / "manifest.json").write_text(json.dumps(whole | change))
-    assert "not a data-set manifest" in refusal(read_manifest, tmp_path)
-
-
-@pytest.mark.parametrize("text", ["[" * 100_000, '{"name": "a", "name": "b"}'])
-def test_manifests_that_are_no_plain_json(tmp_path, text):
-    (tmp_path / "manifest.json").write_text(text)
-    assert "not JSON" in refusal(read_manifest, tmp_path)
 
 
 def load(path: Path):

@@ -43,10 +43,3 @@ def test_the_target_follows_at_its_rate(rate: float) -> None:
     critic.update_target(target, online, rate)
     torch.testing.assert_close(target, (1 - rate) * before + rate * towards)
     assert torch.equal(online, towards)
-
-
-def test_the_target_converges_geometrically() -> None:
-    target, online = torch.zeros(1), torch.ones(1)
-    for _ in range(10):
-        critic.update_target(target, online, 0.1)
-    assert target.item() == pytest.approx(1 - 0.9**10)

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from helpers.networks import critics, normal, velocity_network
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
@@ -17,10 +18,6 @@ TOLERANCE = {torch.float64: 1e-6, torch.float32: 1e-5}  # NORM_GUARD shifts resu
 @pytest.fixture(params=TOLERANCE, ids=str)
 def dtype(request: pytest.FixtureRequest) -> torch.dtype:
     return request.param
-
-
-def normal(seed: int, *shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=dtype)
 
 
 def zero_velocity(obs: Tensor, actions: Tensor, r: Tensor, t: Tensor) -> Tensor:
@@ -103,9 +100,9 @@ values = st.lists(
 def test_the_radius_shrinks_with_disagreement(
     pairs: list[tuple[float, float]], eta: float, beta: float
 ) -> None:
-    critics = torch.tensor(pairs, dtype=torch.float64).T
-    radius = guidance.adaptive_radius(critics, eta, beta)
-    disagreement = (critics[0] - critics[1]).abs()
+    both = torch.tensor(pairs, dtype=torch.float64).T
+    radius = guidance.adaptive_radius(both, eta, beta)
+    disagreement = (both[0] - both[1]).abs()
     assert (radius > 0).all()
     assert (radius <= eta).all()
     assert (radius[disagreement == 0] == eta).all()
@@ -117,12 +114,12 @@ def test_the_radius_shrinks_with_disagreement(
 def test_the_radius_does_not_depend_on_the_scale_of_the_values(
     pairs: list[tuple[float, float]], scale: float
 ) -> None:
-    critics = torch.tensor(pairs, dtype=torch.float64).T
-    if (critics[0] - critics[1]).abs().mean() < 1:
-        critics = critics + torch.tensor([[0.0], [200.0]])
+    both = torch.tensor(pairs, dtype=torch.float64).T
+    if (both[0] - both[1]).abs().mean() < 1:
+        both = both + torch.tensor([[0.0], [200.0]])
     torch.testing.assert_close(
-        guidance.adaptive_radius(scale * critics, 1.0, 0.3),
-        guidance.adaptive_radius(critics, 1.0, 0.3),
+        guidance.adaptive_radius(scale * both, 1.0, 0.3),
+        guidance.adaptive_radius(both, 1.0, 0.3),
         rtol=1e-6,
         atol=0,
     )
@@ -130,12 +127,8 @@ def test_the_radius_does_not_depend_on_the_scale_of_the_values(
 
 @pytest.fixture
 def networks() -> tuple[VelocityNetwork, VelocityNetwork, CriticEnsemble]:
-    shape = {"hidden_width": 8, "hidden_layers": 2, "activation": "gelu"}
-    generator = torch.Generator().manual_seed(0)
-    actor, offline = (
-        VelocityNetwork(3, SIZE, **shape, time_features=4, generator=generator) for _ in range(2)
-    )
-    return actor, offline, CriticEnsemble(3, SIZE, **shape, generator=generator)
+    actor, offline = (velocity_network(3, SIZE, seed) for seed in (0, 1))
+    return actor, offline, critics(3, SIZE, 2)
 
 
 def loss_of(actor, offline, critic) -> Tensor:
@@ -161,8 +154,7 @@ def test_the_offline_policy_is_one_radius_away_from_its_target(networks) -> None
 
 
 def test_of_two_critics_the_first_ones_gradient_is_followed() -> None:
-    shape = {"hidden_width": 8, "hidden_layers": 2, "activation": "gelu"}
-    critic = CriticEnsemble(0, SIZE, **shape, generator=torch.Generator().manual_seed(0)).double()
+    critic = critics(0, SIZE).double()
     a_r = 0.3 * normal(2, BATCH, SIZE)
     actions = a_r.clone().requires_grad_(True)
     (gradient,) = torch.autograd.grad(critic(a_r[:, :0], actions)[0].sum(), actions)

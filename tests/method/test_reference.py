@@ -9,6 +9,8 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from helpers.networks import critics as small_critics
+from helpers.networks import velocity_network
 from torch import Tensor
 
 from fmq.data.sequences import SequenceBuffer
@@ -43,27 +45,17 @@ class Reference:
         return [key for key in self.arrays if key.startswith(prefix)]
 
     def velocity_network(self, name: str) -> VelocityNetwork:
-        network = VelocityNetwork(
-            self.obs,
-            self.act * self.horizon,
-            hidden_width=self.hidden,
-            hidden_layers=len(self.names(f"param/{name}/kernel")) - 1,
-            activation="gelu",
-            time_features=64,
-            generator=torch.Generator(),
-        ).to(self.dtype)
+        shape = self.shape(f"param/{name}/kernel") | {"time_features": 64}
+        network = velocity_network(self.obs, self.act * self.horizon, **shape).to(self.dtype)
         self.fill_linear(network.layers, name)
         return network
 
+    def shape(self, kernels: str) -> dict[str, int]:
+        return {"hidden_width": self.hidden, "hidden_layers": len(self.names(kernels)) - 1}
+
     def critic_ensemble(self, name: str) -> CriticEnsemble:
-        ensemble = CriticEnsemble(
-            self.obs,
-            self.act * self.horizon,
-            hidden_width=self.hidden,
-            hidden_layers=len(self.names(f"param/{name}0/kernel")) - 1,
-            activation="gelu",
-            generator=torch.Generator(),
-        ).to(self.dtype)
+        shape = self.shape(f"param/{name}0/kernel")
+        ensemble = small_critics(self.obs, self.act * self.horizon, **shape).to(self.dtype)
         for index, member in enumerate(ensemble.critics):
             self.fill_linear(member.layers, f"{name}{index}")
             for layer, norm in enumerate(member.norms):
@@ -212,15 +204,13 @@ def test_qgbs(reference: Reference) -> None:
 
 
 def test_chunk_sequences(reference: Reference) -> None:
-    observations = torch.cat([reference["data/observations"], reference["data/next_observations"]])
     count = len(reference["data/rewards"])
     rows = torch.arange(count)
+    ends = [reference[f"data/{name}"] for name in ("observations", "next_observations")]
+    parts = ("actions", "rewards", "masks", "terminals")
     buffer = SequenceBuffer(
-        observations=observations,
-        actions=reference["data/actions"],
-        rewards=reference["data/rewards"],
-        masks=reference["data/masks"],
-        terminals=reference["data/terminals"],
+        observations=torch.cat(ends),
+        **{name: reference[f"data/{name}"] for name in parts},
         rows=rows,
         next_rows=rows + count,
         capacity=count,
@@ -228,9 +218,6 @@ def test_chunk_sequences(reference: Reference) -> None:
         discount=DISCOUNT,
     )
     batch = buffer.chunks(torch.as_tensor(reference.arrays["data/index"]))
-    reference.close(batch.observations, "batch/observations")
-    reference.close(batch.next_observations, "batch/next_observations")
     reference.close(batch.actions.view(-1, reference.horizon, reference.act), "batch/actions")
-    reference.close(batch.rewards, "batch/rewards")
-    reference.close(batch.masks, "batch/masks")
-    reference.close(batch.valid, "batch/valid")
+    for name in ("observations", "next_observations", "rewards", "masks", "valid"):
+        reference.close(getattr(batch, name), f"batch/{name}")

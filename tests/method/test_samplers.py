@@ -1,7 +1,11 @@
 """Test best-of-N and beam search against brute force, and count their network evaluations."""
 
+from functools import partial
+
+import helpers.networks
 import pytest
 import torch
+from helpers.networks import critics, velocity_network
 from torch import Tensor
 
 from fmq.config.samplers import sampler_numbers
@@ -14,19 +18,13 @@ from fmq.networks.velocity import VelocityNetwork
 
 OBS, ACTION, BATCH, BEAM, COPIES = 3, 4, 5, 3, 2
 TIME = 1.5 / 2.5  # re-noising time at rho 1.5
+normal = partial(helpers.networks.normal, dtype=torch.float32)
 
 
 @pytest.fixture(scope="module")
 def networks() -> tuple[VelocityNetwork, CriticEnsemble]:
-    shape = {"hidden_width": 16, "hidden_layers": 2, "activation": "gelu"}
-    generator = torch.Generator().manual_seed(0)
-    actor = VelocityNetwork(OBS, ACTION, **shape, time_features=4, generator=generator)
-    critic = CriticEnsemble(OBS, ACTION, **shape, generator=generator)
+    actor, critic = velocity_network(OBS, ACTION, 0), critics(OBS, ACTION, 1)
     return actor.requires_grad_(False), critic.requires_grad_(False)
-
-
-def normal(seed: int, *shape: int) -> Tensor:
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
 
 
 def search(networks, rounds: int, eta: float = 0.3, completion: str = "flow_map") -> Tensor:

@@ -2,12 +2,13 @@
 
 import pytest
 import torch
+from helpers.networks import velocity_network
 from helpers.perceptrons import FLOAT32, layers, plain, random
 from torch import nn
 from torch.nn import functional
 
 from fmq.networks import fused, perceptron
-from fmq.networks.velocity import MANY_ROWS, VelocityNetwork
+from fmq.networks.velocity import MANY_ROWS
 
 
 @pytest.mark.parametrize("activation", perceptron.ACTIVATIONS)
@@ -45,15 +46,8 @@ def test_tangents_are_derivatives(activation: str) -> None:
 def test_times_shared_by_all_rows_are_the_same_as_one_each(
     features: int, rows: int, width: int
 ) -> None:
-    network = VelocityNetwork(
-        5,
-        6,
-        hidden_width=width,
-        hidden_layers=2,
-        activation="gelu",
-        time_features=features,
-        generator=torch.Generator().manual_seed(0),
-    ).requires_grad_(False)
+    network = velocity_network(5, 6, hidden_width=width, time_features=features)
+    network.requires_grad_(False)
     nn.init.normal_(network.layers[0].bias, generator=torch.Generator().manual_seed(1))
     obs, actions = random(rows, 5), random(rows, 6, seed=1)
     r, t = torch.tensor([0.25]), torch.tensor([0.75])

@@ -2,11 +2,11 @@
 
 import pytest
 import torch
+from helpers.networks import critics
 from helpers.perceptrons import FLOAT32, layers, random
 
 from fmq.method.guidance import value_and_gradient, values_then_gradient
 from fmq.networks import fused, perceptron
-from fmq.networks.ensemble import CriticEnsemble
 from fmq.networks.pullback import pullback
 
 
@@ -28,8 +28,7 @@ def test_cotangents_of_inputs_are_autograds(activation: str, norm: bool, rows: i
 @pytest.mark.parametrize("how", ["first", "min", "mean"])
 @pytest.mark.parametrize("prepared", [False, True])
 def test_a_critics_own_gradient_is_autograds(how: str, prepared: bool) -> None:
-    shape = {"hidden_width": fused.FUSED_WIDTH, "hidden_layers": 2, "activation": "gelu"}
-    critic = CriticEnsemble(5, 6, **shape, generator=torch.Generator().manual_seed(0))
+    critic = critics(5, 6, hidden_width=fused.FUSED_WIDTH)
     obs, actions = random(3, 5), random(3, 6, seed=1)
     expected = value_and_gradient(lambda *inputs: critic(*inputs), obs, actions, how)
     if prepared:
@@ -41,8 +40,7 @@ def test_a_critics_own_gradient_is_autograds(how: str, prepared: bool) -> None:
 @pytest.mark.parametrize("how", ["min", "mean"])
 @pytest.mark.parametrize("prepared", [False, True])
 def test_the_gradient_at_chosen_rows_is_autograds(how: str, prepared: bool) -> None:
-    shape = {"hidden_width": fused.FUSED_WIDTH, "hidden_layers": 2, "activation": "gelu"}
-    critic = CriticEnsemble(5, 6, **shape, generator=torch.Generator().manual_seed(0))
+    critic = critics(5, 6, hidden_width=fused.FUSED_WIDTH)
     obs, actions, rows = random(2, 4, 5), random(2, 4, 6, seed=1), torch.tensor([6, 0, 3])
     expected, expected_at = values_then_gradient(lambda *inputs: critic(*inputs), obs, actions, how)
     if prepared:
@@ -53,8 +51,7 @@ def test_the_gradient_at_chosen_rows_is_autograds(how: str, prepared: bool) -> N
 
 
 def test_critics_in_bfloat16_have_gradients_too() -> None:
-    shape = {"hidden_width": 16, "hidden_layers": 2, "activation": "gelu"}
-    critic = CriticEnsemble(5, 6, **shape, generator=torch.Generator().manual_seed(0))
+    critic = critics(5, 6)
     obs, actions = random(3, 5), random(3, 6, seed=1)
     values, gradient = value_and_gradient(critic, obs, actions, "min")
     rounded = value_and_gradient(critic.bfloat16(), obs, actions, "min")

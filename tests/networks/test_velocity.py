@@ -5,23 +5,14 @@ from functools import partial
 
 import pytest
 import torch
+from helpers import networks
 from torch import Tensor, nn
 
-from fmq.networks.ensemble import CriticEnsemble
-from fmq.networks.velocity import VelocityNetwork, fourier_features
+from fmq.networks.velocity import fourier_features
 
-SHAPE = {"hidden_width": 16, "hidden_layers": 3, "activation": "gelu"}
-OBS, ACTION = 5, 6
-
-
-def velocity_network(seed: int = 0, **changes: object) -> VelocityNetwork:
-    settings = SHAPE | {"time_features": 8} | changes
-    return VelocityNetwork(OBS, ACTION, **settings, generator=torch.Generator().manual_seed(seed))
-
-
-def critics(seed: int = 0, **changes: object) -> CriticEnsemble:
-    generator = torch.Generator().manual_seed(seed)
-    return CriticEnsemble(OBS, ACTION, **(SHAPE | changes), generator=generator)
+OBS, ACTION, WIDTH = 5, 6, 16
+velocity_network = partial(networks.velocity_network, OBS, ACTION, hidden_layers=3, time_features=8)
+critics = partial(networks.critics, OBS, ACTION, hidden_layers=3)
 
 
 def inputs(*leading: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -64,11 +55,6 @@ def test_the_two_times_are_told_apart(features: int) -> None:
     plain = network(obs, actions, r, t)
     assert not torch.allclose(plain, network(obs, actions, t, r))
     assert not torch.allclose(plain, network(obs, actions, r, r))
-
-
-def test_time_features_set_the_input_width() -> None:
-    assert velocity_network(time_features=0).layers[0].in_features == OBS + ACTION + 2
-    assert velocity_network(time_features=8).layers[0].in_features == OBS + ACTION + 16
 
 
 def test_without_time_features_the_times_go_in_as_they_are() -> None:
@@ -115,7 +101,7 @@ def test_critics_normalise_after_the_activation() -> None:
     """The last hidden layer of each critic has mean 0 and variance 1 over its units."""
     rows = torch.cat(inputs(4)[:2], -1)
     for member in critics().critics:
-        last = nn.Linear(SHAPE["hidden_width"], SHAPE["hidden_width"])
+        last = nn.Linear(WIDTH, WIDTH)
         nn.init.eye_(last.weight)
         nn.init.zeros_(last.bias)
         hidden = member.outputs(rows, [*member.linear[:-1], (last.weight, last.bias)])

@@ -4,22 +4,16 @@ import math
 
 import pytest
 import torch
+from helpers.networks import critics, normal, velocity_network
 from torch import Tensor
 
 from fmq.config.reading import load_study
 from fmq.data.sequences import Batch
 from fmq.method.flow import Velocity
-from fmq.networks.ensemble import CriticEnsemble
-from fmq.networks.velocity import VelocityNetwork
 from fmq.theory import first_order, flow_map, improvement
 from fmq.theory.improvement import MEASURED
 
 SIZE, ROWS, HORIZON = 4, 64, 2
-
-
-def normal(seed: int, *shape: int) -> Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(shape, generator=generator, dtype=torch.float64)
 
 
 def linear_critic(observations: Tensor, actions: Tensor) -> Tensor:
@@ -52,9 +46,7 @@ def test_a_quadratic_critic_rises_and_falls_as_its_curvature_says() -> None:
 
 
 def test_the_error_of_the_expansion_is_half_the_curvature_along_the_gradient() -> None:
-    generator = torch.Generator().manual_seed(0)
-    shape = {"hidden_width": 16, "hidden_layers": 2, "activation": "gelu"}
-    critic = CriticEnsemble(3, SIZE, **shape, generator=generator).double().requires_grad_(False)
+    critic = critics(3, SIZE).double().requires_grad_(False)
     states, chunks = normal(0, ROWS, 3), normal(1, ROWS, SIZE).tanh()
     curvatures = []
     for state, chunk in zip(states, chunks, strict=True):
@@ -83,9 +75,11 @@ def decaying(average: bool) -> Velocity:
     return velocity
 
 
+DATA = (normal(0, ROWS, 0), normal(1, ROWS, SIZE), normal(2, ROWS, SIZE))
+
+
 def test_an_exact_flow_map_is_its_own_flow() -> None:
-    data = (normal(0, ROWS, 0), normal(1, ROWS, SIZE), normal(2, ROWS, SIZE))
-    for row in flow_map.measure(decaying(average=True), *data):
+    for row in flow_map.measure(decaying(average=True), *DATA):
         assert row["flow_error"] < 1e-7
         assert row["semigroup_error"] < 1e-12
         assert row["distance"] > 0.01
@@ -93,8 +87,7 @@ def test_an_exact_flow_map_is_its_own_flow() -> None:
 
 
 def test_one_euler_step_is_told_from_the_flow() -> None:
-    data = (normal(0, ROWS, 0), normal(1, ROWS, SIZE), normal(2, ROWS, SIZE))
-    rows = {row["jump"]: row for row in flow_map.measure(decaying(average=False), *data)}
+    rows = {row["jump"]: row for row in flow_map.measure(decaying(average=False), *DATA)}
     length = float(normal(2, ROWS, SIZE).norm(dim=-1).mean())  # of a_0, where a jump of 1 begins
     one, two, flow = 1 - 2, (1 - 1) ** 2, math.exp(-2)
     assert rows[1.0]["flow_error"] == pytest.approx(abs(one - flow) * length, rel=1e-6)
@@ -133,15 +126,7 @@ def improved(root, critic, **changes) -> list[dict[str, float]]:
     study = load_study(root / "config.yaml")
     study = study.model_copy(update={"fmq": study.fmq.model_copy(update=changes)})
     generator = torch.Generator().manual_seed(0)
-    actor = VelocityNetwork(
-        3,
-        SIZE,
-        hidden_width=16,
-        hidden_layers=2,
-        activation="silu",
-        time_features=0,
-        generator=generator,
-    )
+    actor = velocity_network(3, SIZE, activation="silu", time_features=0)
     actor = actor.double().requires_grad_(False)
     before = {name: value.clone() for name, value in actor.state_dict().items()}
     rows = improvement.measure(actor, critic, study, Chunks(), ROWS, generator)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from helpers.networks import critics, normal
 
 from fmq.method.guidance import NORM_GUARD
-from fmq.networks.ensemble import CriticEnsemble
 from fmq.theory import optimum
 from fmq.theory.optimum import (
     STARTS,
@@ -21,11 +21,6 @@ from fmq.theory.solver import maximize_in_ball, random_starts
 SIZE, ETA = 6, 0.7
 
 
-def normal(seed: int, *shape: int) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(shape, generator=generator, dtype=torch.float64)
-
-
 def linear(weights: torch.Tensor) -> Problem:
     def critic(observations: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
         return (actions @ weights).expand(2, -1)
@@ -37,10 +32,7 @@ def test_the_closed_form_is_the_numerical_optimum_of_a_thousand_random_critics()
     starts = np.random.default_rng(0)
     rows = []
     for seed in range(1000):
-        generator = torch.Generator().manual_seed(seed)
-        critic = CriticEnsemble(
-            3, SIZE, hidden_width=8, hidden_layers=2, activation="gelu", generator=generator
-        ).double()
+        critic = critics(3, SIZE, seed, hidden_width=8).double()
         state, chunk = normal(seed, 1, 3), normal(seed + 1000, 1, SIZE).tanh()
         rows.append(measure_first_order(Problem(critic, state, chunk), starts))
     gaps = np.array(rows)

@@ -2,13 +2,12 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import matplotlib as mpl
 import pandas as pd
 import pytest
+from helpers.runs import TASK
 
 from fmq.analysis.evidence import theory as report
 from fmq.analysis.evidence.theory import write_theory
@@ -21,8 +20,6 @@ from fmq.pipeline.runs import make_run
 from fmq.pipeline.theory import MEASUREMENTS, theory_runs
 from fmq.theory import measure
 from fmq.theory.measure import measure_theory
-
-TASK = "pointmaze-medium-navigate-singletask-task4-v0"
 
 
 @pytest.fixture
@@ -143,20 +140,21 @@ def test_measurements_of_other_settings_are_others(study: Study, results: Path) 
         write(other, results)
 
 
+def learn_from_other_data(record: Path) -> None:
+    values = json.loads(record.read_text())
+    values["dataset"] = dict.fromkeys(values["dataset"], "0" * 64)
+    record.write_text(json.dumps(values))
+
+
 def test_measurements_of_other_data_are_refused(study: Study, results: Path) -> None:
-    path = theory_folder(study, TASK, 0, results) / "settings.json"
-    record = json.loads(path.read_text())
-    record["dataset"] = dict.fromkeys(record["dataset"], "0" * 64)
-    path.write_text(json.dumps(record))
+    learn_from_other_data(theory_folder(study, TASK, 0, results) / "settings.json")
     with pytest.raises(UserError, match="learned from other data; run `fmq theory"):
         write(study, results)
 
 
 def test_a_checkpoint_that_learned_from_other_data_is_refused(study: Study, results: Path) -> None:
-    path = run_folder(make_run(study, TASK, 0, "distill-lsd"), results) / "provenance.json"
-    record = json.loads(path.read_text())
-    record["dataset"] = dict.fromkeys(record["dataset"], "0" * 64)
-    path.write_text(json.dumps(record))
+    run = make_run(study, TASK, 0, "distill-lsd")
+    learn_from_other_data(run_folder(run, results) / "provenance.json")
     with pytest.raises(UserError, match=r"distill-lsd-\w+/checkpoint\.pt: learned from other data"):
         measure_theory(study, TASK, 0, results)
 
@@ -233,11 +231,3 @@ def test_twelve_tasks_fit_into_a_figure(study: Study, measured: Path, tmp_path: 
         titles = [axis.get_title(loc="left") for axis in figure.axes if axis.get_visible()]
         assert len(titles) == (2 if name == "optimum" else 12)
         figure.savefig(tmp_path / f"{name}.png")
-
-
-def test_the_report_and_the_workflow_load_no_torch() -> None:
-    modules = "fmq.pipeline.rules, fmq.analysis.evidence.theory"
-    code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
-    code = "import sys, fmq.pipeline.rules; sys.exit('pandas' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -30,6 +30,7 @@ from fmq.data.demonstrations import (
     write_demonstrations,
 )
 from fmq.data.manifest import FILE_NAME, write_manifest
+from fmq.data.unwrapped import is_maze, make_unwrapped
 from fmq.envs.robosuite import make_simulator
 
 ATTEMPTS = 100
@@ -159,10 +160,10 @@ def _generate_episode(job: _Job) -> _Episode:
     if not isinstance(settings, ScriptedData):
         return random_actions.wander(simulator, rows, _seed(job)), 0
     noise = settings.action_noise
-    expert = maze_expert.navigate if _is_maze(job.name) else manipulation_expert.play
+    expert = maze_expert.navigate if is_maze(job.name) else manipulation_expert.play
     for attempt in range(ATTEMPTS):
         arrays = expert(simulator, rows, noise, _seed(job, attempt))
-        if _is_maze(job.name) or manipulation_expert.is_healthy(simulator, arrays):
+        if is_maze(job.name) or manipulation_expert.is_healthy(simulator, arrays):
             return arrays, attempt
     raise UserError(
         f"datasets.{job.name}: objects left the arm's reach in {ATTEMPTS} attempts at one episode; "
@@ -175,18 +176,12 @@ def _seed(job: _Job, attempt: int = 0) -> np.random.SeedSequence:
     return np.random.SeedSequence(job.settings.seed, spawn_key=key)
 
 
-def _is_maze(name: str) -> bool:
-    return "maze" in name or "soccer" in name
-
-
 @lru_cache(maxsize=1)
 def _make_simulator(environment: str) -> Any:
     """Return the simulator, cached between episodes because making one takes up to two seconds."""
     if environment in EPISODE_LIMITS:
         return make_simulator(make_env_args(environment))
-    if _is_maze(environment):
-        return maze_expert.make_maze(environment)
-    return manipulation_expert.make_manipulator(environment)
+    return make_unwrapped(environment)
 
 
 def _join(

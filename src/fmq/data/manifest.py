@@ -7,7 +7,9 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
 
 from fmq.base.errors import UserError
 from fmq.base.files import atomic_path, file_sha256
@@ -17,11 +19,30 @@ FILE_NAME = "manifest.json"
 SHA256 = re.compile(r"[0-9a-f]{64}")
 """Matches the digest of a file, in lower-case hexadecimal."""
 
-_BARE_NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,199}", re.ASCII)
-"""Matches a file name without folders: a manifest must not point outside its own folder."""
 
-_LONGEST = 1000
-"""Maximum number of characters in a name or a source."""
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("not printable")
+    return text
+
+
+_Line = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_printable)]
+
+_BareName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,199}$")]
+"""A file name without folders: a manifest must not point outside its own folder."""
+
+
+class _File(BaseModel, strict=True):
+    bytes: int = Field(ge=0)
+    sha256: str = Field(pattern=f"^{SHA256.pattern}$")
+
+
+class _Manifest(BaseModel, strict=True):
+    """The part of a manifest that this package reads; there may be more."""
+
+    name: _Line
+    source: _Line
+    files: dict[_BareName, _File] = Field(min_length=1)
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
@@ -45,17 +66,18 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / FILE_NAME
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_unique)
+        _Manifest.model_validate(manifest)
     except (FileNotFoundError, NotADirectoryError):
         raise UserError(f"{path}: missing, so the data set is incomplete; make it again") from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError):
-        raise UserError(f"{path}: not JSON; make the data set again") from None
-    if not _is_manifest(manifest):
+    except ValidationError:
         raise UserError(
             f"{path}: not a data-set manifest (it needs a name, a source and files, each with a "
             "bare file name, its bytes and its sha256); make the data set again"
-        )
+        ) from None
+    except (ValueError, RecursionError):
+        raise UserError(f"{path}: not JSON; make the data set again") from None
     return manifest
 
 
@@ -65,36 +87,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(values) < len(pairs):
         raise ValueError("a key is given twice")
     return values
-
-
-def _is_manifest(value: Any) -> bool:
-    """Return whether all fields that this module reads are present and valid."""
-    if not isinstance(value, dict) or not {"name", "source", "files"} <= value.keys():
-        return False
-    files = value["files"]
-    return (
-        _is_line(value["name"])
-        and _is_line(value["source"])
-        and isinstance(files, dict)
-        and bool(files)
-        and all(_BARE_NAME.fullmatch(name) for name in files)
-        and all(map(_is_entry, files.values()))
-    )
-
-
-def _is_line(value: Any) -> bool:
-    return isinstance(value, str) and value.isprintable() and 0 < len(value) <= _LONGEST
-
-
-def _is_entry(value: Any) -> bool:
-    """Return whether `value` has a valid file size and digest; a bool is not a size."""
-    return (
-        isinstance(value, dict)
-        and type(value.get("bytes")) is int
-        and value["bytes"] >= 0
-        and isinstance(value.get("sha256"), str)
-        and SHA256.fullmatch(value["sha256"]) is not None
-    )
 
 
 def find_datasets(name: str, results: Path) -> Iterator[tuple[Path, dict[str, str]]]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from fmq.base.seeding import global_numpy_seed
+from fmq.data.unwrapped import Record, append_row, stacked
 
 STACKING = {1: (0.0, 0.0), 2: (0.0, 0.25), 3: (0.05, 0.35), 4: (0.1, 0.5)}
 """Range of an episode's probability of stacking a cube on another, by the number of cubes."""
@@ -17,38 +18,23 @@ FIRST_CUBE = 14
 """Index of the first cube in qpos; each cube takes seven numbers, its position first."""
 
 
-def make_manipulator(environment: str) -> Any:
-    """Return the simulator without gymnasium's wrappers, in data-collection mode.
-
-    Args:
-        environment: the gymnasium id, e.g. ``cube-double-v0``.
-    """
-    import gymnasium
-    import ogbench  # noqa: F401  registers the environments
-
-    return gymnasium.make(
-        environment, terminate_at_goal=False, mode="data_collection", disable_env_checker=True
-    ).unwrapped
-
-
 def play(
     simulator: Any, rows: int, action_noise: float, seed: np.random.SeedSequence
 ) -> dict[str, np.ndarray]:
     """Record one episode that carries out one random target after the other.
 
     Args:
-        simulator: from `make_manipulator`.
+        simulator: from `fmq.data.unwrapped.make_unwrapped`.
         rows: number of states to record; the action of the last one is executed too.
         action_noise: standard deviation of the Gaussian noise that the oracles add to their plan
             and smooth over time, in units of the normalised action [-1, 1].
         seed: the same seed gives the same episode, whatever the simulator ran before.
 
     Returns:
-        float32 ``observations`` (rows, obs), ``actions`` (rows, 5) as executed, ``qpos`` (rows,
-        nq), ``qvel`` (rows, nv); scene and puzzle also int64 ``button_states`` (rows, buttons).
+        the arrays of `fmq.data.unwrapped.stacked`; actions (rows, 5) as executed.
     """
     streams = [int(word) for word in seed.generate_state(2, np.uint64)]
-    record: dict[str, list[np.ndarray]] = {}
+    record: Record = {}
     with global_numpy_seed(streams[0]):
         observation, info = simulator.reset(seed=streams[1])
         oracles = _make_oracles(simulator, action_noise)
@@ -57,13 +43,13 @@ def play(
         oracle.reset(observation, info)
         for _ in range(rows):
             action = np.clip(oracle.select_action(observation, info), -1, 1).astype(np.float32)
-            _append(record, observation, action, info)
+            append_row(record, simulator, observation, action)
             observation, _, _, _, info = simulator.step(action)
             if oracle.done:
                 target = simulator.set_new_target(p_stack=stacking)
                 oracle = oracles[target[1]["privileged/target_task"]]
                 oracle.reset(*target)
-    return {name: np.stack(values) for name, values in record.items()}
+    return stacked(record)
 
 
 def _make_oracles(simulator: Any, noise: float) -> dict[str, Any]:
@@ -86,18 +72,6 @@ def _make_oracles(simulator: Any, noise: float) -> dict[str, Any]:
 def count_cubes(simulator: Any) -> int:
     """Return the number of cubes; a puzzle has none."""
     return getattr(simulator, "_num_cubes", 0)
-
-
-def _append(
-    record: dict[str, list[np.ndarray]], observation: np.ndarray, action: np.ndarray, info: Any
-) -> None:
-    """Append a row: the observation, the simulator's state, and the action taken."""
-    row = {"observations": observation, "actions": action}
-    row |= {"qpos": info["qpos"], "qvel": info["qvel"]}
-    for name, value in row.items():
-        record.setdefault(name, []).append(value.astype(np.float32))
-    if "button_states" in info:
-        record.setdefault("button_states", []).append(info["button_states"].astype(np.int64))
 
 
 def is_healthy(simulator: Any, episode: dict[str, np.ndarray]) -> bool:

@@ -11,20 +11,9 @@ from typing import Any
 import numpy as np
 
 from fmq.base.seeding import global_numpy_seed
+from fmq.data.unwrapped import Record, append_row, stacked
 
 Cell = tuple[int, int]
-
-
-def make_maze(environment: str) -> Any:
-    """Return the simulator without gymnasium's wrappers, which cost time and end long episodes.
-
-    Args:
-        environment: the gymnasium id, e.g. ``pointmaze-medium-v0``.
-    """
-    import gymnasium
-    import ogbench  # noqa: F401  registers the environments
-
-    return gymnasium.make(environment, terminate_at_goal=False, disable_env_checker=True).unwrapped
 
 
 def navigate(
@@ -33,36 +22,33 @@ def navigate(
     """Record one episode from a random cell to random goals, a new one whenever one is reached.
 
     Args:
-        maze: from `make_maze`.
+        maze: from `fmq.data.unwrapped.make_unwrapped`.
         rows: number of states to record; the action of the last one is executed too.
         action_noise: standard deviation of the Gaussian noise added to the unit direction; the sum
             is clipped to [-1, 1]. A step moves the point by 0.2 times the action.
         seed: the same seed gives the same episode, whatever the maze ran before.
 
     Returns:
-        float32 ``observations`` (rows, 2) as the simulator returned them, ``actions`` (rows, 2)
-        as executed, and ``qpos``, ``qvel`` (rows, 2) before the action.
+        the arrays of `fmq.data.unwrapped.stacked`, each (rows, 2); actions as executed.
     """
     streams = [int(word) for word in seed.generate_state(5, np.uint64)]
     route, noise = (np.random.default_rng(stream) for stream in streams[:2])
-    names = ("observations", "actions", "qpos", "qvel")
-    episode = {name: np.empty((rows, 2), np.float32) for name in names}
+    record: Record = {}
     with global_numpy_seed(streams[2]):
         maze.action_space.seed(streams[3])
         observation = _reset(maze, route, streams[4])
         waypoint = cache(lambda here, there: _next_centre(maze, here, there))
-        for row in range(rows):
+        for _ in range(rows):
             position, goal = maze.get_xy(), maze.cur_goal_xy
             here, there = maze.xy_to_ij(position), maze.xy_to_ij(goal)
             target = goal if here == there else waypoint(here, there)
             action = _unit(target - position) + action_noise * noise.standard_normal(2)
             action = np.clip(action, -1, 1).astype(np.float32)
-            for name, value in zip(names, (observation, action, *_state(maze)), strict=True):
-                episode[name][row] = value
+            append_row(record, maze, observation, action)
             observation, _, _, _, info = maze.step(action)
             if info["success"]:
                 _set_goal(maze, _draw_goal(maze, maze.xy_to_ij(maze.get_xy()), route))
-    return episode
+    return stacked(record)
 
 
 def _reset(maze: Any, route: np.random.Generator, seed: int) -> np.ndarray:
@@ -73,10 +59,6 @@ def _reset(maze: Any, route: np.random.Generator, seed: int) -> np.ndarray:
     ends = {"init_ij": start, "goal_ij": goal}
     observation, _ = maze.reset(seed=seed, options={"task_info": ends})
     return observation
-
-
-def _state(maze: Any) -> tuple[np.ndarray, np.ndarray]:
-    return maze.data.qpos, maze.data.qvel
 
 
 def _open_cells(maze: Any) -> list[Cell]:

@@ -12,14 +12,13 @@ from fmq.base.errors import UserError
 from fmq.base.seeding import global_numpy_seed
 from fmq.config.datasets import simulator_of
 from fmq.config.tasks import Task
-from fmq.data.transitions import Transitions
+from fmq.data.transitions import Transitions, bad_row
 
 _REQUIRED = ("observations", "actions", "terminals", "qpos")
 _OPTIONAL = ("qvel", "button_states", "rewards", "masks")
 _VECTORS = ("terminals", "rewards", "masks")
 """Arrays with one number per row; all others have a row of numbers."""
 _FLAGS = ("terminals", "masks")
-_LARGEST = np.finfo(np.float32).max
 
 _UNPACKED = (2**28, 100)
 """Unpacked size allowed: this many bytes plus this many times the file size.
@@ -198,21 +197,17 @@ def _check_rows(path: Path, arrays: Arrays) -> None:
 def _check_numbers(path: Path, arrays: Arrays) -> None:
     """Raise `UserError` on values that are not finite as float32, or flags other than 0 and 1."""
     for name, array in arrays.items():
-        # The extremes suffice and need no array of flags: both are NaN if any value is.
-        extremes = [array.min(), array.max()] if array.size else []
         if name in _FLAGS and not np.isin(array, (0, 1)).all():
             row = int(np.argmin(np.isin(array, (0, 1))))
             raise UserError(
                 f"{path}: array {name!r} has {array[row]} in row {row}, allowed are 0 and 1; "
                 "make the file again"
             )
-        if array.dtype.kind != "f" or all(abs(value) <= _LARGEST for value in extremes):
-            continue
-        row = int(np.argwhere(~(np.abs(array) <= _LARGEST))[0, 0])
-        raise UserError(
-            f"{path}: array {name!r} has a value that is not finite in row {row}; "
-            "make the file again"
-        )
+        if (bad := bad_row(array)) is not None:
+            raise UserError(
+                f"{path}: array {name!r} has a value that is not finite in row {bad}; "
+                "make the file again"
+            )
 
 
 def _label(path: Path, arrays: Arrays, task: Task) -> tuple[np.ndarray, np.ndarray]:

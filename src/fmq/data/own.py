@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-from fmq.base.files import file_sha256
 from fmq.config.datasets import FileData, refuse_missing_files, suite_of, training_file
 from fmq.config.sources import record_path
 from fmq.config.study import Study
@@ -12,6 +11,7 @@ from fmq.data import ogbench, robomimic
 from fmq.data.agreement import check_against_simulator
 from fmq.data.manifest import FILE_NAME, write_manifest
 from fmq.pipeline.data import link_file
+from fmq.pipeline.identity import file_digest
 
 
 def take_file(study: Study, name: str, settings: FileData, folder: Path) -> None:
@@ -26,7 +26,7 @@ def take_file(study: Study, name: str, settings: FileData, folder: Path) -> None
     """
     refuse_missing_files({name: settings})
     given = settings.file
-    digest = file_sha256(given)
+    digest = file_digest(given)
     if suite_of(name) == "ogbench":
         tasks = [task for task in study.tasks if study.task(task).dataset == name]
         ogbench.check_file(given, name, rows=None, tasks=tasks)

@@ -19,7 +19,7 @@ from fmq.base.hdf5 import (
 )
 from fmq.base.messages import one_line
 from fmq.config.tasks import Task
-from fmq.data.transitions import Transitions
+from fmq.data.transitions import Transitions, bad_row
 from fmq.envs.robosuite import read_env_args
 
 Arrays = dict[str, np.ndarray]
@@ -227,10 +227,9 @@ def _steps(group: h5py.Group) -> int:
 def _check(where: str, arrays: Arrays) -> None:
     """Raise `UserError` unless all numbers are finite and all rewards are in [0, 1]."""
     for name, array in arrays.items():
-        if not np.isfinite(array).all():
-            row = int(np.argwhere(~np.isfinite(array))[0, 0])
+        if (bad := bad_row(array)) is not None:
             raise UserError(
-                f"{where}/{name} has a value that is not finite in row {row}; "
+                f"{where}/{name} has a value that is not finite in row {bad}; "
                 "make or download the file again"
             )
     rewards = arrays["rewards"]

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+_LARGEST = np.finfo(np.float32).max
+
 
 @dataclass(frozen=True)
 class Transitions:
@@ -26,3 +28,13 @@ class Transitions:
     terminals: np.ndarray
     rows: np.ndarray
     next_rows: np.ndarray
+
+
+def bad_row(array: np.ndarray) -> int | None:
+    """Return the first row with a number that is not finite as float32, or None."""
+    if array.dtype.kind != "f" or not array.size:
+        return None
+    # The extremes suffice and need no array of flags: both are NaN if any value is.
+    if all(abs(value) <= _LARGEST for value in (array.min(), array.max())):
+        return None
+    return int(np.argwhere(~(np.abs(array) <= _LARGEST))[0, 0])

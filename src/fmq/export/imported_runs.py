@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from fmq.acting.checkpoint import save_checkpoint
-from fmq.acting.evaluation import Networks, evaluation_starts, write_evaluation
+from fmq.acting.evaluation import evaluation_starts, write_evaluation
 from fmq.base.errors import UserError
 from fmq.base.files import write_json
 from fmq.base.provenance import code_commit, package_versions
 from fmq.envs.making import make_environment
 from fmq.export.importing import Imported, read_jax
+from fmq.export.loading import parts_of, refuse_other_task
 from fmq.pipeline.bindings import Imported as ImportedFiles
 from fmq.pipeline.paths import data_folder, run_folder
 from fmq.pipeline.runs import Run
@@ -39,12 +40,20 @@ def import_run(run: Run, results: Path) -> None:
     if not isinstance(stage, ImportedFiles) or imported.file["sha256"] not in stage.files:
         raise UserError(f"{path}: changed while it was read; run the command again")
     _refuse_shape(path, run, imported)
-    _refuse_other_task(path, run, imported.networks, results)
+    networks = imported.networks
+    sizes = (
+        len(networks.normalizer.mean),
+        networks.action_size // run.task.settings.chunk_length,
+    )
+    environment = make_environment(run.task, data_folder(run, results))
+    start = evaluation_starts(run, run.last_step)[0]
+    refuse_other_task(path, sizes, run.task.name, environment, start)
     folder = run_folder(run, results)
     write_json(folder / "settings.json", {"hash": run.digest, "settings": run.settings()})
     write_json(folder / "provenance.json", _provenance(imported))
     write_evaluation(folder / "evaluations.csv", [])
-    save_checkpoint(folder / "checkpoint.pt", run.digest, _state(imported.networks))
+    state = parts_of(networks) | {"action_size": networks.action_size}
+    save_checkpoint(folder / "checkpoint.pt", run.digest, state)
 
 
 def _refuse_shape(path: Path, run: Run, imported: Imported) -> None:
@@ -59,20 +68,6 @@ def _refuse_shape(path: Path, run: Run, imported: Imported) -> None:
         )
 
 
-def _refuse_other_task(path: Path, run: Run, networks: Networks, results: Path) -> None:
-    environment = make_environment(run.task, data_folder(run, results))
-    start = evaluation_starts(run, run.last_step)[0]
-    wanted = len(environment.reset(start)), environment.action_size
-    length = run.task.settings.chunk_length
-    found = len(networks.normalizer.mean), networks.action_size // length
-    if found != wanted:
-        raise UserError(
-            f"{path}: a policy for observations of {found[0]} and actions of {found[1]} numbers; "
-            f"{run.task.name} has {wanted[0]} and {wanted[1]}: it is of another task, or its "
-            "chunks have another length"
-        )
-
-
 def _provenance(imported: Imported) -> dict[str, Any]:
     """Return the provenance; `dataset` holds the imported file, for `evaluation.learned_from`."""
     return {
@@ -82,14 +77,4 @@ def _provenance(imported: Imported) -> dict[str, Any]:
         "host": socket.gethostname(),
         "dataset": {imported.file["name"]: imported.file["sha256"]},
         "imported": imported.file,
-    }
-
-
-def _state(networks: Networks) -> dict[str, Any]:
-    """Return the part of a learner's state that `fmq.acting.evaluation.load_networks` reads."""
-    return {
-        "actor": networks.actor.state_dict(),
-        "critic": networks.critic.state_dict(),
-        "normalizer": networks.normalizer._asdict(),
-        "action_size": networks.action_size,
     }

@@ -77,10 +77,7 @@ def import_jax(path: Path, study: Study, task_name: str, folder: Path) -> list[s
             "networks": settings.model_dump(),
             "sampling": study.sampling.model_dump(),
             "scores": {},
-            "made_by": {
-                "file": file,
-                "export": code_and_packages(),
-            },
+            "made_by": {"file": file, "export": code_and_packages()},
         },
     )
     time = f"{settings.time_features} features of each flow time"

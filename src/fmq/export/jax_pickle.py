@@ -8,8 +8,7 @@ bytes.
 """
 
 import pickletools
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +25,7 @@ DEEPEST, MOST = 50, 100_000
 REPEATED = 10
 """Maximum total size of the arrays as a multiple of the file size; some may be shared."""
 
-_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
-_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
-_STORE, _FETCH = {"BINPUT", "LONG_BINPUT", "MEMOIZE"}, {"BINGET", "LONG_BINGET"}
+_CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False, "EMPTY_TUPLE": ()}
 _LITERALS = {
     *("BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT", "BYTEARRAY8"),
     *("SHORT_BINBYTES", "BINBYTES", "BINBYTES8"),
@@ -65,117 +62,97 @@ def read_tree(path: Path) -> Any:
         raise UserError(f"{path}: not a pickle, or damaged: {reason}; download it again") from None
 
 
-@dataclass
-class Machine:
-    """The interpreter's state: the stack, the stacks below the open marks, and the memo."""
-
-    stack: list[Any] = field(default_factory=list)
-    below: list[list[Any]] = field(default_factory=list)
-    memo: dict[int, Any] = field(default_factory=dict)
-
-    def since_mark(self) -> list[Any]:
-        """Pop and return all items above the last mark."""
-        items, self.stack = self.stack, self.below.pop()
-        return items
-
-
 def interpret(content: bytes) -> Any:
     """Interpret a pickle and return its value, with `Array`s and `Name`s in it."""
-    machine = Machine()
-    for opcode, argument, _ in pickletools.genops(content):
-        if opcode.name == "STOP":
-            return machine.stack.pop()
-        _step(machine, opcode.name, argument)
+    stack: list[Any] = []
+    below: list[list[Any]] = []  # the stacks below the open marks
+    memo: dict[int, Any] = {}
+
+    def since_mark() -> list[Any]:
+        nonlocal stack
+        items, stack = stack, below.pop()
+        return items
+
+    def last_two() -> list[Any]:
+        last, other = stack.pop(), stack.pop()
+        return [other, last]
+
+    opcodes: Iterator[tuple[Any, Any, Any]] = pickletools.genops(content)
+    for opcode, argument, _ in opcodes:
+        match opcode.name:
+            case "STOP":
+                return stack.pop()
+            case "PROTO" | "FRAME":
+                pass
+            case name if name in _LITERALS:
+                stack.append(argument)
+            case name if name in _CONSTANTS:
+                stack.append(_CONSTANTS[name])
+            case "EMPTY_LIST":
+                stack.append([])
+            case "EMPTY_DICT":
+                stack.append({})
+            case "BINPUT" | "LONG_BINPUT" | "MEMOIZE":
+                memo[len(memo) if argument is None else argument] = stack[-1]
+            case "BINGET" | "LONG_BINGET":
+                stack.append(memo[argument])
+            case "MARK":
+                below.append(stack)
+                stack = []
+            case "TUPLE":
+                items = tuple(since_mark())
+                stack.append(items)
+            case "TUPLE1" | "TUPLE2" | "TUPLE3":
+                count = int(opcode.name[-1])
+                stack[-count:] = [tuple(stack[-count:])]
+            case "APPEND":
+                item = stack.pop()
+                _extend(stack[-1], [item])
+            case "APPENDS":
+                values = since_mark()
+                _extend(stack[-1], values)
+            case "SETITEM":
+                values = last_two()
+                _set_items(stack[-1], values)
+            case "SETITEMS":
+                values = since_mark()
+                _set_items(stack[-1], values)
+            case "GLOBAL":
+                stack.append(known_name(*argument.split(" ", 1)))
+            case "STACK_GLOBAL":
+                stack.append(known_name(*last_two()))
+            case "REDUCE":
+                stack.append(_call(*last_two()))
+            case "BUILD":
+                state = stack.pop()
+                fill(stack[-1], state)
+            case name:
+                raise Refused(f"it uses {name}, which arrays do not need")
     raise ValueError("it has no STOP opcode")
 
 
-def _step(machine: Machine, opcode: str, argument: Any) -> None:
-    stack = machine.stack
-    if opcode in _LITERALS:
-        stack.append(argument)
-    elif opcode in _CONSTANTS:
-        stack.append(_CONSTANTS[opcode])
-    elif opcode in _STORE:
-        machine.memo[len(machine.memo) if argument is None else argument] = stack[-1]
-    elif opcode in _FETCH:
-        stack.append(machine.memo[argument])
-    elif opcode in _TUPLES:
-        count = _TUPLES[opcode]
-        stack[-count:] = [tuple(stack[-count:])]
-    elif opcode in _OPERATIONS:
-        _OPERATIONS[opcode](machine, argument)
-    elif opcode not in ("PROTO", "FRAME"):
-        raise Refused(f"it uses {opcode}, which arrays do not need")
+def _extend(target: Any, items: list[Any]) -> None:
+    _refuse_other(target, list)
+    target.extend(items)
 
 
-def _mark(machine: Machine, _: Any) -> None:
-    machine.below.append(machine.stack)
-    machine.stack = []
-
-
-def _tuple(machine: Machine, _: Any) -> None:
-    items = tuple(machine.since_mark())
-    machine.stack.append(items)
-
-
-def _append(machine: Machine, items: list[Any]) -> None:
-    _container(machine, list).extend(items)
-
-
-def _set_items(machine: Machine, items: list[Any]) -> None:
-    target = _container(machine, dict)
+def _set_items(target: Any, items: list[Any]) -> None:
+    _refuse_other(target, dict)
     for key, value in zip(items[::2], items[1::2], strict=True):
         if not isinstance(key, str | int):
             raise Refused(f"a key of the type {type(key).__name__}")
         target[key] = value
 
 
-def _container(machine: Machine, kind: type) -> Any:
-    if type(machine.stack[-1]) is not kind:
-        raise Refused(f"items are put into a {type(machine.stack[-1]).__name__}")
-    return machine.stack[-1]
+def _refuse_other(target: Any, kind: type) -> None:
+    if type(target) is not kind:
+        raise Refused(f"items are put into a {type(target).__name__}")
 
 
-def _pair(machine: Machine) -> list[Any]:
-    value, key = machine.stack.pop(), machine.stack.pop()
-    return [key, value]
-
-
-def _global(machine: Machine, argument: str) -> None:
-    machine.stack.append(known_name(*argument.split(" ", 1)))
-
-
-def _stack_global(machine: Machine, _: Any) -> None:
-    machine.stack.append(known_name(*_pair(machine)))
-
-
-def _reduce(machine: Machine, _: Any) -> None:
-    maker, arguments = _pair(machine)
+def _call(maker: Any, arguments: Any) -> Any:
     if not isinstance(arguments, tuple):
         raise Refused("a call without a tuple of arguments")
-    machine.stack.append(make(maker, arguments))
-
-
-def _build(machine: Machine, _: Any) -> None:
-    state = machine.stack.pop()
-    fill(machine.stack[-1], state)
-
-
-_OPERATIONS: dict[str, Callable[[Machine, Any], None]] = {
-    "MARK": _mark,
-    "TUPLE": _tuple,
-    "EMPTY_TUPLE": lambda machine, _: machine.stack.append(()),
-    "EMPTY_LIST": lambda machine, _: machine.stack.append([]),
-    "EMPTY_DICT": lambda machine, _: machine.stack.append({}),
-    "APPEND": lambda machine, _: _append(machine, [machine.stack.pop()]),
-    "APPENDS": lambda machine, _: _append(machine, machine.since_mark()),
-    "SETITEM": lambda machine, _: _set_items(machine, _pair(machine)),
-    "SETITEMS": lambda machine, _: _set_items(machine, machine.since_mark()),
-    "GLOBAL": _global,
-    "STACK_GLOBAL": _stack_global,
-    "REDUCE": _reduce,
-    "BUILD": _build,
-}
+    return make(maker, arguments)
 
 
 def finished(value: Any, size: int) -> Any:

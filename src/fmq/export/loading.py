@@ -14,6 +14,7 @@ from fmq.base.messages import one_line
 from fmq.config.own_methods import METHOD
 from fmq.config.samplers import sampler_numbers
 from fmq.data.normalization import Normalizer
+from fmq.envs.environment import Environment
 from fmq.export.card import REMEDY, WEIGHTS, Card, digest, read_card
 from fmq.methods.samplers import Sampler, make_sampler
 
@@ -62,18 +63,43 @@ def _named_sampler(folder: Path, card: Card, name: str) -> Sampler:
     )
 
 
-def named_weights(networks: Networks) -> dict[str, Tensor]:
-    """Return the tensors of a policy under their names in the weights file."""
-    parts = {
+def parts_of(networks: Networks) -> dict[str, dict[str, Tensor]]:
+    """Return the tensors of each part of a policy, as checkpoints hold them."""
+    return {
         "actor": networks.actor.state_dict(),
         "critic": networks.critic.state_dict(),
         "normalizer": networks.normalizer._asdict(),
     }
+
+
+def named_weights(networks: Networks) -> dict[str, Tensor]:
+    """Return the tensors of a policy under their names in the weights file."""
     return {
         f"{part}.{name}": tensor.detach().contiguous()
-        for part, tensors in parts.items()
+        for part, tensors in parts_of(networks).items()
         for name, tensor in tensors.items()
     }
+
+
+def refuse_other_task(
+    path: Path, sizes: tuple[int, int], task: str, environment: Environment, start: int
+) -> None:
+    """Raise `UserError` unless a policy fits a simulator.
+
+    Args:
+        path: where the policy comes from, for the message.
+        sizes: O and A of the policy.
+        task: the name of the simulator's task.
+        environment: the simulator.
+        start: the seed of the episode that is started to see an observation.
+    """
+    found = len(environment.reset(start)), environment.action_size
+    if found != sizes:
+        raise UserError(
+            f"{path}: a policy for observations of {sizes[0]} and actions of {sizes[1]} numbers; "
+            f"{task} has {found[0]} and {found[1]}: it is of another task, or its chunks have "
+            "another length"
+        )
 
 
 def read_networks(folder: Path, card: Card) -> Networks:

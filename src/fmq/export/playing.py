@@ -13,8 +13,8 @@ from fmq.envs.environment import Environment
 from fmq.envs.making import make_environment
 from fmq.envs.rollout import Episode, rollout
 from fmq.envs.simulators import LocalSimulators
-from fmq.export.card import Card, read_card
-from fmq.export.loading import load_exported
+from fmq.export.card import read_card
+from fmq.export.loading import load_exported, refuse_other_task
 
 
 def play(
@@ -37,7 +37,8 @@ def play(
     policy = load_exported(folder, sampler, seed)
     environment = _simulator(card.parsed_task(), card.dataset, results)
     starts = [derive_seed(seed, card.task, "play", number) for number in range(episodes)]
-    _refuse_misfit(folder, card, environment, starts[0])
+    sizes = card.observation_size, card.action_size
+    refuse_other_task(folder, sizes, card.task, environment, starts[0])
     for start in starts:
         yield from rollout(LocalSimulators([environment]), policy.act, [start])
 
@@ -63,14 +64,3 @@ def _simulator(task: Task, learned_from: dict[str, Any] | None, results: Path) -
             f"simulator of {task.name}; name the results folder that has it with --results"
         )
     return make_environment(task, [*matching, *(folder for folder, _ in found)][0])
-
-
-def _refuse_misfit(folder: Path, card: Card, environment: Environment, start: int) -> None:
-    found = len(environment.reset(start)), environment.action_size
-    expected = card.observation_size, card.action_size
-    if found != expected:
-        raise UserError(
-            f"{folder}: a policy for observations of {expected[0]} and actions of {expected[1]} "
-            f"numbers; {card.task} has {found[0]} and {found[1]}: it is of another task, or its "
-            "chunks have another length"
-        )

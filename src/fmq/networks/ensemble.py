@@ -1,5 +1,6 @@
 """The two critics, their values, and the gradients of the values in the action chunks."""
 
+import copy
 from collections.abc import Callable
 from typing import Self, cast
 
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 
 from fmq.networks import fused
 from fmq.networks.pullback import Pull, pullback
-from fmq.networks.velocity import MultilayerPerceptron, shadow
+from fmq.networks.velocity import MultilayerPerceptron
 
 CRITICS = 2
 
@@ -68,10 +69,14 @@ class CriticEnsemble(nn.Module):
         The weights of the first critic come before those of the second; see
         `MultilayerPerceptron.with_weights`.
         """
+        other = copy.copy(self)
         pairs = zip(self.critics, vector.chunk(CRITICS), strict=True)
-        critics = [cast(Critic, critic).with_weights(part) for critic, part in pairs]
-        parameters = [number for critic in critics for number in critic.parameters()]
-        return shadow(self, parameters, critics=critics)
+        critics = nn.ModuleList(cast(Critic, critic).with_weights(part) for critic, part in pairs)
+        other._modules = {"critics": critics}
+        other.parameters = lambda recurse=True: (  # type: ignore[method-assign]
+            number for critic in critics for number in critic.parameters()
+        )
+        return other
 
     def forward(self, observations: Tensor, actions: Tensor) -> Tensor:
         """Return values of shape (2, ...) for observations (..., O) and chunks (..., H*A)."""

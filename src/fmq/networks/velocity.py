@@ -1,17 +1,15 @@
 """MLPs as torch modules, and the average-velocity network."""
 
+import copy
 import math
-from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, Self, TypeVar
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from fmq.networks import fused, perceptron
-
-Module = TypeVar("Module", bound=nn.Module)
 
 MANY_ROWS = 256  # rows from which it pays to absorb shared flow times into the first layer's bias
 
@@ -90,12 +88,17 @@ class MultilayerPerceptron(nn.Module):
         The weights are in the order of `parameters()` and of any dtype. This makes the network a
         function of its weights, for `torch.func` and `vmap` over the weights of several networks.
         """
-        own = [number for pair in (*self.linear, *self.gains) for number in pair]
-        split = vector.split([number.numel() for number in own])
-        parts = [part.view_as(number) for part, number in zip(split, own, strict=True)]
-        numbers = list(zip(parts[::2], parts[1::2], strict=True))
-        linear, gains = numbers[: len(self.linear)], numbers[len(self.linear) :]
-        return shadow(self, parts, linear=linear, gains=gains)
+        sizes = [parameter.numel() for parameter in self.parameters()]
+        pairs = zip(vector.split(sizes), self.parameters(), strict=True)
+        parts = [part.view_as(parameter) for part, parameter in pairs]
+        numbers = iter(parts)
+        other = copy.copy(self)
+        # A loss may read `parameters()`; the submodules would give the weights of the original.
+        other._modules = {}
+        other.parameters = lambda recurse=True: iter(parts)  # type: ignore[method-assign]
+        other.linear = [(next(numbers), next(numbers)) for _ in self.linear]
+        other.gains = [(next(numbers), next(numbers)) for _ in self.gains]
+        return other
 
     def outputs(self, x: Tensor, layers: perceptron.Pairs | None = None) -> Tensor:
         """Return outputs (..., out) for inputs (..., in).
@@ -184,7 +187,10 @@ class VelocityNetwork(MultilayerPerceptron):
 
     def absorbing(self, r: Tensor, t: Tensor) -> perceptron.Layer:
         """Return the first layer for [s, a_r] only; its bias absorbs the times."""
-        return absorb(self.linear[0], torch.cat([self._features(r), self._features(t)]))
+        weight, bias = self.linear[0]
+        times = torch.cat([self._features(r), self._features(t)]).to(weight.dtype)
+        rest = weight.shape[1] - len(times)
+        return weight[:, :rest].contiguous(), torch.addmv(bias, weight[:, rest:], times)
 
     def jvp(
         self,
@@ -223,28 +229,6 @@ class VelocityNetwork(MultilayerPerceptron):
         if tangent is None:
             return fourier_features(time, self.time_features)
         return fourier_tangent(time, tangent, self.time_features)
-
-
-def shadow(module: Module, parameters: Sequence[Tensor], **attributes: Any) -> Module:
-    """Return a copy of a module without its submodules, with other attributes.
-
-    An update makes ten of them, and `copy.copy` takes ten times as long.
-
-    Args:
-        parameters: what the copy's `parameters()` gives, since a loss may read them.
-    """
-    other = object.__new__(type(module))
-    own = {"_modules": {}, "parameters": lambda recurse=True: iter(parameters)}
-    other.__dict__.update(module.__dict__ | own | attributes)
-    return other
-
-
-def absorb(layer: tuple[Tensor, Tensor], last: Tensor) -> tuple[Tensor, Tensor]:
-    """Fix the last inputs of a linear layer to `last`, and absorb them into its bias."""
-    weight, bias = layer
-    rest = weight.shape[1] - len(last)
-    absorbed = torch.addmv(bias, weight[:, rest:], last.to(weight.dtype))
-    return weight[:, :rest].contiguous(), absorbed
 
 
 def pairs(modules: nn.ModuleList) -> list[tuple[Tensor, Tensor]]:

@@ -5,15 +5,16 @@ all episodes that run in lockstep. An episode run alone would be a different one
 evaluation is repeated with the same starts and noise, and compared with the counted results.
 """
 
-import csv
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from fmq.acting.device import claim_device
 from fmq.acting.evaluation import Evaluator, check_record, evaluation_starts, load_policy
+from fmq.analysis.inputs.evaluations import read_evaluation
 from fmq.base.errors import UserError
 from fmq.base.progress import progress
 from fmq.config.study import Study
@@ -25,7 +26,7 @@ from fmq.pipeline.rollouts import rollout_file, shown_episodes
 from fmq.pipeline.runs import Run, make_run
 from fmq.rollouts.files import Recorded, Rollouts, write_rollouts
 
-Rows = list[dict[str, Any]]
+Rows = list[dict[Any, Any]]
 
 
 class Recorder:
@@ -63,36 +64,22 @@ def record_rollouts(study: Study, task: str, seed: int, method: str, results: Pa
             episodes.
     """
     run = make_run(study, task, seed, f"finetune-{method}")
-    counted = read_counted(run, results)
+    path = evaluation_file(run, run.sampler, results)
+    check_record(path, run, run.sampler)
     numbers = shown_episodes(study)
     if not numbers:
         raise UserError(
             f"rollouts.episodes: {study.rollouts.episodes}, but an evaluation has "
             f"{study.evaluation.episodes} episodes, counted from 0"
         )
-    rollouts = _repeat(run, numbers, counted, results)
+    rollouts = _repeat(run, numbers, read_evaluation(path), results)
     if rollouts.different:
         told = f"{rollouts.different} of {rollouts.episodes} episodes differ"
         print(f"{run}: {told} from those that were counted; pictures say so", file=sys.stderr)
     write_rollouts(rollout_file(run, results), run, rollouts)
 
 
-def read_counted(run: Run, results: Path) -> list[dict[str, str]]:
-    """Read the rows of the last evaluation, as text.
-
-    Raises:
-        UserError: the evaluation is missing or was made with other settings.
-    """
-    path = evaluation_file(run, run.sampler, results)
-    check_record(path, run, run.sampler)
-    try:
-        with path.open(newline="") as file:
-            return list(csv.DictReader(file))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read: {error}; evaluate again") from None
-
-
-def _repeat(run: Run, numbers: list[int], counted: list[dict[str, str]], results: Path) -> Rollouts:
+def _repeat(run: Run, numbers: list[int], counted: pd.DataFrame, results: Path) -> Rollouts:
     starts = evaluation_starts(run, run.last_step)
     kept: dict[int, list[np.ndarray]] = {starts[number]: [] for number in numbers}
     claim = claim_device(run.study)
@@ -117,12 +104,11 @@ def _repeat(run: Run, numbers: list[int], counted: list[dict[str, str]], results
         )
         for number in numbers
     ]
-    successes = sum(row.get("success") == "1" for row in counted)
-    return Rollouts(shown, len(rows), successes, count_different(rows, counted))
+    successes = int(counted["success"].sum())
+    return Rollouts(shown, len(rows), successes, count_different(rows, counted.to_dict("records")))
 
 
-def count_different(rows: Rows, counted: list[dict[str, str]]) -> int:
+def count_different(rows: Rows, counted: Rows) -> int:
     """Return how many rows of the repeated evaluation differ from the counted ones."""
-    told = [{key: str(value) for key, value in row.items()} for row in rows]
-    same = sum(row == other for row, other in zip(told, counted, strict=False))
-    return max(len(told), len(counted)) - same
+    same = sum(row == other for row, other in zip(rows, counted, strict=False))
+    return max(len(rows), len(counted)) - same
