@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from fmq.analysis.figures.comparison import TITLES, write_figures
+from fmq.analysis.figures.comparison import FIGURES, write_figures
 from fmq.analysis.figures.curves import learning_curves
 from fmq.analysis.figures.style import look, short_task_names
 from fmq.analysis.inputs.scores import load_scores, write_scores
@@ -33,13 +33,13 @@ def test_figures_are_the_same_twice_and_say_where_they_are_from(
     second = tmp_path / "second"
     inputs = (tmp_path / "first" / "scores.csv", tmp_path / "first" / "statistics", [manifest])
     write_figures(study, *inputs, second)
-    names = {f"{name}.{suffix}" for name in TITLES for suffix in ("pdf", "png")}
+    names = {f"{name}.{suffix}" for name in FIGURES for suffix in ("pdf", "png")}
     assert {path.name for path in first.iterdir()} == names
     for name in names:
         content = (first / name).read_bytes()
         assert content == (second / name).read_bytes()
         assert b"CreationDate" not in content
-    for name, title in TITLES.items():
+    for name, (title, _) in FIGURES.items():
         with Image.open(first / f"{name}.png") as image:
             assert image.info["Title"] == title
             assert "not the official data set" in image.info["Description"]

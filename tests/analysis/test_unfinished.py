@@ -208,9 +208,7 @@ def test_figures_say_what_is_missing(
     made: Made, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notes = []
-    monkeypatch.setattr(
-        "fmq.analysis.figures.comparison.footnote", lambda _, text: notes.append(text)
-    )
+    monkeypatch.setattr("fmq.analysis.figures.drawing.footnote", lambda _, text: notes.append(text))
     inputs = (made.study, made.folder / "scores.csv", made.folder / "statistics", [manifest])
     write_figures(*inputs, tmp_path)
     curves, *others = notes

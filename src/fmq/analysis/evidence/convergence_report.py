@@ -4,17 +4,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
 from fmq.analysis.figures.convergence_figure import draw_convergence
 from fmq.analysis.figures.curves import short_steps
-from fmq.analysis.figures.drawing import footnote, save_figure
-from fmq.analysis.figures.style import STYLE, short_task_names
+from fmq.analysis.figures.drawing import write_figure
+from fmq.analysis.figures.style import short_task_names
 from fmq.analysis.inputs.csvw import write_table
 from fmq.analysis.inputs.origin import check_scores_origin
-from fmq.analysis.inputs.provenance import collect_provenance, source_sentences
+from fmq.analysis.inputs.provenance import collect_provenance
 from fmq.analysis.inputs.scores import load_scores
 from fmq.analysis.inputs.training_metrics import UNKNOWN, machines, read_metrics
 from fmq.analysis.statistics.convergence import (
@@ -56,16 +55,13 @@ def write_convergence(
     words = {unit: _words(study, table) for unit, table in tables.items()}
     time_words = _time_words(study, results)
     words["seconds"] += f" {time_words}"
-    source = source_sentences(provenance)
     for unit, table in tables.items():
         write_table(folder / f"{unit}.csv", table, CONVERGENCE, provenance)
-        caption = f"{_heading(unit)} {words[unit]} {source}"
+        caption = f"{_heading(unit)} {words[unit]}"
         listing = Listing(f"tab:convergence-{unit}", caption, HEADER, _rows(study, table))
         write_listing(folder / unit, listing, provenance)
-    with mpl.rc_context(STYLE):
-        figure = draw_convergence(study, tables)
-        footnote(figure, f"{words['steps']} {time_words} {source}")
-        save_figure(figure, folder / "convergence", TITLE, provenance)
+    path, note = folder / "convergence", f"{words['steps']} {time_words}"
+    write_figure(path, TITLE, note, provenance, draw_convergence, study, tables)
 
 
 def _heading(unit: str) -> str:

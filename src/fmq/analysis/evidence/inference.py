@@ -3,18 +3,17 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from fmq.analysis.figures.drawing import footnote, save_figure
-from fmq.analysis.figures.style import STYLE, look
+from fmq.analysis.figures.drawing import write_figure
+from fmq.analysis.figures.style import look
 from fmq.analysis.inputs.csvw import Column, Columns, read_table, write_table
 from fmq.analysis.inputs.evaluations import SAMPLER, SEED, TASK
-from fmq.analysis.inputs.provenance import collect_provenance, source_sentences
+from fmq.analysis.inputs.provenance import collect_provenance
 from fmq.analysis.statistics.last_checkpoints import (
     IQM,
     RUN,
@@ -100,22 +99,19 @@ def write_inference_report(
     table["method"] = table["run"].str.removeprefix("finetune-")
     provenance = collect_provenance(study, manifests)
     write_table(folder / "inference.csv", table[list(TABLE)], TABLE, provenance)
-    source = source_sentences(provenance)
-    words = (
+    intervals = interval_words(study)
+    caption = (
         "Evaluations of the velocity network and of the critics per action chunk, counted as they "
         f"happen; median milliseconds for one observation with {study.threads} thread(s) on the "
         f"machine that measured, along with any other load; {IQM} of success in percent. "
-        f"{interval_words(study)} {source}"
+        f"{intervals}"
     )
     header = ["", "sampler", "network", "critics", "ms", "success"]
-    listing = Listing(
-        "tab:inference", words, header, [_cells(study, row) for _, row in table.iterrows()]
-    )
-    write_listing(folder / "inference", listing, provenance)
-    with mpl.rc_context(STYLE):
-        figure = draw(study, table)
-        footnote(figure, f"Last checkpoints. {interval_words(study)} {source}")
-        save_figure(figure, folder / "inference", "Success against evaluations", provenance)
+    cells = [_cells(study, row) for _, row in table.iterrows()]
+    path = folder / "inference"
+    write_listing(path, Listing("tab:inference", caption, header, cells), provenance)
+    title, note = "Success against evaluations", f"Last checkpoints. {intervals}"
+    write_figure(path, title, note, provenance, draw, study, table)
 
 
 def _cells(study: Study, row: pd.Series) -> list[str]:

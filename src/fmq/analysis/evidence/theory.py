@@ -9,17 +9,15 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
 from fmq.analysis.evidence.theory_columns import MEASURED, REPORTED
 from fmq.analysis.evidence.theory_tables import LISTINGS
-from fmq.analysis.figures.drawing import footnote, save_figure
-from fmq.analysis.figures.style import STYLE
-from fmq.analysis.figures.theory_figures import FIGURES
+from fmq.analysis.figures.drawing import write_figure
+from fmq.analysis.figures.theory_figures import FIGURES, theory_note
 from fmq.analysis.inputs.csvw import read_table, write_table
-from fmq.analysis.inputs.provenance import collect_provenance, source_sentences
+from fmq.analysis.inputs.provenance import collect_provenance
 from fmq.analysis.tables.listing import write_listing
 from fmq.base.errors import UserError
 from fmq.config.datasets import training_file
@@ -190,14 +188,10 @@ def write_theory(study: Study, results: Path, manifests: Sequence[Path], folder:
     """
     provenance = collect_provenance(study, manifests)
     measured = read_measurements(study, results, provenance)
-    source = source_sentences(provenance)
     for name in MEASUREMENTS:
         rows = AGGREGATES[name](measured[name])
         write_table(folder / f"{name}.csv", rows, REPORTED[name], provenance)
-        listing = LISTINGS[name](study, rows)
-        listing = listing._replace(caption=f"{listing.caption} {source}")
-        write_listing(folder / name, listing, provenance)
-        with mpl.rc_context(STYLE):
-            figure, note = FIGURES[name](study, measured[name], rows)
-            footnote(figure, f"{note} {source}")
-            save_figure(figure, folder / name, TITLES[name], provenance)
+        write_listing(folder / name, LISTINGS[name](study, rows), provenance)
+        inputs = (study, measured[name], rows)
+        note = theory_note(name, rows)
+        write_figure(folder / name, TITLES[name], note, provenance, FIGURES[name], *inputs)

@@ -13,16 +13,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from fmq.analysis.figures.drawing import footnote, save_figure
-from fmq.analysis.figures.style import STYLE, short_task_names
-from fmq.analysis.figures.trust_region_figure import draw_trust_region
+from fmq.analysis.figures.curves import short_steps
+from fmq.analysis.figures.drawing import draw_mean, method_handle, task_panels, write_figure
+from fmq.analysis.figures.style import short_task_names
 from fmq.analysis.inputs.csvw import Column, Columns, write_table
 from fmq.analysis.inputs.matrices import Matrix, without_gaps
-from fmq.analysis.inputs.provenance import collect_provenance, source_sentences
+from fmq.analysis.inputs.provenance import collect_provenance
 from fmq.analysis.inputs.training_metrics import read_metrics
 from fmq.analysis.statistics.bootstrap import bootstrap
 from fmq.analysis.tables.listing import Listing, write_listing
@@ -32,6 +35,8 @@ from fmq.config.study import Study
 from fmq.pipeline.variants import flow_map_methods
 
 TITLE = "Drift from the offline policy against the trust region"
+
+_RADIUS: dict[str, Any] = {"color": "#000000", "linestyle": (0, (2, 1.5)), "linewidth": 1.2}
 
 TRUST_REGION: Columns = {
     "task": Column("string", "name of the task"),
@@ -125,18 +130,16 @@ def write_trust_region(
         )
     table = trust_region(study, metrics)
     provenance = collect_provenance(study, manifests)
-    words = f"{_words(study, table)} {source_sentences(provenance)}"
     write_table(folder / "trust_region.csv", table, TRUST_REGION, provenance)
+    words = _words(study, table)
     caption = (
         "Drift from the offline policy and, in parentheses, its ratio to eta_eff², the squared "
         f"radius of FMQ's trust region. {words}"
     )
+    path = folder / "trust_region"
     listing = Listing("tab:trust-region", caption, _header(study), _rows(study, table))
-    write_listing(folder / "trust_region", listing, provenance)
-    with mpl.rc_context(STYLE):
-        figure = draw_trust_region(study, metrics)
-        footnote(figure, words)
-        save_figure(figure, folder / "trust_region", TITLE, provenance)
+    write_listing(path, listing, provenance)
+    write_figure(path, TITLE, words, provenance, draw_trust_region, study, metrics)
 
 
 def _words(study: Study, table: pd.DataFrame) -> str:
@@ -186,3 +189,36 @@ def _number(value: float) -> str:
     if np.isnan(value):
         return MISSING
     return f"{value:,.0f}" if value >= 1000 else f"{value:#.3g}".rstrip(".")
+
+
+def draw_trust_region(study: Study, metrics: pd.DataFrame) -> Figure:
+    """Draw each method's drift, mean and bootstrap interval over seeds; dashes: FMQ's eta_eff^2.
+
+    Args:
+        metrics: what `fmq.analysis.inputs.training_metrics.read_metrics` returns.
+    """
+    labels = ("environment steps", r"mean $\|u_\mathrm{on} - u_\mathrm{off}\|^2$")
+    figure, panels = task_panels(study, study.tasks, *labels, (4.4, 1.1), sharey=True)
+    for task, axis in panels.items():
+        _draw_task(axis, study, metrics[metrics["task"] == task])
+    if (metrics["drift"] > 0).any():
+        axis.set_yscale("log")
+    handles = [method_handle(study, method) for method in flow_map_methods(study)]
+    handles.append(Line2D([], [], label=r"FMQ's $\eta_\mathrm{eff}^2$", **_RADIUS))
+    figure.legend(handles=handles, loc="outside upper center", ncols=4)
+    return figure
+
+
+def _draw_task(axis: Axes, study: Study, metrics: pd.DataFrame) -> None:
+    """Draw one line per method, the first on top, and the squared radius."""
+    for method in reversed(flow_map_methods(study)):
+        own = metrics[metrics["method"] == method]
+        if len(own):
+            x, y = own["step"].to_numpy(), own["drift"].to_numpy()
+            draw_mean(axis, study, method, x, y, "drift curves")
+    squared = metrics.assign(radius_squared=metrics["eta_effective"] ** 2)
+    radius = squared.groupby("step")["radius_squared"].mean().dropna()
+    axis.plot(radius.index, radius, **_RADIUS)
+    axis.set_xlim(0, study.online.steps)
+    axis.xaxis.set_major_locator(MaxNLocator(4))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda steps, _: short_steps(steps)))

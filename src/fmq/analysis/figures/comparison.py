@@ -3,29 +3,24 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib as mpl
-
 from fmq.analysis.figures.curves import learning_curves
-from fmq.analysis.figures.drawing import footnote, save_figure
+from fmq.analysis.figures.drawing import write_figure
 from fmq.analysis.figures.interval_figures import draw_aggregates, draw_improvement, draw_profiles
 from fmq.analysis.figures.published_curves import reported_note
-from fmq.analysis.figures.style import STYLE
 from fmq.analysis.inputs.origin import check_statistics_origin
-from fmq.analysis.inputs.provenance import (
-    collect_provenance,
-    source_sentences,
-)
+from fmq.analysis.inputs.provenance import collect_provenance
 from fmq.analysis.inputs.scores import expected_scores, found_scores, load_scores
 from fmq.analysis.inputs.unfinished import curves_words, rows_words
 from fmq.analysis.statistics.estimates import read_estimates
 from fmq.config.study import Study
 
-TITLES = {
-    "learning_curves": "Success during offline and online training",
-    "aggregates": "Aggregate success with bootstrap intervals",
-    "profiles": "Performance profiles",
-    "improvement": "Probability of improvement",
+FIGURES = {
+    "learning_curves": ("Success during offline and online training", learning_curves),
+    "aggregates": ("Aggregate success with bootstrap intervals", draw_aggregates),
+    "profiles": ("Performance profiles", draw_profiles),
+    "improvement": ("Probability of improvement", draw_improvement),
 }
+"""The title of each figure, and the function that draws it."""
 
 
 def write_figures(
@@ -50,21 +45,15 @@ def write_figures(
     )
     provenance = collect_provenance(study, manifests)
     unfinished = bool(expected_scores(study) - found_scores(scores))
-    told = f"{_interval_sentence(study, unfinished)} {source_sentences(provenance)}"
+    intervals = _interval_sentence(study, unfinished)
     notes = {"learning_curves": reported_note(study)} | dict.fromkeys(tables, "")
     if unfinished:
         notes["learning_curves"] += f" {curves_words(study, scores)}"
         notes |= {name: rows_words(study, table) for name, table in tables.items()}
-    with mpl.rc_context(STYLE):
-        figures = {
-            "learning_curves": learning_curves(study, scores),
-            "aggregates": draw_aggregates(study, tables["aggregates"]),
-            "profiles": draw_profiles(study, tables["profiles"]),
-            "improvement": draw_improvement(study, tables["improvement"]),
-        }
-        for name, figure in figures.items():
-            footnote(figure, f"{notes[name]} {told}".lstrip())
-            save_figure(figure, folder / name, TITLES[name], provenance)
+    for name, (title, draw) in FIGURES.items():
+        inputs = (study, scores if name == "learning_curves" else tables[name])
+        note = f"{notes[name]} {intervals}".lstrip()
+        write_figure(folder / name, title, note, provenance, draw, *inputs)
 
 
 def _interval_sentence(study: Study, unfinished: bool) -> str:

@@ -8,7 +8,7 @@ import pandas as pd
 from fmq.analysis.figures.style import short_task_names
 from fmq.analysis.inputs.csvw import Column, Columns, write_table
 from fmq.analysis.inputs.origin import check_statistics_origin
-from fmq.analysis.inputs.provenance import collect_provenance, source_sentences
+from fmq.analysis.inputs.provenance import collect_provenance
 from fmq.analysis.inputs.published import (
     OWN,
     OWN_ROW,
@@ -21,9 +21,8 @@ from fmq.analysis.inputs.published import (
 from fmq.analysis.inputs.scores import STAGES, comparison_rows, load_scores
 from fmq.analysis.inputs.unfinished import table_words
 from fmq.analysis.statistics.estimates import read_estimates
-from fmq.analysis.tables.render import Table, latex, markdown
+from fmq.analysis.tables.render import Table, write_comparison
 from fmq.analysis.tables.sentences import comparison_sentences, sentences_caption, write_sentences
-from fmq.base.files import atomic_path
 from fmq.config.study import Study
 from fmq.pipeline.variants import row_label
 
@@ -244,9 +243,8 @@ def write_tables(
     captions = _captions(study, main, length, reported)
     short = short_task_names(study.tasks) | {IQM: IQM}
     provenance = collect_provenance(study, manifests)
-    source = source_sentences(provenance)
     for name, entries, others in (("main", main, reported), ("length", length, reported[:0])):
-        table = Table(f"tab:{name}", f"{captions[name]} {source}", short, entries, others)
+        table = Table(f"tab:{name}", captions[name], short, entries, others)
         columns = {**_ENTRIES, **(_SEEDS if study.allow_missing else {})}
         entries = _measured(study, entries)
         if study.published and name == "main":
@@ -254,9 +252,6 @@ def write_tables(
             entries = pd.concat([entries.assign(source=_OURS), others])
             entries["runs"] = entries["runs"].astype("Int64")
         write_table(folder / f"{name}.csv", entries, columns, provenance)
-        for suffix, render in ((".tex", latex), (".md", markdown)):
-            with atomic_path(folder / f"{name}{suffix}") as temporary:
-                temporary.write_text(render(table, provenance), encoding="utf-8")
+        write_comparison(folder / name, table, provenance)
     sentences = comparison_sentences(study, comparisons)
-    caption = f"{sentences_caption(study)} {source}"
-    write_sentences(folder / "comparisons", caption, sentences, provenance)
+    write_sentences(folder / "comparisons", sentences_caption(study), sentences, provenance)
