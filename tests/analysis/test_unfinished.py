@@ -11,16 +11,15 @@ import pandas as pd
 import pytest
 
 from fmq.analysis.figures.comparison import write_figures
-from fmq.analysis.inputs.matrices import score_matrix
 from fmq.analysis.inputs.scores import collect_scores, final_scores, load_scores, write_scores
 from fmq.analysis.statistics.aggregates import (
     aggregates,
-    bootstrap,
     improvement,
     profiles,
     task_means,
     write_statistics,
 )
+from fmq.analysis.statistics.bootstrap import bootstrap, score_matrix
 from fmq.analysis.statistics.estimates import read_estimates
 from fmq.analysis.tables.comparison import write_tables
 from fmq.base.errors import UserError

@@ -12,8 +12,7 @@ from fmq.analysis.figures.curves import short_steps
 from fmq.analysis.figures.drawing import write_figure
 from fmq.analysis.figures.style import short_task_names
 from fmq.analysis.inputs.csvw import write_table
-from fmq.analysis.inputs.origin import check_scores_origin
-from fmq.analysis.inputs.provenance import collect_provenance
+from fmq.analysis.inputs.provenance import collect_provenance, recorded_notes
 from fmq.analysis.inputs.scores import load_scores
 from fmq.analysis.inputs.training_metrics import UNKNOWN, machines, read_metrics
 from fmq.analysis.statistics.convergence import (
@@ -47,7 +46,7 @@ def write_convergence(
     if lacking:
         raise UserError(f"methods: convergence compares fmq with mvp; add {', '.join(lacking)}")
     scores = load_scores(study, scores_path)
-    check_scores_origin(study, scores_path)
+    recorded_notes(study, scores_path, "fmq scores")
     metrics = read_metrics(study, results, PAIR, manifests)
     ours, theirs = (method_curves(study, scores, metrics, method) for method in PAIR)
     tables = {unit: convergence(study, ours, theirs, unit) for unit in UNITS}

@@ -24,10 +24,9 @@ from fmq.analysis.figures.curves import short_steps
 from fmq.analysis.figures.drawing import draw_mean, method_handle, task_panels, write_figure
 from fmq.analysis.figures.style import short_task_names
 from fmq.analysis.inputs.csvw import Column, Columns, write_table
-from fmq.analysis.inputs.matrices import Matrix, without_gaps
 from fmq.analysis.inputs.provenance import collect_provenance
 from fmq.analysis.inputs.training_metrics import read_metrics
-from fmq.analysis.statistics.bootstrap import bootstrap
+from fmq.analysis.statistics.bootstrap import task_estimates
 from fmq.analysis.tables.listing import Listing, write_listing
 from fmq.analysis.tables.render import MISSING
 from fmq.base.errors import UserError
@@ -83,8 +82,9 @@ def trust_region(study: Study, metrics: pd.DataFrame) -> pd.DataFrame:
         own = runs[runs["method"] == method]
         table = own.pivot(index="seed", columns="task", values="drift")
         table = table.reindex(columns=pd.Index(study.tasks, name="task"))
-        estimates = [_estimate(study, part) for part in without_gaps(table)]
+        estimates = task_estimates(study, table)
         found = pd.concat([pd.DataFrame(columns=["task"]), *estimates]).set_index("task")
+        found = found.rename(columns={"value": "drift"})
         parts.append(
             found.reindex(study.tasks).rename_axis("task").reset_index().assign(method=method)
         )
@@ -92,22 +92,6 @@ def trust_region(study: Study, metrics: pd.DataFrame) -> pd.DataFrame:
     rows["radius_squared"] = rows["task"].map(radius)
     rows["runs"] = rows["runs"].fillna(0).astype(int)
     return rows.assign(ratio=rows["drift"] / rows["radius_squared"].replace(0.0, np.nan))
-
-
-def _estimate(study: Study, matrix: pd.DataFrame) -> pd.DataFrame:
-    """Average `matrix`, runs x tasks without gaps, over runs, with intervals."""
-    estimate = bootstrap(study, _task_mean, matrix)
-    frame = pd.DataFrame({"task": list(matrix.columns), "drift": estimate.value})
-    return frame.assign(
-        low=estimate.low,
-        high=estimate.high,
-        deviation=matrix.std(ddof=1).to_numpy(),
-        runs=len(matrix),
-    )
-
-
-def _task_mean(drifts: Matrix) -> Matrix:
-    return np.mean(drifts, axis=0)
 
 
 def write_trust_region(

@@ -7,11 +7,10 @@ from fmq.analysis.figures.curves import learning_curves
 from fmq.analysis.figures.drawing import write_figure
 from fmq.analysis.figures.interval_figures import draw_aggregates, draw_improvement, draw_profiles
 from fmq.analysis.figures.published_curves import reported_note
-from fmq.analysis.inputs.origin import check_statistics_origin
 from fmq.analysis.inputs.provenance import collect_provenance
 from fmq.analysis.inputs.scores import expected_scores, found_scores, load_scores
 from fmq.analysis.inputs.unfinished import curves_words, rows_words
-from fmq.analysis.statistics.estimates import read_estimates
+from fmq.analysis.statistics.estimates import read_statistics
 from fmq.config.study import Study
 
 FIGURES = {
@@ -36,13 +35,8 @@ def write_figures(
         UserError: the scores or statistics are missing or belong to another study.
     """
     scores = load_scores(study, scores_path)
-    tables = {
-        name: read_estimates(study, statistics_folder, name)
-        for name in ("aggregates", "profiles", "improvement")
-    }
-    check_statistics_origin(
-        study, [statistics_folder / f"{name}.csv" for name in tables], scores_path
-    )
+    names = ("aggregates", "profiles", "improvement")
+    tables = read_statistics(study, statistics_folder, names, scores_path)
     provenance = collect_provenance(study, manifests)
     unfinished = bool(expected_scores(study) - found_scores(scores))
     intervals = _interval_sentence(study, unfinished)

@@ -50,7 +50,7 @@ def draw_aggregates(study: Study, aggregates: pd.DataFrame) -> Figure:
     """Draw IQM, mean, median and optimality gap, a line per row, with the offline value in pale.
 
     Args:
-        aggregates: columns `fmq.analysis.statistics.estimates.AGGREGATES`.
+        aggregates: columns `fmq.analysis.statistics.estimates.STATISTICS`.
     """
     rows = comparison_rows(study)
     figure = Figure(figsize=(7.2, 1.3 + 0.34 * len(rows)))
@@ -84,7 +84,7 @@ def draw_profiles(study: Study, profiles: pd.DataFrame) -> Figure:
     """Draw the fraction of runs above each success rate, with pointwise intervals, per stage.
 
     Args:
-        profiles: columns `fmq.analysis.statistics.estimates.PROFILES`.
+        profiles: columns `fmq.analysis.statistics.estimates.STATISTICS`.
     """
     figure = Figure(figsize=(7.2, 3.2))
     axes = figure.subplots(1, len(STAGES), sharey=True)
@@ -142,7 +142,7 @@ def draw_improvement(study: Study, improvement: pd.DataFrame) -> Figure:
     """Draw the probability that the first row beats each other row, per stage.
 
     Args:
-        improvement: columns `fmq.analysis.statistics.estimates.IMPROVEMENT`.
+        improvement: columns `fmq.analysis.statistics.estimates.STATISTICS`.
     """
     stages = [stage for stage in STAGES if (improvement["stage"] == stage).any()] or ["online"]
     parts = {stage: improvement[improvement["stage"] == stage] for stage in stages}

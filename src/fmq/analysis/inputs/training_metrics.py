@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from fmq.analysis.inputs.csvw import Column, Columns, read_table
 from fmq.analysis.inputs.evaluations import EvaluationFile, evaluation_files
-from fmq.analysis.inputs.matrices import Matrix
 from fmq.analysis.inputs.problems import MISSING, UNEQUAL, UNREADABLE, Problem, refuse
-from fmq.analysis.inputs.provenance import present_manifests
 from fmq.analysis.inputs.records import identity_problems
 from fmq.base.errors import UserError
 from fmq.config.study import Study
@@ -70,9 +69,8 @@ def read_metrics(
             told = f"has a step {frame['step'].max()}, expected at most {study.online.steps}"
             problems.append(Problem(UNEQUAL, f"{path}: {told}"))
         frames.append(frame.assign(task=file.run.task.name, method=method, seed=file.run.seed))
-    problems += identity_problems(there, present_manifests(study, manifests))
-    shortened = [Problem(kind, item.removeprefix(f"{results}/")) for kind, item in problems]
-    refuse(results, shortened, "make these again", study.allow_missing)
+    problems += identity_problems(study, there, manifests)
+    refuse(results, problems, "make these again", study.allow_missing)
     columns = ["task", "method", "seed", "step", *DRIFT, *RADIUS, *RATE]
     measured = [frame for frame in frames if len(frame)]
     whole = pd.concat(measured, ignore_index=True) if measured else pd.DataFrame()
@@ -96,7 +94,9 @@ def _read(path: Path, columns: Columns) -> pd.DataFrame:
     return read_table(path, {"step": STEP, **columns}, ["step"], others=True).sort_values("step")
 
 
-def training_seconds(study: Study, metrics: pd.DataFrame, steps: Sequence[int]) -> Matrix:
+def training_seconds(
+    study: Study, metrics: pd.DataFrame, steps: Sequence[int]
+) -> NDArray[np.float64]:
     """Return the training time of one run, in seconds, at each of `steps`, without evaluations.
 
     The time follows from the logged rates of environment steps between two rows, which exclude

@@ -12,9 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fmq.analysis.inputs.csvw import Column, Columns
-from fmq.analysis.inputs.matrices import Matrix, complete_runs
 from fmq.analysis.inputs.training_metrics import training_seconds
-from fmq.analysis.statistics.bootstrap import bootstrap
+from fmq.analysis.statistics.bootstrap import Matrix, bootstrap, complete_runs
 from fmq.analysis.statistics.crossings import LEVELS, cost_of, crossings, first_reached, speedups
 from fmq.config.study import Study
 

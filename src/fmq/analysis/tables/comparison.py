@@ -7,7 +7,6 @@ import pandas as pd
 
 from fmq.analysis.figures.style import short_task_names
 from fmq.analysis.inputs.csvw import Column, Columns, write_table
-from fmq.analysis.inputs.origin import check_statistics_origin
 from fmq.analysis.inputs.provenance import collect_provenance
 from fmq.analysis.inputs.published import (
     OWN,
@@ -20,7 +19,7 @@ from fmq.analysis.inputs.published import (
 )
 from fmq.analysis.inputs.scores import STAGES, comparison_rows, load_scores
 from fmq.analysis.inputs.unfinished import table_words
-from fmq.analysis.statistics.estimates import read_estimates
+from fmq.analysis.statistics.estimates import read_statistics
 from fmq.analysis.tables.render import Table, write_comparison
 from fmq.analysis.tables.sentences import comparison_sentences, sentences_caption, write_sentences
 from fmq.config.study import Study
@@ -230,12 +229,9 @@ def write_tables(
         UserError: the scores or statistics are missing or belong to another study.
     """
     load_scores(study, scores_path)
-    means = read_estimates(study, statistics_folder, "task_means")
-    aggregates = read_estimates(study, statistics_folder, "aggregates")
-    comparisons = read_estimates(study, statistics_folder, "comparisons")
     names = ("task_means", "aggregates", "comparisons")
-    files = [statistics_folder / f"{name}.csv" for name in names]
-    check_statistics_origin(study, files, scores_path)
+    found = read_statistics(study, statistics_folder, names, scores_path)
+    means, aggregates, comparisons = (found[name] for name in names)
     iqm = _iqm_entries(study, aggregates, 100.0)
     main = pd.concat([_task_entries(study, means, "success", 100.0), iqm])
     length = _task_entries(study, means, "length", 1.0)

@@ -24,7 +24,7 @@ def comparison_sentences(study: Study, comparisons: pd.DataFrame) -> dict[str, l
     Rows that cannot be compared yet are named too.
 
     Args:
-        comparisons: columns `fmq.analysis.statistics.estimates.COMPARISONS`.
+        comparisons: columns `fmq.analysis.statistics.estimates.STATISTICS`.
     """
     return {
         f"After {stage} training": _stage_sentences(
