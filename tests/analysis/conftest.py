@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from helpers.analysing import analyse
 
 from fmq.analysis.inputs.evaluations import EVALUATION, evaluation_files, run_stage
 from fmq.analysis.inputs.scores import comparison_rows
@@ -151,3 +152,11 @@ def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
     )
     return path
+
+
+@pytest.fixture(scope="session")
+def analysed(
+    study: Study, results: Path, manifest: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A folder with the study's scores, statistics and tables; read it, never change it."""
+    return analyse(study, results, tmp_path_factory.mktemp("analysed"), [manifest])

@@ -6,20 +6,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.analysing import TASK4
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from fmq.analysis.inputs.scores import write_scores
-from fmq.analysis.statistics.aggregates import improvement, write_statistics
+from fmq.analysis.statistics.aggregates import improvement
 from fmq.analysis.statistics.bootstrap import bootstrap
 from fmq.analysis.statistics.comparisons import comparisons, iqm_difference
 from fmq.analysis.statistics.estimates import read_estimates
-from fmq.analysis.tables.comparison import write_tables
 from fmq.analysis.tables.sentences import comparison_sentences
 from fmq.config.study import Study
 
-TASK2, TASK4 = (f"pointmaze-medium-navigate-singletask-task{n}-v0" for n in (2, 4))
 rates = arrays(float, (3, 2), elements=st.integers(0, 50).map(lambda wins: wins / 50))
 
 
@@ -162,19 +160,13 @@ def test_what_cannot_be_compared_yet_is_named(study_maker: Callable[..., Study])
     )
 
 
-def test_files_tell_every_comparison_of_the_study(
-    study: Study, results: Path, manifest: Path, tmp_path: Path
-) -> None:
-    scores, statistics = tmp_path / "scores.csv", tmp_path / "statistics"
-    write_scores(study, results, scores, [manifest])
-    write_statistics(study, scores, statistics, [manifest])
-    write_tables(study, scores, statistics, [manifest], tmp_path / "tables")
-    found = read_estimates(study, statistics, "comparisons")
+def test_files_tell_every_comparison_of_the_study(study: Study, analysed: Path) -> None:
+    found = read_estimates(study, analysed / "statistics", "comparisons")
     # Online FMQ+QGBS, MVP, MVP+QGBS, QC and the control; offline QGBS and QC alone differ.
     assert found.groupby("stage").size().to_dict() == {"offline": 2, "online": 5}
-    assert (statistics / "comparisons.csv-metadata.json").exists()
-    text = (tmp_path / "tables" / "comparisons.md").read_text()
-    tex = (tmp_path / "tables" / "comparisons.tex").read_text()
+    assert (analysed / "statistics" / "comparisons.csv-metadata.json").exists()
+    text = (analysed / "tables" / "comparisons.md").read_text()
+    tex = (analysed / "tables" / "comparisons.tex").read_text()
     assert text.count("IQM difference") == tex.count(r"\item FMQ") == 7
     assert text.index("After online training:") < text.index("After offline training:")
     for written in (text, tex):

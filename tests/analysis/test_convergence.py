@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.analysing import TASK2, TASK4
 from helpers.curves import set_success, write_metrics
 
 from fmq.analysis.evidence.convergence_report import write_convergence
@@ -19,7 +20,6 @@ from fmq.config.study import Study
 from fmq.pipeline.paths import evaluation_file, run_folder
 from fmq.pipeline.runs import make_run
 
-TASK2, TASK4 = (f"pointmaze-medium-navigate-singletask-task{n}-v0" for n in (2, 4))
 ARRIVAL = {"fmq": 2000, "mvp": 6000}
 
 
@@ -53,7 +53,7 @@ def report(
 
 def made(study: Study, results: Path, folder: Path) -> dict[str, pd.DataFrame]:
     write_scores(study, results, folder / "scores.csv")
-    write_convergence(study, folder / "scores.csv", results, [], folder / "convergence")
+    write_convergence(study, results, folder)
     paths = {unit: folder / "convergence" / f"{unit}.csv" for unit in ("steps", "seconds")}
     return {unit: read_table(path, CONVERGENCE, ["task", "level"]) for unit, path in paths.items()}
 
@@ -253,11 +253,12 @@ def test_what_does_not_belong_is_refused(
     study: Study, study_maker: Callable[..., Study], results: Path, tmp_path: Path
 ) -> None:
     report(study, results, tmp_path)
-    scores, copy, out = tmp_path / "scores.csv", tmp_path / "results", tmp_path / "out"
+    copy, out = tmp_path / "results", tmp_path / "convergence"
+    shutil.rmtree(out)
     with pytest.raises(UserError, match="made with other settings"):
-        write_convergence(study_maker(seed=7), scores, copy, [], out)
+        write_convergence(study_maker(seed=7), copy, tmp_path)
     with pytest.raises(UserError, match="compares fmq with mvp; add mvp"):
-        write_convergence(study_maker(methods=["fmq", "qc"]), scores, copy, [], out)
+        write_convergence(study_maker(methods=["fmq", "qc"]), copy, tmp_path)
     metrics = metrics_file(study, TASK2, "mvp", copy)
     text = metrics.read_text()
     for damaged, told in (
@@ -268,8 +269,8 @@ def test_what_does_not_belong_is_refused(
     ):
         metrics.write_text(damaged)
         with pytest.raises(UserError, match=told):
-            write_convergence(study, scores, copy, [], out)
+            write_convergence(study, copy, tmp_path)
     metrics.unlink()
     with pytest.raises(UserError, match=r"1 missing: .*/metrics\.csv"):
-        write_convergence(study, scores, copy, [], out)
+        write_convergence(study, copy, tmp_path)
     assert not out.exists()

@@ -1,12 +1,12 @@
 """Names, captions and sources may hold any text: LaTeX, Markdown and HTML show it as it is."""
 
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from helpers.analysing import set_latex
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
@@ -70,13 +70,7 @@ def test_latex_keeps_its_comments_and_has_no_commands(nasty: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX here")
 def test_latex_with_any_text_compiles(nasty: Path, tmp_path: Path) -> None:
-    (tmp_path / "paper.tex").write_text(
-        r"\documentclass{article}\usepackage{booktabs}"
-        rf"\begin{{document}}\input{{{nasty}}}\end{{document}}"
-    )
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-2000:]
+    set_latex(tmp_path, nasty)
 
 
 @given(st.text())

@@ -15,18 +15,12 @@ from fmq.base.errors import UserError
 from fmq.config.study import Study
 
 
-@pytest.fixture(scope="module")
-def analysed(study: Study, results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("analysed")
-    write_scores(study, results, folder / "scores.csv")
-    write_statistics(study, folder / "scores.csv", folder / "statistics")
-    return folder
-
-
 @pytest.fixture
 def made(analysed: Path, tmp_path: Path) -> Path:
     """Scores and statistics of the study, to be changed."""
-    return Path(shutil.copytree(analysed, tmp_path / "made"))
+    folder = Path(shutil.copytree(analysed, tmp_path / "made"))
+    shutil.rmtree(folder / "tables")
+    return folder
 
 
 def refusal(function: Callable[..., None], *arguments: object) -> str:
@@ -39,10 +33,11 @@ def test_scores_of_other_settings_make_no_statistics(
     study_maker: Callable[..., Study], made: Path
 ) -> None:
     other = study_maker(seed=7)
-    told = refusal(write_statistics, other, made / "scores.csv", made / "again")
+    shutil.rmtree(made / "statistics")
+    told = refusal(write_statistics, other, made)
     assert "scores.csv: made with other settings" in told
     assert told.endswith("run `fmq scores` again")
-    assert not (made / "again").exists()
+    assert not (made / "statistics").exists()
 
 
 @pytest.mark.parametrize("write", [write_tables, write_figures])
@@ -51,10 +46,11 @@ def test_statistics_of_other_settings_make_no_tables_or_figures(
 ) -> None:
     other = study_maker(published=True)
     write_scores(other, results, made / "scores.csv")
-    told = refusal(write, other, made / "scores.csv", made / "statistics", [], made / "out")
+    told = refusal(write, other, made)
     assert "made with other settings" in told
     assert told.endswith("run `fmq statistics` again")
-    assert not (made / "out").exists()
+    assert not (made / "tables").exists()
+    assert not (made / "figures").exists()
 
 
 @pytest.mark.parametrize("write", [write_tables, write_figures])
@@ -66,7 +62,7 @@ def test_statistics_of_older_scores_make_no_tables_or_figures(
     changed = text.replace(",0.", ",0.0", 1)
     assert changed != text
     scores.write_text(changed)
-    told = refusal(write, study, scores, made / "statistics", [], made / "out")
+    told = refusal(write, study, made)
     assert "not computed from" in told
 
 
@@ -74,5 +70,5 @@ def test_a_table_without_its_metadata_is_refused(study: Study, made: Path) -> No
     metadata = made / "scores.csv-metadata.json"
     for text in ("{}", json.dumps({"notes": [{"study": 1}]})):
         metadata.write_text(text)
-        told = refusal(write_statistics, study, made / "scores.csv", made / "again")
+        told = refusal(write_statistics, study, made)
         assert "has no record of the table's settings" in told

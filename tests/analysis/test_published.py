@@ -1,13 +1,13 @@
 """Reported results: the right number in the right place, and never among the study's own."""
 
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 import pytest
+from helpers.analysing import analyse, set_latex
 
 from fmq.analysis.figures.curves import learning_curves
 from fmq.analysis.figures.published_curves import reported_handles, reported_note
@@ -21,9 +21,7 @@ from fmq.analysis.inputs.published import (
     reported_finals,
     reported_iqm,
 )
-from fmq.analysis.inputs.scores import load_scores, write_scores
-from fmq.analysis.statistics.aggregates import write_statistics
-from fmq.analysis.tables.comparison import write_tables
+from fmq.analysis.inputs.scores import load_scores
 from fmq.analysis.tables.render import Table, latex, markdown
 from fmq.config.study import Study
 
@@ -33,10 +31,9 @@ POINT = "pointmaze-medium-navigate-singletask-task2-v0"
 
 
 class Made(NamedTuple):
-    """A study's scores, and what became of them with and without reported results."""
+    """A study, and what became of its scores with and without reported results."""
 
     study: Study
-    scores: Path
     shown: Path
     hidden: Path
 
@@ -60,17 +57,15 @@ def shows(study_maker: Callable[..., Study]) -> Callable[..., Study]:
 def made(
     shows: Callable[..., Study],
     runs_writer: Callable[[Study, Path], None],
-    manifest: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Made:
     study, folder = shows(), tmp_path_factory.mktemp("made")
     runs_writer(study, folder / "results")
-    result = Made(study, folder / "scores.csv", folder / "shown", folder / "hidden")
-    for one, place in ((study, result.shown), (hiding(study), result.hidden)):
-        write_scores(one, folder / "results", result.scores)
-        write_statistics(one, result.scores, place / "statistics")
-        write_tables(one, result.scores, place / "statistics", [manifest], place / "tables")
-    return result
+    shown, hidden = (
+        analyse(one, folder / "results", folder / name)
+        for name, one in (("shown", study), ("hidden", hiding(study)))
+    )
+    return Made(study, shown, hidden)
 
 
 def body(path: Path) -> list[str]:
@@ -198,7 +193,7 @@ def test_only_methods_of_the_study_are_shown(shows: Callable[..., Study]) -> Non
 
 
 def test_curves_gain_a_dashed_line_and_open_markers(made: Made) -> None:
-    scores = load_scores(made.study, made.scores)
+    scores = load_scores(made.study, made.shown / "scores.csv")
     figure = learning_curves(made.study, scores)
     plain = learning_curves(hiding(made.study), scores)
     added = {
@@ -247,12 +242,7 @@ def test_names_of_reported_rows_are_escaped(paper_table: Table) -> None:
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX here")
 def test_the_twelve_tasks_fit_on_a_page(paper_table: Table, tmp_path: Path) -> None:
     (tmp_path / "table.tex").write_text("\n".join(latex(paper_table)))
-    (tmp_path / "paper.tex").write_text(
-        r"\documentclass{article}\usepackage{booktabs}\begin{document}\input{table}\end{document}"
-    )
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-2000:]
-    assert "Overfull" not in done.stdout
-    assert "Float too large" not in done.stdout
+    told = set_latex(tmp_path, tmp_path / "table")
+    assert "Overfull" not in told
+    assert "Float too large" not in told
     assert "".join(markdown(paper_table)).count("*reported, own paper*") == 8

@@ -105,9 +105,8 @@ def test_runs_are_resampled_within_tasks(study: Study) -> None:
     np.testing.assert_allclose(estimate.low, estimate.high)
 
 
-def test_files_cover_every_row(study: Study, results: Path, tmp_path: Path, manifest: Path) -> None:
-    write_scores(study, results, tmp_path / "scores.csv", [manifest])
-    write_statistics(study, tmp_path / "scores.csv", tmp_path, [manifest])
+def test_files_cover_every_row(study: Study, analysed: Path) -> None:
+    folder = analysed / "statistics"
     rows = len(comparison_rows(study))
     sizes = {
         "aggregates": 2 * rows * len(METRICS),
@@ -117,11 +116,11 @@ def test_files_cover_every_row(study: Study, results: Path, tmp_path: Path, mani
         "improvement": rows - 1 + 2,
     }
     for name, size in sizes.items():
-        frame = read_estimates(study, tmp_path, name)
+        frame = read_estimates(study, folder, name)
         assert len(frame) == size
         assert (frame["low"] <= frame["high"]).all()
-        assert (tmp_path / f"{name}.csv-metadata.json").exists()
-    shared = read_estimates(study, tmp_path, "aggregates").query("stage == 'offline'")
+        assert (folder / f"{name}.csv-metadata.json").exists()
+    shared = read_estimates(study, folder, "aggregates").query("stage == 'offline'")
     shared = shared[(shared["sampler"] == "best_of_n") & (shared["metric"] == "iqm")]
     assert len(shared[["value", "low", "high"]].drop_duplicates()) == 1
 
@@ -143,21 +142,19 @@ def test_one_run_or_one_task(
     study = study_maker(**changes)
     runs_writer(study, tmp_path / "results")
     write_scores(study, tmp_path / "results", tmp_path / "scores.csv")
-    write_statistics(study, tmp_path / "scores.csv", tmp_path)
-    aggregates = read_estimates(study, tmp_path, "aggregates")
+    write_statistics(study, tmp_path)
+    aggregates = read_estimates(study, tmp_path / "statistics", "aggregates")
     assert aggregates["low"].isna().all() == (many != "seeds")
     assert aggregates["value"].notna().all()
     assert ("one seed: no intervals" in caplog.text) == (many != "seeds")
-    assert read_estimates(study, tmp_path, "improvement").empty
+    assert read_estimates(study, tmp_path / "statistics", "improvement").empty
 
 
 def test_statistics_of_another_study_are_refused(
-    study: Study, results: Path, tmp_path: Path, study_maker: Callable[..., Study]
+    study: Study, analysed: Path, tmp_path: Path, study_maker: Callable[..., Study]
 ) -> None:
-    write_scores(study, results, tmp_path / "scores.csv")
-    write_statistics(study, tmp_path / "scores.csv", tmp_path)
     for other in (study_maker(seeds=[0, 1]), study_maker(samplers=[])):
         with pytest.raises(UserError, match="run `fmq statistics` again"):
-            read_estimates(other, tmp_path, "aggregates")
+            read_estimates(other, analysed / "statistics", "aggregates")
     with pytest.raises(UserError, match="no such file"):
         read_estimates(study, tmp_path / "elsewhere", "aggregates")

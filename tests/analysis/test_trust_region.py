@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.analysing import TASK2, TASK4
 from helpers.curves import write_metrics
 
 from fmq.analysis.evidence.trust_region import TRUST_REGION, write_trust_region
@@ -18,7 +19,6 @@ from fmq.config.study import Study
 from fmq.pipeline.paths import run_folder
 from fmq.pipeline.runs import make_run
 
-TASK2, TASK4 = (f"pointmaze-medium-navigate-singletask-task{n}-v0" for n in (2, 4))
 LEVEL = {"fmq": 0.4, "mvp": 0.1, "mvp-no-new-data": 0.02, "qc": 7.0}
 
 

@@ -25,7 +25,7 @@ def statistics(settings: Settings = None, results: Results = RESULTS) -> None:
     from fmq.analysis.statistics.aggregates import write_statistics
 
     study, folder, manifests = _inputs(settings, results)
-    write_statistics(study, folder / "scores.csv", folder / "statistics", manifests)
+    write_statistics(study, folder, manifests)
 
 
 @app.command()
@@ -34,8 +34,7 @@ def tables(settings: Settings = None, results: Results = RESULTS) -> None:
     from fmq.analysis.tables.comparison import write_tables
 
     study, folder, manifests = _inputs(settings, results)
-    inputs = (folder / "scores.csv", folder / "statistics", manifests)
-    write_tables(study, *inputs, folder / "tables")
+    write_tables(study, folder, manifests)
 
 
 @app.command()
@@ -44,8 +43,7 @@ def figures(settings: Settings = None, results: Results = RESULTS) -> None:
     from fmq.analysis.figures.comparison import write_figures
 
     study, folder, manifests = _inputs(settings, results)
-    inputs = (folder / "scores.csv", folder / "statistics", manifests)
-    write_figures(study, *inputs, folder / "figures")
+    write_figures(study, folder, manifests)
 
 
 @app.command()
@@ -107,8 +105,7 @@ def convergence(settings: Settings = None, results: Results = RESULTS) -> None:
     from fmq.analysis.evidence.convergence_report import write_convergence
 
     study, folder, manifests = _inputs(settings, results)
-    inputs = (folder / "scores.csv", results, manifests)
-    write_convergence(study, *inputs, folder / "convergence")
+    write_convergence(study, results, folder, manifests)
 
 
 @app.command()

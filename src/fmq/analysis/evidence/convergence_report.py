@@ -34,9 +34,13 @@ HEADER = ["task", "best", *(f"{100 * level:g}%" for level in LEVELS), "FMQ", "MV
 
 
 def write_convergence(
-    study: Study, scores_path: Path, results: Path, manifests: Sequence[Path], folder: Path
+    study: Study, results: Path, folder: Path, manifests: Sequence[Path] = ()
 ) -> None:
-    """Write steps and seconds as .csv, .md and .tex, and the figure convergence as .pdf and .png.
+    """Write steps, seconds and the figure of both into `folder`/convergence.
+
+    Args:
+        results: folder with `runs/`.
+        folder: folder of the study, with scores.csv.
 
     Raises:
         UserError: the study does not compare FMQ with MVP; scores or runs are missing, or belong
@@ -45,22 +49,22 @@ def write_convergence(
     lacking = [method for method in PAIR if method not in study.methods]
     if lacking:
         raise UserError(f"methods: convergence compares fmq with mvp; add {', '.join(lacking)}")
-    scores = load_scores(study, scores_path)
-    recorded_notes(study, scores_path, "fmq scores")
+    scores = load_scores(study, folder / "scores.csv")
+    recorded_notes(study, folder / "scores.csv", "fmq scores")
     metrics = read_metrics(study, results, PAIR, manifests)
     ours, theirs = (method_curves(study, scores, metrics, method) for method in PAIR)
     tables = {unit: convergence(study, ours, theirs, unit) for unit in UNITS}
-    provenance = collect_provenance(study, manifests)
+    target, provenance = folder / "convergence", collect_provenance(study, manifests)
     words = {unit: _words(study, table) for unit, table in tables.items()}
     time_words = _time_words(study, results)
     words["seconds"] += f" {time_words}"
     for unit, table in tables.items():
-        write_table(folder / f"{unit}.csv", table, CONVERGENCE, provenance)
+        write_table(target / f"{unit}.csv", table, CONVERGENCE, provenance)
         caption = f"{_heading(unit)} {words[unit]}"
         listing = Listing(f"tab:convergence-{unit}", caption, HEADER, _rows(study, table))
-        write_listing(folder / unit, listing, provenance)
-    path, note = folder / "convergence", f"{words['steps']} {time_words}"
-    write_figure(path, TITLE, note, provenance, draw_convergence, study, tables)
+        write_listing(target / unit, listing, provenance)
+    note = f"{words['steps']} {time_words}"
+    write_figure(target / "convergence", TITLE, note, provenance, draw_convergence, study, tables)
 
 
 def _heading(unit: str) -> str:

@@ -22,21 +22,15 @@ FIGURES = {
 """The title of each figure, and the function that draws it."""
 
 
-def write_figures(
-    study: Study,
-    scores_path: Path,
-    statistics_folder: Path,
-    manifests: Sequence[Path],
-    folder: Path,
-) -> None:
-    """Write learning_curves, aggregates, profiles and improvement as .pdf and .png.
+def write_figures(study: Study, folder: Path, manifests: Sequence[Path] = ()) -> None:
+    """Draw the scores and statistics in `folder` as `folder`/figures/NAME.pdf and .png.
 
     Raises:
         UserError: the scores or statistics are missing or belong to another study.
     """
-    scores = load_scores(study, scores_path)
+    scores = load_scores(study, folder / "scores.csv")
     names = ("aggregates", "profiles", "improvement")
-    tables = read_statistics(study, statistics_folder, names, scores_path)
+    tables = read_statistics(study, folder, names)
     provenance = collect_provenance(study, manifests)
     unfinished = bool(expected_scores(study) - found_scores(scores))
     intervals = _interval_sentence(study, unfinished)
@@ -47,7 +41,7 @@ def write_figures(
     for name, (title, draw) in FIGURES.items():
         inputs = (study, scores if name == "learning_curves" else tables[name])
         note = f"{notes[name]} {intervals}".lstrip()
-        write_figure(folder / name, title, note, provenance, draw, *inputs)
+        write_figure(folder / "figures" / name, title, note, provenance, draw, *inputs)
 
 
 def _interval_sentence(study: Study, unfinished: bool) -> str:

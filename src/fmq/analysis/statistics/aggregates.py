@@ -116,15 +116,18 @@ def improvement(study: Study, final: pd.DataFrame, stage: str) -> pd.DataFrame:
     return stacked(parts, "improvement")
 
 
-def write_statistics(
-    study: Study, scores_path: Path, folder: Path, manifests: Sequence[Path] = ()
-) -> None:
-    """Write aggregates, profiles, improvement, comparisons and task_means as .csv into `folder`."""
-    scores = load_scores(study, scores_path)
-    recorded_notes(study, scores_path, "fmq scores")
+def write_statistics(study: Study, folder: Path, manifests: Sequence[Path] = ()) -> None:
+    """Write statistics of `folder`/scores.csv as .csv into `folder`/statistics.
+
+    Raises:
+        UserError: the scores are missing, or of another study or other settings.
+    """
+    path = folder / "scores.csv"
+    scores = load_scores(study, path)
+    recorded_notes(study, path, "fmq scores")
     if len(study.seeds) == 1:
         logger.warning("one seed: no intervals, because there are no runs to resample")
-    provenance = collect_provenance(study, manifests) | {"scores_sha256": file_sha256(scores_path)}
+    provenance = collect_provenance(study, manifests) | {"scores_sha256": file_sha256(path)}
     for function in (aggregates, profiles, improvement, comparisons, task_means):
         parts = [
             function(study, final_scores(study, scores, stage), stage).assign(stage=stage)
@@ -132,4 +135,4 @@ def write_statistics(
         ]
         frame = pd.concat([part for part in parts if len(part)] or parts[:1])
         columns, _ = STATISTICS[function.__name__]
-        write_table(folder / f"{function.__name__}.csv", frame, columns, provenance)
+        write_table(folder / "statistics" / f"{function.__name__}.csv", frame, columns, provenance)

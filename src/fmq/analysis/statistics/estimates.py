@@ -101,17 +101,17 @@ STATISTICS: dict[str, tuple[Columns, tuple[str, ...]]] = {
 """The columns of each file, and those that identify a row."""
 
 
-def read_statistics(
-    study: Study, folder: Path, names: Sequence[str], scores: Path
-) -> dict[str, pd.DataFrame]:
-    """Read files that `fmq.analysis.statistics.aggregates.write_statistics` made of `scores`.
+def read_statistics(study: Study, folder: Path, names: Sequence[str]) -> dict[str, pd.DataFrame]:
+    """Read files that `fmq.analysis.statistics.aggregates.write_statistics` made in `folder`.
 
     Raises:
-        UserError: a file is missing or malformed, or of another study, other settings or scores.
+        UserError: a file is missing or malformed, or of another study, other settings or other
+            scores than those in `folder`.
     """
-    tables = {name: read_estimates(study, folder, name) for name in names}
+    statistics, scores = folder / "statistics", folder / "scores.csv"
+    tables = {name: read_estimates(study, statistics, name) for name in names}
     digest = file_sha256(scores)
-    for path in (folder / f"{name}.csv" for name in names):
+    for path in (statistics / f"{name}.csv" for name in names):
         if recorded_notes(study, path, "fmq statistics").get("scores_sha256") != digest:
             raise UserError(f"{path}: not computed from {scores}; run `fmq statistics` again")
     return tables

@@ -214,23 +214,17 @@ def _captions(
     }
 
 
-def write_tables(
-    study: Study,
-    scores_path: Path,
-    statistics_folder: Path,
-    manifests: Sequence[Path],
-    folder: Path,
-) -> None:
-    """Write main and length as .tex, .md and .csv, and comparisons as sentences in .tex and .md.
+def write_tables(study: Study, folder: Path, manifests: Sequence[Path] = ()) -> None:
+    """Write tables of the scores and statistics in `folder` into `folder`/tables.
 
-    The .tex files are for \\input into a document that uses booktabs.
+    These are main and length as .tex, .md and .csv, and comparisons as sentences in .tex and .md.
 
     Raises:
         UserError: the scores or statistics are missing or belong to another study.
     """
-    load_scores(study, scores_path)
+    load_scores(study, folder / "scores.csv")
     names = ("task_means", "aggregates", "comparisons")
-    found = read_statistics(study, statistics_folder, names, scores_path)
+    found = read_statistics(study, folder, names)
     means, aggregates, comparisons = (found[name] for name in names)
     iqm = _iqm_entries(study, aggregates, 100.0)
     main = pd.concat([_task_entries(study, means, "success", 100.0), iqm])
@@ -238,7 +232,7 @@ def write_tables(
     reported = _reported_entries(study)
     captions = _captions(study, main, length, reported)
     short = short_task_names(study.tasks) | {IQM: IQM}
-    provenance = collect_provenance(study, manifests)
+    tables, provenance = folder / "tables", collect_provenance(study, manifests)
     for name, entries, others in (("main", main, reported), ("length", length, reported[:0])):
         table = Table(f"tab:{name}", captions[name], short, entries, others)
         columns = {**_ENTRIES, **(_SEEDS if study.allow_missing else {})}
@@ -247,7 +241,7 @@ def write_tables(
             columns |= _SOURCE
             entries = pd.concat([entries.assign(source=_OURS), others])
             entries["runs"] = entries["runs"].astype("Int64")
-        write_table(folder / f"{name}.csv", entries, columns, provenance)
-        write_comparison(folder / name, table, provenance)
+        write_table(tables / f"{name}.csv", entries, columns, provenance)
+        write_comparison(tables / name, table, provenance)
     sentences = comparison_sentences(study, comparisons)
-    write_sentences(folder / "comparisons", sentences_caption(study), sentences, provenance)
+    write_sentences(tables / "comparisons", sentences_caption(study), sentences, provenance)
