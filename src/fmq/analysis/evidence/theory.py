@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from fmq.analysis.evidence.theory_columns import MEASURED, REPORTED
-from fmq.analysis.evidence.theory_tables import LISTINGS
+from fmq.analysis.evidence.theory_tables import GAPS, LISTINGS
 from fmq.analysis.figures.drawing import write_figure
 from fmq.analysis.figures.theory_figures import FIGURES, theory_note
 from fmq.analysis.inputs.csvw import read_table, write_table
@@ -98,17 +98,13 @@ def optimum(measured: pd.DataFrame) -> pd.DataFrame:
         starts=("starts", "sum"),
         converged=("converged", "sum"),
         unsolved=("unsolved", "sum"),
-        displacement_gap=("displacement_gap", "max"),
-        objective_gap=("objective_gap", "max"),
-        activity_gap=("activity_gap", "max"),
-        multiplier_gap=("multiplier_gap", "max"),
+        **{gap: (gap, "max") for gap in GAPS},
         share=("share", "median"),
         share_low=("share", lambda values: values.quantile(0.1)),
         share_high=("share", lambda values: values.quantile(0.9)),
         raised=("raised", "mean"),
     )
-    gaps = [f"{name}_gap" for name in ("displacement", "objective", "activity", "multiplier")]
-    near = (rows[gaps].fillna(0) <= TOLERANCE).all(axis=1) & (rows["unsolved"] == 0)
+    near = (rows[GAPS].fillna(0) <= TOLERANCE).all(axis=1) & (rows["unsolved"] == 0)
     rows["converged"] = rows["converged"] / rows["starts"]
     return rows.assign(holds=near.astype(int)).reset_index()
 

@@ -1,6 +1,7 @@
 """Write the study's tables of success and episode length: tasks down, methods across."""
 
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
@@ -47,6 +48,7 @@ _SEEDS: Columns = {
     "value": _ENTRIES["value"]._replace(optional=True),
     "runs": Column("integer", "seeds behind the value; 0 without one", minimum=0, optional=True),
 }
+_NUMBERS = ["value", "deviation", "low", "high"]
 _OURS = "this study"
 _SOURCE: Columns = {
     "source": Column(
@@ -81,51 +83,28 @@ def clear_best(entries: pd.DataFrame, runs: int, larger: bool = True) -> list[bo
     return nothing
 
 
-def _task_entries(study: Study, means: pd.DataFrame, measure: str, scale: float) -> pd.DataFrame:
-    """Return the entries of one measure for every task, in the order of the settings."""
-    parts = []
-    for task in study.tasks:
-        for stage in STAGES:
-            chosen = means[
-                (means["task"] == task) & (means["stage"] == stage) & (means["measure"] == measure)
-            ]
-            part = _ordered(study, chosen, scale).assign(task=task, stage=stage)
-            parts.append(part.assign(best=_best(study, part, stage, measure == "success")))
-    return pd.concat(parts, ignore_index=True)
+def _entries(
+    study: Study, estimates: pd.DataFrame, tasks: Sequence[str], larger: bool = True
+) -> pd.DataFrame:
+    """Return an entry per task, stage and row of the comparison, in the order of the settings.
 
-
-def _iqm_entries(study: Study, aggregates: pd.DataFrame, scale: float) -> pd.DataFrame:
-    """Return the IQM entries, which form the last row of the success table."""
-    parts = []
-    for stage in STAGES:
-        chosen = aggregates[(aggregates["stage"] == stage) & (aggregates["metric"] == "iqm")]
-        part = _ordered(study, chosen.assign(deviation=float("nan")), scale)
-        part = part.assign(task=IQM, stage=stage)
-        parts.append(part.assign(best=_best(study, part, stage, True)))
-    return pd.concat(parts, ignore_index=True)
-
-
-def _best(study: Study, part: pd.DataFrame, stage: str, larger: bool) -> list[int]:
-    """Flag the best online entry; offline there is none, because methods share checkpoints."""
-    if stage == "offline":
-        return [0] * len(part)
-    return [int(flag) for flag in clear_best(part, int(part["runs"].min()), larger)]
-
-
-def _ordered(study: Study, chosen: pd.DataFrame, scale: float) -> pd.DataFrame:
-    """Return one entry per row of the comparison, in its order, with numbers times `scale`.
-
-    An entry without an estimate has NaN for its numbers and 0 for its runs.
+    An entry without an estimate has NaN for its numbers and 0 for its runs. The best is flagged
+    online alone: offline, methods share checkpoints.
     """
-    rows = comparison_rows(study)
-    numbers = ["value", "deviation", "low", "high"]
-    names = ["method", "sampler"]
-    found = chosen.set_index(names).reindex(pd.MultiIndex.from_tuples(rows, names=names))
-    runs = found["runs"].fillna(0).astype("int64")
-    ordered = (found[numbers] * scale).round(9).assign(runs=runs)
-    fewer = runs.between(1, len(study.seeds) - 1)
-    ordered["note"] = [f"n={n}" if some else "" for n, some in zip(runs, fewer, strict=True)]
-    return ordered.reset_index().assign(label=[row_label(study, *row) for row in rows])
+    names = ["task", "stage", "method", "sampler"]
+    rows = [(*place, *row) for *place, row in product(tasks, STAGES, comparison_rows(study))]
+    index = pd.MultiIndex.from_tuples(rows, names=names)
+    found = estimates.set_index(names)[[*_NUMBERS, "runs"]].reindex(index).reset_index()
+    found["label"] = [row_label(study, *row) for _, _, *row in rows]
+    found["runs"] = found["runs"].fillna(0).astype("int64")
+    fewer = found["runs"].between(1, len(study.seeds) - 1)
+    found["note"] = found["runs"].map("n={}".format).where(fewer, "")
+    found[_NUMBERS] = found[_NUMBERS].round(9)
+    found["best"] = 0
+    for _, part in found[found["stage"] == "online"].groupby("task"):
+        flags = clear_best(part, int(part["runs"].min()), larger)
+        found.loc[part.index, "best"] = [int(flag) for flag in flags]
+    return found
 
 
 def _measured(study: Study, entries: pd.DataFrame) -> pd.DataFrame:
@@ -143,8 +122,7 @@ def _reported_entries(study: Study) -> pd.DataFrame:
     iqm = beside(study, reported_iqm()).assign(task=IQM)
     # Without a task in common, the paper's IQM has nothing to stand beside.
     entries = pd.concat([finals, iqm if len(finals) else iqm[:0]], ignore_index=True)
-    numbers = ["value", "deviation", "low", "high"]
-    entries[numbers] = (100 * entries[numbers]).round(9)
+    entries[_NUMBERS] = (100 * entries[_NUMBERS]).round(9)
     return entries.assign(stage="online", best=0, note="")
 
 
@@ -180,38 +158,24 @@ def _interval_words(study: Study) -> str:
     )
 
 
-def _counts(study: Study, unfinished: bool) -> str:
+def _caption(
+    study: Study, subject: str, entries: pd.DataFrame, aggregate: str, ends: Sequence[str]
+) -> str:
+    """Say what a table shows of how many seeds, how its intervals were made, and what is missing.
+
+    Args:
+        aggregate: name of the line that is over all tasks, or "".
+        ends: further sentences.
+    """
     seeds, episodes = len(study.seeds), study.evaluation.episodes
-    return (
-        f"{'up to ' if unfinished else ''}{seeds} seed{'s' if seeds > 1 else ''}, "
-        f"{episodes} episode{'s' if episodes > 1 else ''} "
-        "per evaluation, last checkpoint of each stage"
-    )
-
-
-def _captions(
-    study: Study, main: pd.DataFrame, length: pd.DataFrame, reported: pd.DataFrame
-) -> dict[str, str]:
-    """Return the captions of the two tables with the entries `main` and `length`."""
-    deviation = ", mean ± standard deviation over seeds" if len(study.seeds) > 1 else ""
-    words = f" {_reported_words(study, reported)}".rstrip()
-    missing = {
-        "main": table_words(study, _measured(study, main), IQM, RUNS_FOR_BOLD),
-        "length": table_words(study, _measured(study, length), "", RUNS_FOR_BOLD),
-    }
-    common = {
-        name: " ".join(
-            filter(None, (f"({_counts(study, bool(told))}).", _interval_words(study), told))
-        )
-        for name, told in missing.items()
-    }
-    return {
-        "main": f"Success in percent, offline → online{deviation} {common['main']} "
-        f"{IQM}: interquartile mean over tasks and seeds. "
-        f"Methods that start from one offline checkpoint share its entry.{words}",
-        "length": "Mean episode length in environment steps (fewer is better), offline → online"
-        f"{deviation} {common['length']} A failed episode counts with its full length.",
-    }
+    missing = table_words(study, _measured(study, entries), aggregate, RUNS_FOR_BOLD)
+    sentences = [
+        f"{subject}, offline → online{', mean ± standard deviation over seeds' * (seeds > 1)} "
+        f"({'up to ' if missing else ''}{seeds} seed{'s' * (seeds > 1)}, "
+        f"{episodes} episode{'s' * (episodes > 1)} per evaluation, last checkpoint of each stage).",
+        *(_interval_words(study), missing, *ends),
+    ]
+    return " ".join(filter(None, sentences))
 
 
 def write_tables(study: Study, folder: Path, manifests: Sequence[Path] = ()) -> None:
@@ -226,11 +190,23 @@ def write_tables(study: Study, folder: Path, manifests: Sequence[Path] = ()) -> 
     names = ("task_means", "aggregates", "comparisons")
     found = read_statistics(study, folder, names)
     means, aggregates, comparisons = (found[name] for name in names)
-    iqm = _iqm_entries(study, aggregates, 100.0)
-    main = pd.concat([_task_entries(study, means, "success", 100.0), iqm])
-    length = _task_entries(study, means, "length", 1.0)
+    iqm = aggregates[aggregates["metric"] == "iqm"].assign(task=IQM, deviation=float("nan"))
+    success = pd.concat([means[means["measure"] == "success"], iqm])
+    success[_NUMBERS] *= 100.0
+    main = _entries(study, success, [*study.tasks, IQM])
+    length = _entries(study, means[means["measure"] == "length"], study.tasks, larger=False)
     reported = _reported_entries(study)
-    captions = _captions(study, main, length, reported)
+    main_ends = (
+        f"{IQM}: interquartile mean over tasks and seeds. Methods that start from one offline "
+        "checkpoint share its entry.",
+        _reported_words(study, reported),
+    )
+    length_ends = ("A failed episode counts with its full length.",)
+    subject = "Mean episode length in environment steps (fewer is better)"
+    captions = {
+        "main": _caption(study, "Success in percent", main, IQM, main_ends),
+        "length": _caption(study, subject, length, "", length_ends),
+    }
     short = short_task_names(study.tasks) | {IQM: IQM}
     tables, provenance = folder / "tables", collect_provenance(study, manifests)
     for name, entries, others in (("main", main, reported), ("length", length, reported[:0])):

@@ -38,22 +38,18 @@ class Table(NamedTuple):
     reported: pd.DataFrame
 
 
-def _number(value: float) -> str:
-    return f"{value:.0f}"
-
-
 def _value(entry: Any) -> str:
     """Format value and deviation, as far as they exist."""
     if math.isnan(entry.value):
         return MISSING
     if math.isnan(entry.deviation):
-        return _number(entry.value)
-    return f"{_number(entry.value)} ± {_number(entry.deviation)}"
+        return f"{entry.value:.0f}"
+    return f"{entry.value:.0f} ± {entry.deviation:.0f}"
 
 
 def _interval(entry: Any) -> str:
     """Format the interval in brackets; an empty string if there is none."""
-    return "" if math.isnan(entry.low) else f"[{_number(entry.low)}, {_number(entry.high)}]"
+    return "" if math.isnan(entry.low) else f"[{entry.low:.0f}, {entry.high:.0f}]"
 
 
 def _value_with_interval(entry: Any) -> str:
@@ -142,19 +138,16 @@ def _two_lines(label: str) -> tuple[str, str]:
 
 def _latex_lines(table: Table, task: str, offline: list[Any], online: list[Any]) -> list[str]:
     """Return the lines of one task; an aggregate has its intervals on separate lines."""
-    first, _, second = table.names[task].partition(" ")
-    before = [_latex_value(entry) for entry in offline]
-    after = [_latex_online(entry) for entry in online]
-    if not _is_aggregate(table, task):
-        rows = [[escape_latex(first), *before], [escape_latex(second), *after]]
-    elif any(_interval(entry) for entry in offline + online):
-        small = [
-            [rf"{{\scriptsize {_interval(entry)}}}" for entry in part] for part in (offline, online)
-        ]
-        rows = [[escape_latex(first), *before], ["", *small[0]], ["", *after], ["", *small[1]]]
-    else:
-        rows = [[escape_latex(first), *before], ["", *after]]
-    return [*map(latex_row, rows)]
+    first, _, second = map(escape_latex, table.names[task].partition(" "))
+    before = [first, *map(_latex_value, offline)]
+    after = [second, *map(_latex_online, online)]
+    if not (_is_aggregate(table, task) and any(map(_interval, offline + online))):
+        return [latex_row(before), latex_row(after)]
+    small = [
+        ["", *(rf"{{\scriptsize {_interval(entry)}}}" for entry in part)]
+        for part in (offline, online)
+    ]
+    return [*map(latex_row, (before, small[0], after, small[1]))]
 
 
 def _latex_reported(table: Table, task: str, name: str, entries: list[Any]) -> list[str]:
