@@ -24,7 +24,7 @@ def written(
 ) -> Path:
     folder = tmp_path_factory.mktemp("ablations")
     ablation_runs_writer(study, folder / "results")
-    write_ablations(study, folder / "results", [manifest], folder / "ablations")
+    write_ablations(study, folder / "results", folder, [manifest])
     return folder
 
 

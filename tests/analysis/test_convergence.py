@@ -52,7 +52,7 @@ def report(
 
 
 def made(study: Study, results: Path, folder: Path) -> dict[str, pd.DataFrame]:
-    write_scores(study, results, folder / "scores.csv")
+    write_scores(study, results, folder)
     write_convergence(study, results, folder)
     paths = {unit: folder / "convergence" / f"{unit}.csv" for unit in ("steps", "seconds")}
     return {unit: read_table(path, CONVERGENCE, ["task", "level"]) for unit, path in paths.items()}

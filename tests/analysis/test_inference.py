@@ -50,8 +50,8 @@ def test_every_sampler_has_its_line(
     study: Study, results: Path, manifest: Path, tmp_path: Path
 ) -> None:
     write(study, results)
-    out = tmp_path / "out"
-    write_inference_report(study, results, [manifest], out)
+    write_inference_report(study, results, tmp_path, [manifest])
+    out = tmp_path / "inference"
     names = {f"inference.{end}" for end in ("csv", "csv-metadata.json", "tex", "md", "pdf", "png")}
     assert {path.name for path in out.iterdir()} == names
     table = pd.read_csv(out / "inference.csv")
@@ -68,8 +68,8 @@ def test_a_count_beside_its_formula_is_shown(
         return [row | {"evaluations": int(str(row["evaluations"])) + 1} for row in rows]
 
     write(study, results, more)
-    write_inference_report(study, results, [manifest], tmp_path / "out")
-    text = (tmp_path / "out" / "inference.md").read_text()
+    write_inference_report(study, results, tmp_path, [manifest])
+    text = (tmp_path / "inference" / "inference.md").read_text()
     assert "(formula: 20)" in text
 
 

@@ -45,7 +45,7 @@ def test_statistics_of_other_settings_make_no_tables_or_figures(
     write: Callable[..., None], study_maker: Callable[..., Study], results: Path, made: Path
 ) -> None:
     other = study_maker(published=True)
-    write_scores(other, results, made / "scores.csv")
+    write_scores(other, results, made)
     told = refusal(write, other, made)
     assert "made with other settings" in told
     assert told.endswith("run `fmq statistics` again")

@@ -64,7 +64,7 @@ def test_methods_share_their_offline_run(study: Study, results: Path) -> None:
 
 def test_written_scores_read_back_exactly(study: Study, results: Path, tmp_path: Path) -> None:
     path = tmp_path / "scores.csv"
-    write_scores(study, results, path)
+    write_scores(study, results, tmp_path)
     pd.testing.assert_frame_equal(load_scores(study, path), collect_scores(study, results))
     assert (tmp_path / "scores.csv-metadata.json").exists()
 
@@ -128,7 +128,7 @@ def test_scores_of_another_study_are_refused(
     study: Study, results: Path, tmp_path: Path, study_maker: Callable[..., Study]
 ) -> None:
     path = tmp_path / "scores.csv"
-    write_scores(study, results, path)
+    write_scores(study, results, tmp_path)
     others = {
         "56 missing: .* seed 3 offline step 5000; .*; and 46 more": study_maker(seeds=[0, 1, 2, 3]),
         "56 beyond the study: .* seed 2 offline step 5000": study_maker(seeds=[0, 1]),
@@ -146,7 +146,7 @@ def test_scores_of_another_study_are_refused(
 
 def test_a_cut_scores_file_is_refused(study: Study, results: Path, tmp_path: Path) -> None:
     path = tmp_path / "scores.csv"
-    write_scores(study, results, path)
+    write_scores(study, results, tmp_path)
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
     with pytest.raises(UserError, match=r"1 missing: .* seed 2 online step 8000; run"):
         load_scores(study, path)

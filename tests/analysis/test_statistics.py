@@ -141,7 +141,7 @@ def test_one_run_or_one_task(
         changes["seeds"] = [4]
     study = study_maker(**changes)
     runs_writer(study, tmp_path / "results")
-    write_scores(study, tmp_path / "results", tmp_path / "scores.csv")
+    write_scores(study, tmp_path / "results", tmp_path)
     write_statistics(study, tmp_path)
     aggregates = read_estimates(study, tmp_path / "statistics", "aggregates")
     assert aggregates["low"].isna().all() == (many != "seeds")

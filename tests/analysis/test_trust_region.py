@@ -33,7 +33,7 @@ def one(task: str, method: str, seed: int, step: int) -> float:
 
 def report(study: Study, results: Path, folder: Path) -> pd.DataFrame:
     """The table of `results`, in the order of its task and method."""
-    write_trust_region(study, results, [], folder / "trust_region")
+    write_trust_region(study, results, folder)
     path = folder / "trust_region" / "trust_region.csv"
     return read_table(path, TRUST_REGION, ["task", "method"]).set_index(["task", "method"])
 
@@ -132,15 +132,15 @@ def test_what_does_not_belong_is_refused(
 ) -> None:
     out = tmp_path / "trust_region"
     with pytest.raises(UserError, match="none has a flow map"):
-        write_trust_region(study_maker(methods=["qc"]), copy, [], out)
+        write_trust_region(study_maker(methods=["qc"]), copy, tmp_path)
     provenance = folder_of(study, TASK2, 0, "fmq", copy) / "provenance.json"
     provenance.write_text(provenance.read_text().replace("0" * 64, "1" * 64))
     with pytest.raises(UserError, match=r"of other data: .* expected 1111"):
-        write_trust_region(study, copy, [], out)
+        write_trust_region(study, copy, tmp_path)
     metrics = provenance.with_name("metrics.csv")
     metrics.unlink()
     with pytest.raises(UserError, match="1 missing"):
-        write_trust_region(study, copy, [], out)
+        write_trust_region(study, copy, tmp_path)
     assert not out.exists()
 
 

@@ -70,7 +70,7 @@ def test_without_the_setting_it_is_refused_at_every_stage(
     study: Study, made: Made, tmp_path: Path
 ) -> None:
     with pytest.raises(UserError, match=r"14 missing: .*`allow_missing: true` shows what exists"):
-        write_scores(study, made.results, tmp_path / "scores.csv")
+        write_scores(study, made.results, tmp_path)
     for write in (write_statistics, write_tables):
         with pytest.raises(UserError, match="missing"):
             write(study, made.folder)

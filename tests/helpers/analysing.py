@@ -14,7 +14,7 @@ TASK2, TASK4 = (f"pointmaze-medium-navigate-singletask-task{n}-v0" for n in (2, 
 
 def analyse(study: Study, results: Path, folder: Path, manifests: Sequence[Path] = ()) -> Path:
     """Write what `fmq scores`, `statistics` and `tables` write into `folder`, and return it."""
-    write_scores(study, results, folder / "scores.csv", manifests)
+    write_scores(study, results, folder, manifests)
     write_statistics(study, folder, manifests)
     write_tables(study, folder, manifests)
     return folder

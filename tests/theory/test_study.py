@@ -34,7 +34,7 @@ def results(measured: Path, tmp_path: Path) -> Path:
 
 def write(study: Study, results: Path) -> Path:
     (name,) = study.dataset_names()
-    write_theory(study, results, [manifest_file(study, name, results)], results / "theory")
+    write_theory(study, results, results, [manifest_file(study, name, results)])
     return results / "theory"
 
 

@@ -41,8 +41,10 @@ ROWS = {
 }
 
 
-def write_ablations(study: Study, results: Path, manifests: Sequence[Path], folder: Path) -> None:
-    """Write scores.csv, summary.csv, a table for each group, and the figure into `folder`.
+def write_ablations(
+    study: Study, results: Path, folder: Path, manifests: Sequence[Path] = ()
+) -> None:
+    """Write scores, their summary, a table for each group and the figure into `folder`/ablations.
 
     Args:
         results: folder with `runs/`.
@@ -50,6 +52,7 @@ def write_ablations(study: Study, results: Path, manifests: Sequence[Path], fold
     Raises:
         UserError: an evaluation is missing or does not belong to the study.
     """
+    folder = folder / "ablations"
     variants = ablation_rows(study)
     rows = [(variant.run, variant.sampler) for variant in variants]
     scores = collect(study, results, manifests, rows, "ablations")

@@ -88,9 +88,9 @@ def read_costs(study: Study, results: Path) -> pd.DataFrame:
 
 
 def write_inference_report(
-    study: Study, results: Path, manifests: Sequence[Path], folder: Path
+    study: Study, results: Path, folder: Path, manifests: Sequence[Path] = ()
 ) -> None:
-    """Write inference as .csv, .tex and .md, and the figure of success against evaluations."""
+    """Write the table, and the figure of success against evaluations, into `folder`/inference."""
     measured = read_costs(study, results).reset_index()
     scores = collect(study, results, manifests, inference_rows(study), "inference")
     summary = summarise(study, scores)
@@ -98,7 +98,7 @@ def write_inference_report(
     table = measured.merge(iqm, on=["run", "sampler"], how="left")
     table["method"] = table["run"].str.removeprefix("finetune-")
     provenance = collect_provenance(study, manifests)
-    write_table(folder / "inference.csv", table[list(TABLE)], TABLE, provenance)
+    write_table(folder / "inference" / "inference.csv", table[list(TABLE)], TABLE, provenance)
     intervals = interval_words(study)
     caption = (
         "Evaluations of the velocity network and of the critics per action chunk, counted as they "
@@ -108,7 +108,7 @@ def write_inference_report(
     )
     header = ["", "sampler", "network", "critics", "ms", "success"]
     cells = [_cells(study, row) for _, row in table.iterrows()]
-    path = folder / "inference"
+    path = folder / "inference" / "inference"
     write_listing(path, Listing("tab:inference", caption, header, cells), provenance)
     title, note = "Success against evaluations", f"Last checkpoints. {intervals}"
     write_figure(path, title, note, provenance, draw, study, table)

@@ -176,14 +176,15 @@ TITLES = {
 }
 
 
-def write_theory(study: Study, results: Path, manifests: Sequence[Path], folder: Path) -> None:
-    """Write each measurement's table as .csv, .md and .tex, and its figure as .pdf and .png.
+def write_theory(study: Study, results: Path, folder: Path, manifests: Sequence[Path] = ()) -> None:
+    """Write a table and a figure of each measurement into `folder`/theory.
 
     Raises:
         UserError: a measurement is missing or was made with other settings or data.
     """
     provenance = collect_provenance(study, manifests)
     measured = read_measurements(study, results, provenance)
+    folder = folder / "theory"
     for name in MEASUREMENTS:
         rows = AGGREGATES[name](measured[name])
         write_table(folder / f"{name}.csv", rows, REPORTED[name], provenance)

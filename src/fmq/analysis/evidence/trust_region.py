@@ -95,9 +95,9 @@ def trust_region(study: Study, metrics: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_trust_region(
-    study: Study, results: Path, manifests: Sequence[Path], folder: Path
+    study: Study, results: Path, folder: Path, manifests: Sequence[Path] = ()
 ) -> None:
-    """Write trust_region as .csv, .md, .tex, .pdf and .png.
+    """Write the table and the figure into `folder`/trust_region.
 
     Raises:
         UserError: no method of the study has a flow map; runs are missing, or were made with other
@@ -114,13 +114,13 @@ def write_trust_region(
         )
     table = trust_region(study, metrics)
     provenance = collect_provenance(study, manifests)
-    write_table(folder / "trust_region.csv", table, TRUST_REGION, provenance)
+    path = folder / "trust_region" / "trust_region"
+    write_table(path.with_suffix(".csv"), table, TRUST_REGION, provenance)
     words = _words(study, table)
     caption = (
         "Drift from the offline policy and, in parentheses, its ratio to eta_eff², the squared "
         f"radius of FMQ's trust region. {words}"
     )
-    path = folder / "trust_region"
     listing = Listing("tab:trust-region", caption, _header(study), _rows(study, table))
     write_listing(path, listing, provenance)
     write_figure(path, TITLE, words, provenance, draw_trust_region, study, metrics)

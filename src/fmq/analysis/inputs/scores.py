@@ -156,7 +156,7 @@ def _score_name(key: tuple[object, ...]) -> str:
     return "{} {} {} seed {} {} step {}".format(*key)
 
 
-def write_scores(study: Study, results: Path, output: Path, manifests: Sequence[Path] = ()) -> None:
-    """Collect the scores below `results` and write them to the tidy CSV file `output`."""
+def write_scores(study: Study, results: Path, folder: Path, manifests: Sequence[Path] = ()) -> None:
+    """Collect the scores below `results` in the tidy CSV file `folder`/scores.csv."""
     scores = collect_scores(study, results, manifests)
-    write_table(output, scores, SCORES, collect_provenance(study, manifests))
+    write_table(folder / "scores.csv", scores, SCORES, collect_provenance(study, manifests))
