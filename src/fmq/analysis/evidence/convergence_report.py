@@ -15,6 +15,7 @@ from fmq.analysis.inputs.csvw import write_table
 from fmq.analysis.inputs.provenance import collect_provenance, recorded_notes
 from fmq.analysis.inputs.scores import load_scores
 from fmq.analysis.inputs.training_metrics import UNKNOWN, machines, read_metrics
+from fmq.analysis.inputs.words import confidence, paragraph
 from fmq.analysis.statistics.convergence import (
     CONVERGENCE,
     MEAN,
@@ -30,6 +31,12 @@ from fmq.base.errors import UserError
 from fmq.config.study import Study
 
 TITLE = "How much sooner FMQ is at levels of MVP's best success"
+HEADING = (
+    "Speed-up of FMQ over MVP, in {cost}, at levels of MVP's best success (best, in percent); "
+    "in parentheses, {cost} of FMQ and of MVP, or a dash where FMQ stays below the level. "
+    "Last columns: single runs of FMQ and of MVP that reach each of the four levels."
+)
+COSTS = {"steps": "environment steps", "seconds": "seconds of training"}
 HEADER = ["task", "best", *(f"{100 * level:g}%" for level in LEVELS), "FMQ", "MVP"]
 
 
@@ -54,45 +61,34 @@ def write_convergence(
     metrics = read_metrics(study, results, PAIR, manifests)
     ours, theirs = (method_curves(study, scores, metrics, method) for method in PAIR)
     tables = {unit: convergence(study, ours, theirs, unit) for unit in UNITS}
-    target, provenance = folder / "convergence", collect_provenance(study, manifests)
     words = {unit: _words(study, table) for unit, table in tables.items()}
     time_words = _time_words(study, results)
     words["seconds"] += f" {time_words}"
+    target, provenance = folder / "convergence", collect_provenance(study, manifests)
     for unit, table in tables.items():
         write_table(target / f"{unit}.csv", table, CONVERGENCE, provenance)
-        caption = f"{_heading(unit)} {words[unit]}"
+        caption = f"{HEADING.format(cost=COSTS[unit])} {words[unit]}"
         listing = Listing(f"tab:convergence-{unit}", caption, HEADER, _rows(study, table))
         write_listing(target / unit, listing, provenance)
     note = f"{words['steps']} {time_words}"
     write_figure(target / "convergence", TITLE, note, provenance, draw_convergence, study, tables)
 
 
-def _heading(unit: str) -> str:
-    cost = {"steps": "environment steps", "seconds": "seconds of training"}[unit]
-    return (
-        f"Speed-up of FMQ over MVP, in {cost}, at levels of MVP's best success (best, in percent); "
-        f"in parentheses, {cost} of FMQ and of MVP, or a dash where FMQ stays below the level. "
-        "Last columns: single runs of FMQ and of MVP that reach each of the four levels."
-    )
-
-
 def _words(study: Study, table: pd.DataFrame) -> str:
     """Explain how the numbers were computed, and their limits."""
     seeds, every = len(study.seeds), study.online.evaluate_every
-    percent = f"{100 * study.statistics.confidence:g}%"
-    sentences = [
-        f"Curves: mean success over {seeds} seed{'s' if seeds > 1 else ''} at the online "
-        f"evaluations, every {every:,} environment steps, which is the resolution. A level is "
-        "reached at the first evaluation at or above it.",
+    return paragraph(
+        f"Curves: mean success over {seeds} seed{'s' * (seeds > 1)} at the online evaluations, "
+        f"every {every:,} environment steps, which is the resolution. A level is reached at the "
+        "first evaluation at or above it.",
         _censoring_words(study, table),
         "The mean over tasks is arithmetic.",
-        f"Brackets and bars: {percent} stratified bootstrap over seeds, each resample with its own "
-        "best of MVP."
+        f"Brackets and bars: {confidence(study)} stratified bootstrap over seeds, each resample "
+        "with its own best of MVP."
         if seeds > 1
         else "One seed: no interval.",
         _gap_words(study, table),
-    ]
-    return " ".join(filter(None, sentences))
+    )
 
 
 def _censoring_words(study: Study, table: pd.DataFrame) -> str:
@@ -121,19 +117,15 @@ def _gap_words(study: Study, table: pd.DataFrame) -> str:
     """Say which runs are counted, if runs or their times are missing."""
     tasks = table[table["task"] != MEAN]
     runs = tasks[["fmq_runs", "mvp_runs"]].to_numpy()
-    sentences = []
-    if (runs < len(study.seeds)).any():
-        sentences.append(
-            f"Unfinished: a task uses the seeds that have finished it, {runs.min()} to "
-            f"{runs.max()} of {len(study.seeds)}; the mean over tasks uses only the seeds that "
-            "have every task."
-        )
-    if (tasks["state"] == "no time").any():
-        sentences.append(
-            "No time: a run is too short for a row in its metrics.csv; such a task is not in the "
-            "mean."
-        )
-    return " ".join(sentences)
+    return paragraph(
+        f"Unfinished: a task uses the seeds that have finished it, {runs.min()} to {runs.max()} of "
+        f"{len(study.seeds)}; the mean over tasks uses only the seeds that have every task."
+        if (runs < len(study.seeds)).any()
+        else "",
+        "No time: a run is too short for a row in its metrics.csv; such a task is not in the mean."
+        if (tasks["state"] == "no time").any()
+        else "",
+    )
 
 
 def _time_words(study: Study, results: Path) -> str:
@@ -167,7 +159,13 @@ def _rows(study: Study, table: pd.DataFrame) -> list[list[str]]:
     means = _levels(table, MEAN)
     rows.append([MEAN, "", *map(_mean, means), *_runs(study, means, len(study.tasks))])
     if any(not np.isnan(each.low) for each in means):
-        rows.append(["interval", "", *map(_interval, means), "", ""])
+        bounds = [
+            MISSING
+            if np.isnan([each.low, each.high]).any()
+            else f"[{each.low:.2f}, {each.high:.2f}]"
+            for each in means
+        ]
+        rows.append(["interval", "", *bounds, "", ""])
     counts = [f"{each.tasks} ({each.tasks_censored})" for each in means]
     return [*rows, ["tasks (censored)", "", *counts, "", ""]]
 

@@ -154,14 +154,8 @@ def _draw_line(
         return
     style = look(method, study.added_methods)
     value, low, high = 100 * part[["value", "low", "high"]].to_numpy().T
-    axis.errorbar(
-        part[column].to_numpy(),
-        value,
-        yerr=None if np.isnan(low).any() else np.clip([value - low, high - value], 0, None),
-        color=style.color,
-        marker=style.marker,
-        markerfacecolor="white" if suffix else style.color,
-        linestyle=":" if suffix else "-",
-        elinewidth=0.8,
-        label=study.method(method).label + suffix,
-    )
+    spread = None if np.isnan(low).any() else np.clip([value - low, high - value], 0, None)
+    hollow = "white" if suffix else style.color
+    options = style.options() | {"linestyle": ":" if suffix else "-", "markerfacecolor": hollow}
+    label = study.method(method).label + suffix
+    axis.errorbar(part[column].to_numpy(), value, spread, elinewidth=0.8, label=label, **options)

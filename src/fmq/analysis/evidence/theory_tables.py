@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from fmq.analysis.figures.style import short_task_names
+from fmq.analysis.inputs.words import span
 from fmq.analysis.tables.listing import Listing
 from fmq.analysis.tables.render import MISSING
 from fmq.config.study import Study
@@ -39,11 +40,6 @@ def _percent(value: float) -> str:
     return str(rounded)
 
 
-def _range(counts: pd.Series) -> str:
-    low, high = int(counts.min()), int(counts.max())
-    return str(high) if low == high else f"{low} to {high}"
-
-
 def _optimum(study: Study, rows: pd.DataFrame) -> Listing:
     names = short_task_names(study.tasks)
     cells = []
@@ -63,7 +59,7 @@ def _optimum(study: Study, rows: pd.DataFrame) -> Listing:
         *("of best gain", "Q rises (%)"),
     ]
     caption = (
-        f"{_range(rows['problems'])} problems per row, with FMQ's critics before and after "
+        f"{span(rows['problems'])} problems per row, with FMQ's critics before and after "
         "fine-tuning, random quadratics, and quadratics without a gradient g at a_1. "
         "Theorem 3.2 at a fixed radius eta against SLSQP from random starts, with d* the target's "
         "displacement and d the solver's; the largest over problems, seeds and starts that "

@@ -26,6 +26,7 @@ from fmq.analysis.figures.style import short_task_names
 from fmq.analysis.inputs.csvw import Column, Columns, write_table
 from fmq.analysis.inputs.provenance import collect_provenance
 from fmq.analysis.inputs.training_metrics import read_metrics
+from fmq.analysis.inputs.words import confidence, paragraph
 from fmq.analysis.statistics.bootstrap import task_estimates
 from fmq.analysis.tables.listing import Listing, write_listing
 from fmq.analysis.tables.render import MISSING
@@ -117,35 +118,30 @@ def write_trust_region(
     path = folder / "trust_region" / "trust_region"
     write_table(path.with_suffix(".csv"), table, TRUST_REGION, provenance)
     words = _words(study, table)
+    header = ["task", "eta_eff²", *(study.method(method).label for method in methods)]
     caption = (
         "Drift from the offline policy and, in parentheses, its ratio to eta_eff², the squared "
         f"radius of FMQ's trust region. {words}"
     )
-    listing = Listing("tab:trust-region", caption, _header(study), _rows(study, table))
+    listing = Listing("tab:trust-region", caption, header, _rows(study, table))
     write_listing(path, listing, provenance)
     write_figure(path, TITLE, words, provenance, draw_trust_region, study, metrics)
 
 
 def _words(study: Study, table: pd.DataFrame) -> str:
     seeds = len(study.seeds)
-    percent = f"{100 * study.statistics.confidence:g}%"
-    sentences = [
+    return paragraph(
         "Drift: mean squared distance of the velocity u(r, 1) from the offline policy's over a "
         f"batch, every {study.training.log_every:,} updates. The table is over the second half of "
         "fine-tuning; eta_eff: the mean radius of FMQ's target.",
         "One seed: no deviation and no interval."
         if seeds == 1
-        else f"Mean ± standard deviation over {seeds} seeds; bands of the figure: {percent} "
-        "bootstrap intervals over seeds.",
+        else f"Mean ± standard deviation over {seeds} seeds; bands of the figure: "
+        f"{confidence(study)} bootstrap intervals over seeds.",
         ""
         if (table["runs"] == seeds).all()
         else "n is the number of seeds of an entry that lacks some; a dash has none.",
-    ]
-    return " ".join(filter(None, sentences))
-
-
-def _header(study: Study) -> list[str]:
-    return ["task", "eta_eff²", *(study.method(one).label for one in flow_map_methods(study))]
+    )
 
 
 def _rows(study: Study, table: pd.DataFrame) -> list[list[str]]:

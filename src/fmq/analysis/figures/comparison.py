@@ -9,7 +9,7 @@ from fmq.analysis.figures.interval_figures import draw_aggregates, draw_improvem
 from fmq.analysis.figures.published_curves import reported_note
 from fmq.analysis.inputs.provenance import collect_provenance
 from fmq.analysis.inputs.scores import expected_scores, found_scores, load_scores
-from fmq.analysis.inputs.unfinished import curves_words, rows_words
+from fmq.analysis.inputs.words import confidence, curves_words, rows_words
 from fmq.analysis.statistics.estimates import read_statistics
 from fmq.config.study import Study
 
@@ -33,20 +33,18 @@ def write_figures(study: Study, folder: Path, manifests: Sequence[Path] = ()) ->
     tables = read_statistics(study, folder, names)
     provenance = collect_provenance(study, manifests)
     unfinished = bool(expected_scores(study) - found_scores(scores))
-    intervals = _interval_sentence(study, unfinished)
-    notes = {"learning_curves": reported_note(study)} | dict.fromkeys(tables, "")
+    notes = dict.fromkeys(tables, "") | {"learning_curves": reported_note(study)}
     if unfinished:
         notes["learning_curves"] += f" {curves_words(study, scores)}"
         notes |= {name: rows_words(study, table) for name, table in tables.items()}
-    for name, (title, draw) in FIGURES.items():
-        inputs = (study, scores if name == "learning_curves" else tables[name])
-        note = f"{notes[name]} {intervals}".lstrip()
-        write_figure(folder / "figures" / name, title, note, provenance, draw, *inputs)
-
-
-def _interval_sentence(study: Study, unfinished: bool) -> str:
-    if len(study.seeds) == 1:
-        return "One seed: no intervals."
-    percent = f"{100 * study.statistics.confidence:g}%"
     up_to = "up to " if unfinished else ""
-    return f"Bands and bars: {percent} bootstrap intervals over {up_to}{len(study.seeds)} seeds."
+    intervals = (
+        "One seed: no intervals."
+        if len(study.seeds) == 1
+        else f"Bands and bars: {confidence(study)} bootstrap intervals over {up_to}"
+        f"{len(study.seeds)} seeds."
+    )
+    for name, (title, draw) in FIGURES.items():
+        note = f"{notes[name]} {intervals}".lstrip()
+        shown = tables.get(name, scores)
+        write_figure(folder / "figures" / name, title, note, provenance, draw, study, shown)

@@ -1,6 +1,7 @@
 """Draw learning curves across the offline and the online stage."""
 
 import math
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -34,13 +35,7 @@ def learning_curves(study: Study, scores: pd.DataFrame) -> Figure:
         draw_reported(axis, study, task)
         axis.set_title(axis.get_title(loc="left"), loc="left", pad=12)
     handles = [
-        method_handle(
-            study,
-            method,
-            marker=look(method, study.added_methods).marker,
-            markeredgecolor="white",
-            markeredgewidth=0.4,
-        )
+        method_handle(study, method, markeredgecolor="white", **_marker(study, method))
         for method in study.trained_methods
     ]
     if reported:
@@ -66,11 +61,13 @@ def _draw_task(axis: Axes, study: Study, scores: pd.DataFrame) -> None:
         )
         if own.empty:
             continue
-        marker = look(method, study.added_methods).marker
         x, y = position.to_numpy(), 100 * own["success"].to_numpy()
-        options = {"marker": marker, "markeredgewidth": 0.4}
-        draw_mean(axis, study, method, x, y, "learning curves", **options)
+        draw_mean(axis, study, method, x, y, "learning curves", **_marker(study, method))
     axis.set_ylim(-4, 104)
+
+
+def _marker(study: Study, method: str) -> dict[str, Any]:
+    return {"marker": look(method, study.added_methods).marker, "markeredgewidth": 0.4}
 
 
 def _start(study: Study, method: str) -> tuple[str | None, str]:
@@ -81,27 +78,14 @@ def _start(study: Study, method: str) -> tuple[str | None, str]:
 def _divide(axis: Axes, study: Study) -> None:
     """Mark where the online stage begins, and name both halves of the axis."""
     axis.axvline(1, color="#333333", linewidth=0.8)
-    for side, text in ((-1, "offline"), (1, "online")):
-        axis.annotate(
-            text,
-            (1, 1),
-            xytext=(3 * side, 2),
-            xycoords=("data", "axes fraction"),
-            textcoords="offset points",
-            ha="right" if side < 0 else "left",
-            va="bottom",
-            fontsize=6.5,
-            color="#333333",
-        )
+    places: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+    words: dict[str, Any] = {"va": "bottom", "fontsize": 6.5, "color": "#333333"}
+    axis.annotate("offline", (1, 1), (-3, 2), ha="right", **places, **words)
+    axis.annotate("online", (1, 1), (3, 2), ha="left", **places, **words)
     offline, online = study.offline.steps, study.online.steps
-    labels = [
-        "0",
-        short_steps(offline / 2),
-        f"{short_steps(offline)} | 0",
-        short_steps(online / 2),
-        short_steps(online),
-    ]
-    axis.set_xticks([0, 0.5, 1, 1.5, 2], labels)
+    steps = [*map(short_steps, (0, offline / 2, offline, online / 2, online))]
+    steps[2] += " | 0"
+    axis.set_xticks([0, 0.5, 1, 1.5, 2], steps)
     axis.set_xlim(0, 2.04)
 
 

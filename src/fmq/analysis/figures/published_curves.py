@@ -17,6 +17,7 @@ from fmq.analysis.inputs.published import (
     reported_curves,
     reported_finals,
 )
+from fmq.analysis.inputs.words import paragraph
 from fmq.config.study import Study
 
 _DASHES = (0, (4, 2.5))
@@ -57,17 +58,14 @@ def draw_reported(axis: Axes, study: Study, task: str) -> None:
 def reported_handles(study: Study) -> list[Line2D]:
     """Return the legend entries for what `draw_reported` draws, which may be nothing."""
     curves, finals = curves_beside(study), finals_beside(study)
-    handles = [
-        Line2D(
-            [],
-            [],
-            color=look(str(method), study.added_methods).color,
-            linestyle=_DASHES,
-            linewidth=0.9,
-            label=f"{label}, reported ({OWN[str(label)]})",
-        )
-        for method, label in dict.fromkeys(zip(curves["method"], curves["label"], strict=True))
-    ]
+    handles = []
+    for method, label in dict.fromkeys(zip(curves["method"], curves["label"], strict=True)):
+        line: dict[str, Any] = {
+            "color": look(str(method), study.added_methods).color,
+            "linestyle": _DASHES,
+        }
+        told = f"{label}, reported ({OWN[str(label)]})"
+        handles.append(Line2D([], [], linewidth=0.9, label=told, **line))
     if len(finals):
         label = f"reported final value ({FMQ})"
         handles.append(Line2D([], [], label=label, **_open_marker("o", "#333333")))
@@ -84,8 +82,8 @@ def reported_note(study: Study) -> str:
         "shows fractions of its 1M offline and 1M online steps, as for ours."
     )
     markers = f"Open markers, not run here: final values of {protocol_words()}."
-    words = (lines if len(curves) else "", markers if len(finals) else "", budget_words(study))
-    return " ".join(filter(None, words))
+    shown = (lines if len(curves) else "", markers if len(finals) else "")
+    return paragraph(*shown, budget_words(study))
 
 
 def _open_marker(marker: str, color: str) -> dict[str, Any]:

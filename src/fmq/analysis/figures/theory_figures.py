@@ -58,17 +58,14 @@ def draw_optimum(study: Study, measured: pd.DataFrame, rows: pd.DataFrame) -> Fi
                 axis.ecdf(shown, label=label, color=style.color, linestyle=style.line)
         right.set_xscale("log")
     left.axvline(1e-6, color="#333333", linewidth=0.8)
-    left.annotate(
-        "tolerance",
-        (1e-6, 0.5),
-        xytext=(-3, 0),
-        textcoords="offset points",
-        rotation=90,
-        ha="right",
-        va="center",
-        fontsize=6.5,
-        color="#333333",
-    )
+    options: dict[str, Any] = {
+        "rotation": 90,
+        "ha": "right",
+        "va": "center",
+        "fontsize": 6.5,
+        "color": "#333333",
+    }
+    left.annotate("tolerance", (1e-6, 0.5), (-3, 0), textcoords="offset points", **options)
     left.set_xscale("log")
     left.set_xlim(right=1e-5)
     left.set_xlabel("|d − d*| / η, expansion of Q")
@@ -87,21 +84,13 @@ def draw_first_order(study: Study, measured: pd.DataFrame, rows: pd.DataFrame) -
             label, style = CRITICS[critic]
             own = rows[(rows["task"] == task) & (rows["critic"] == critic)]
             _band(axis, own["eta"], own["gain"], own["gain_deviation"], style.color)
-            axis.plot(
-                own["eta"],
-                own["gain"],
-                color=style.color,
-                marker=style.marker,
-                linestyle="-",
-                label=f"{label}: measured",
-            )
-            axis.plot(
-                own["eta"],
-                own["predicted"],
-                color=style.color,
-                linestyle=(0, (1, 1.5)),
-                label="predicted to first order",
-            )
+            measured_line: dict[str, Any] = {"marker": style.marker, "label": f"{label}: measured"}
+            axis.plot(own["eta"], own["gain"], color=style.color, **measured_line)
+            predicted: dict[str, Any] = {
+                "linestyle": (0, (1, 1.5)),
+                "label": "predicted to first order",
+            }
+            axis.plot(own["eta"], own["predicted"], color=style.color, **predicted)
         axis.set_xlim(left=0)
         axis.set_xticks(np.arange(0, own["eta"].max() + 0.1, 0.5))
         axis.axhline(0, color="#333333", linewidth=0.6)
@@ -116,17 +105,11 @@ def draw_map(study: Study, measured: pd.DataFrame, rows: pd.DataFrame) -> Figure
     for task, axis in panels.items():
         for kind, style in MAPS.items():
             own = rows[(rows["task"] == task) & (rows["distillation"] == kind)]
-            for error, filled in (("flow_error", True), ("semigroup_error", False)):
-                axis.plot(
-                    own["jump"],
-                    own[error],
-                    color=style.color,
-                    marker=style.marker,
-                    linestyle=style.line,
-                    linewidth=1.5 if filled else 0.8,
-                    markerfacecolor=style.color if filled else "white",
-                    label=f"{kind.upper()}: to {'its flow' if filled else 'two jumps'}",
-                )
+            flow: dict[str, Any] = {"linewidth": 1.5, "label": f"{kind.upper()}: to its flow"}
+            axis.plot(own["jump"], own["flow_error"], **style.options(), **flow)
+            jumps = {"linewidth": 0.8, "label": f"{kind.upper()}: to two jumps"}
+            hollow = style.options() | {"markerfacecolor": "white"} | jumps
+            axis.plot(own["jump"], own["semigroup_error"], **hollow)
         axis.set_yscale("log")
     _legend(figure, next(iter(panels.values())), 3)
     return figure

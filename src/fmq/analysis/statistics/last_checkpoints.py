@@ -10,6 +10,7 @@ from rliable.metrics import aggregate_iqm
 from fmq.analysis.inputs.csvw import Column, Columns
 from fmq.analysis.inputs.evaluations import SAMPLER, SEED, TASK, evaluation_files
 from fmq.analysis.inputs.records import read_evaluations
+from fmq.analysis.inputs.words import confidence
 from fmq.analysis.statistics.bootstrap import Matrix, bootstrap, complete_runs, run_means
 from fmq.base.errors import UserError
 from fmq.config.study import Study
@@ -116,6 +117,6 @@ def interval_words(study: Study) -> str:
     if len(study.seeds) == 1:
         return "One seed: no intervals."
     return (
-        f"{len(study.seeds)} seeds; {100 * study.statistics.confidence:g}% stratified bootstrap "
+        f"{len(study.seeds)} seeds; {confidence(study)} stratified bootstrap "
         f"over seeds. {IQM}: interquartile mean over tasks and seeds."
     )

@@ -19,7 +19,7 @@ from fmq.analysis.inputs.published import (
     reported_iqm,
 )
 from fmq.analysis.inputs.scores import STAGES, comparison_rows, load_scores
-from fmq.analysis.inputs.unfinished import table_words
+from fmq.analysis.inputs.words import confidence, paragraph, table_words
 from fmq.analysis.statistics.estimates import read_statistics
 from fmq.analysis.tables.render import Table, write_comparison
 from fmq.analysis.tables.sentences import comparison_sentences, sentences_caption, write_sentences
@@ -132,22 +132,20 @@ def _reported_words(study: Study, reported: pd.DataFrame) -> str:
         return ""
     own = reported[reported["row"] == OWN_ROW]
     papers = " and ".join(f"{label}'s {OWN[label]}" for label in OWN if label in set(own["label"]))
-    sentences = [
+    return paragraph(
         "Rows in italics: reported elsewhere, not run here, in no statistic and never bold. "
         f"FMQ paper: {protocol_words()}, with its {IQM} over 12 tasks.",
         f"Own paper: {papers}." if papers else "",
         budget_words(study),
-    ]
-    return " ".join(filter(None, sentences))
+    )
 
 
 def _interval_words(study: Study) -> str:
     """Say how the intervals were computed, or that there are none."""
     if len(study.seeds) == 1:
         return "One seed: no deviations and no intervals, and nothing is bold."
-    percent = f"{100 * study.statistics.confidence:g}%"
     words = (
-        f"Intervals: {percent} stratified bootstrap over seeds "
+        f"Intervals: {confidence(study)} stratified bootstrap over seeds "
         f"({study.statistics.resamples} resamples); one of no width means that all runs agree. "
     )
     if len(study.seeds) < RUNS_FOR_BOLD:
@@ -169,13 +167,12 @@ def _caption(
     """
     seeds, episodes = len(study.seeds), study.evaluation.episodes
     missing = table_words(study, _measured(study, entries), aggregate, RUNS_FOR_BOLD)
-    sentences = [
+    return paragraph(
         f"{subject}, offline → online{', mean ± standard deviation over seeds' * (seeds > 1)} "
         f"({'up to ' if missing else ''}{seeds} seed{'s' * (seeds > 1)}, "
         f"{episodes} episode{'s' * (episodes > 1)} per evaluation, last checkpoint of each stage).",
         *(_interval_words(study), missing, *ends),
-    ]
-    return " ".join(filter(None, sentences))
+    )
 
 
 def write_tables(study: Study, folder: Path, manifests: Sequence[Path] = ()) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from fmq.analysis.inputs.provenance import source_sentences
 from fmq.analysis.inputs.scores import STAGES
+from fmq.analysis.inputs.words import confidence
 from fmq.analysis.statistics.comparisons import Row, compared_rows
 from fmq.analysis.tables.escape import escape_latex, escape_markdown
 from fmq.analysis.tables.texts import write_texts
@@ -120,13 +121,12 @@ def _seeds(found: Any) -> str:
 
 def sentences_caption(study: Study) -> str:
     """Return the caption that explains the numbers of the sentences."""
-    percent = f"{100 * study.statistics.confidence:g}%"
     spread = "" if len(study.seeds) == 1 else " ± standard deviation over seeds"
     intervals = (
         "One seed: no intervals."
         if len(study.seeds) == 1
-        else f"Brackets: {percent} stratified bootstrap over seeds ({study.statistics.resamples} "
-        "resamples), both rows resampled independently."
+        else f"Brackets: {confidence(study)} stratified bootstrap over seeds "
+        f"({study.statistics.resamples} resamples), both rows resampled independently."
     )
     return (
         "Comparisons as fractions of successful episodes of the last checkpoint. A task counts as "
