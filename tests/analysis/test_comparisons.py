@@ -1,12 +1,11 @@
 """Comparisons and their sentences: closed forms, symmetry, wins, ties and losses in plain words."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.analysing import TASK4
+from helpers.analysing import TASK4, make_study
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -22,9 +21,9 @@ rates = arrays(float, (3, 2), elements=st.integers(0, 50).map(lambda wins: wins 
 
 
 @pytest.fixture(scope="module")
-def pair(study_maker: Callable[..., Study]) -> Study:
+def pair() -> Study:
     """FMQ and MVP alone."""
-    return study_maker(methods=["fmq", "mvp"], samplers=[])
+    return make_study(methods=["fmq", "mvp"], samplers=[])
 
 
 def finals(study: Study, ours: np.ndarray, theirs: np.ndarray) -> pd.DataFrame:
@@ -134,8 +133,8 @@ def test_means_that_differ_in_the_last_digit_are_equal(pair: Study) -> None:
     assert compared(pair, ours, ours[::-1] + 1e-15)[["tasks_above", "tasks_below"]].sum() == 0
 
 
-def test_one_seed_says_that_there_is_no_interval(study_maker: Callable[..., Study]) -> None:
-    study = study_maker(methods=["fmq", "mvp"], samplers=[], seeds=[5])
+def test_one_seed_says_that_there_is_no_interval() -> None:
+    study = make_study(methods=["fmq", "mvp"], samplers=[], seeds=[5])
     told = sentence(study, np.array([[0.8, 0.4]]), np.array([[0.4, 0.4]]))
     assert told == (
         "FMQ above MVP on 1 of 2 tasks, equal on 1; IQM difference 0.20; probability of "
@@ -144,8 +143,8 @@ def test_one_seed_says_that_there_is_no_interval(study_maker: Callable[..., Stud
     )
 
 
-def test_what_cannot_be_compared_yet_is_named(study_maker: Callable[..., Study]) -> None:
-    study = study_maker(methods=["fmq", "mvp"], samplers=[], allow_missing=True)
+def test_what_cannot_be_compared_yet_is_named() -> None:
+    study = make_study(methods=["fmq", "mvp"], samplers=[], allow_missing=True)
     final = finals(study, np.full((3, 2), 0.8), np.full((3, 2), 0.4))
     gone = (final["method"] == "mvp") & (final["task"] == TASK4) & (final["seed"] > 0)
     found = comparisons(study, final[~gone], "online").assign(stage="online")

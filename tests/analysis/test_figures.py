@@ -1,11 +1,10 @@
 """Figures: all there, the same twice, one look per method, with their provenance."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from helpers.analysing import analyse
+from helpers.analysing import analyse, make_study, write_runs
 from PIL import Image
 
 from fmq.analysis.figures.comparison import FIGURES, write_figures
@@ -46,14 +45,10 @@ def test_figures_are_the_same_twice_and_say_where_they_are_from(
     ],
 )
 def test_one_seed_task_or_method_is_drawn(
-    study_maker: Callable[..., Study],
-    runs_writer: Callable[[Study, Path], None],
-    manifest: Path,
-    tmp_path: Path,
-    changes: dict[str, object],
+    manifest: Path, tmp_path: Path, changes: dict[str, object]
 ) -> None:
-    study = study_maker(**changes)
-    runs_writer(study, tmp_path / "results")
+    study = make_study(**changes)
+    write_runs(study, tmp_path / "results")
     write_figures(study, analyse(study, tmp_path / "results", tmp_path), [manifest])
     assert len(list((tmp_path / "figures").iterdir())) == 8
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from helpers.analysing import make_study, write_ablation_runs, write_runs
 
 from fmq.acting.inference import COLUMNS, formula
 from fmq.analysis.evidence.inference import read_costs, write_inference_report
@@ -36,12 +37,10 @@ def write(study: Study, results: Path, change=lambda rows: rows) -> None:
 
 
 @pytest.fixture(scope="module")
-def results(
-    study: Study, runs_writer, ablation_runs_writer, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def results(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("inference")
-    runs_writer(study, folder)
-    ablation_runs_writer(study, folder)
+    write_runs(study, folder)
+    write_ablation_runs(study, folder)
     return folder
 
 
@@ -89,6 +88,6 @@ def test_other_samplers_are_refused(study: Study, tmp_path: Path) -> None:
         read_costs(study, tmp_path)
 
 
-def test_nothing_measured_is_told(study_maker, tmp_path: Path) -> None:
+def test_nothing_measured_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nothing measured yet; run `snakemake inference`"):
-        read_costs(study_maker(allow_missing=True), tmp_path)
+        read_costs(make_study(allow_missing=True), tmp_path)

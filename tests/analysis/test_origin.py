@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from helpers.analysing import make_study
 
 from fmq.analysis.figures.comparison import write_figures
 from fmq.analysis.inputs.scores import write_scores
@@ -29,10 +30,8 @@ def refusal(function: Callable[..., None], *arguments: object) -> str:
     return str(error.value)
 
 
-def test_scores_of_other_settings_make_no_statistics(
-    study_maker: Callable[..., Study], made: Path
-) -> None:
-    other = study_maker(seed=7)
+def test_scores_of_other_settings_make_no_statistics(made: Path) -> None:
+    other = make_study(seed=7)
     shutil.rmtree(made / "statistics")
     told = refusal(write_statistics, other, made)
     assert "scores.csv: made with other settings" in told
@@ -42,9 +41,9 @@ def test_scores_of_other_settings_make_no_statistics(
 
 @pytest.mark.parametrize("write", [write_tables, write_figures])
 def test_statistics_of_other_settings_make_no_tables_or_figures(
-    write: Callable[..., None], study_maker: Callable[..., Study], results: Path, made: Path
+    write: Callable[..., None], results: Path, made: Path
 ) -> None:
-    other = study_maker(published=True)
+    other = make_study(published=True)
     write_scores(other, results, made)
     told = refusal(write, other, made)
     assert "made with other settings" in told

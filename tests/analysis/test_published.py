@@ -1,13 +1,12 @@
 """Reported results: the right number in the right place, and never among the study's own."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 import pytest
-from helpers.analysing import analyse, set_latex
+from helpers.analysing import analyse, make_study, set_latex, write_runs
 
 from fmq.analysis.figures.curves import learning_curves
 from fmq.analysis.figures.published_curves import reported_handles, reported_note
@@ -42,25 +41,19 @@ def hiding(study: Study) -> Study:
     return study.model_copy(update={"published": False})
 
 
-@pytest.fixture(scope="module")
-def shows(study_maker: Callable[..., Study]) -> Callable[..., Study]:
-    """Maker of studies that show reported results."""
+def shows(**more: object) -> Study:
+    """A study that shows reported results."""
     datasets = ("cube-triple-play-v0", "antmaze-giant-navigate-v0", "pointmaze-medium-navigate-v0")
     official = {name: {"source": "official"} for name in datasets}
-    changes = {"published": True, "datasets": official, "tasks": [CUBE, ANT, POINT]}
     # Without FMQ+QGBS, which ties with it, FMQ is bold somewhere.
-    changes["samplers"] = ["mvp+qgbs"]
-    return lambda **more: study_maker(**(changes | more))
+    changes = {"tasks": [CUBE, ANT, POINT], "samplers": ["mvp+qgbs"]} | more
+    return make_study(published=True, datasets=official, **changes)
 
 
 @pytest.fixture(scope="module")
-def made(
-    shows: Callable[..., Study],
-    runs_writer: Callable[[Study, Path], None],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Made:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     study, folder = shows(), tmp_path_factory.mktemp("made")
-    runs_writer(study, folder / "results")
+    write_runs(study, folder / "results")
     shown, hidden = (
         analyse(one, folder / "results", folder / name)
         for name, one in (("shown", study), ("hidden", hiding(study)))
@@ -177,14 +170,14 @@ def test_the_caption_warns_of_another_budget(made: Made) -> None:
     assert "8,000 online" in budget_words(half)
 
 
-def test_a_study_without_published_tasks_shows_nothing(shows: Callable[..., Study]) -> None:
+def test_a_study_without_published_tasks_shows_nothing() -> None:
     study = shows(tasks=[POINT])
     assert beside(study, reported_finals()).empty
     assert reported_handles(study) == []
     assert reported_note(study) == ""
 
 
-def test_only_methods_of_the_study_are_shown(shows: Callable[..., Study]) -> None:
+def test_only_methods_of_the_study_are_shown() -> None:
     study = shows(methods=["mvp"], samplers=[])
     assert set(beside(study, reported_finals())["label"]) == {"MVP"}
     assert [handle.get_label() for handle in reported_handles(study)] == [

@@ -1,11 +1,11 @@
 """Collecting scores: what is read, and what is refused."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from helpers.analysing import make_study
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -124,18 +124,16 @@ def test_an_evaluation_keeps_its_types(tmp_path: Path) -> None:
     assert types["return"] == "float64"
 
 
-def test_scores_of_another_study_are_refused(
-    study: Study, results: Path, tmp_path: Path, study_maker: Callable[..., Study]
-) -> None:
+def test_scores_of_another_study_are_refused(study: Study, results: Path, tmp_path: Path) -> None:
     path = tmp_path / "scores.csv"
     write_scores(study, results, tmp_path)
     others = {
-        "56 missing: .* seed 3 offline step 5000; .*; and 46 more": study_maker(seeds=[0, 1, 2, 3]),
-        "56 beyond the study: .* seed 2 offline step 5000": study_maker(seeds=[0, 1]),
-        "beyond the study, .* missing: .* online step 8000; ": study_maker(
+        "56 missing: .* seed 3 offline step 5000; .*; and 46 more": make_study(seeds=[0, 1, 2, 3]),
+        "56 beyond the study: .* seed 2 offline step 5000": make_study(seeds=[0, 1]),
+        "beyond the study, .* missing: .* online step 8000; ": make_study(
             online=study.online.model_copy(update={"steps": 9000}).model_dump()
         ),
-        "168 with other steps or episodes .* step 5000: 20 episodes, expected 30": study_maker(
+        "168 with other steps or episodes .* step 5000: 20 episodes, expected 30": make_study(
             evaluation=study.evaluation.model_copy(update={"episodes": 30}).model_dump()
         ),
     }

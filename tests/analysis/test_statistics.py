@@ -1,11 +1,11 @@
 """Statistics against closed forms, rliable's own functions and degenerate studies."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.analysing import make_study, write_runs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -46,13 +46,6 @@ def test_interquartile_mean_of_known_scores() -> None:
     assert METRICS["mean"](skewed) == pytest.approx(0.65)
     assert METRICS["median"](skewed) == pytest.approx((0.6 + 0.7) / 2)
     assert METRICS["optimality_gap"](skewed) == pytest.approx(0.35)
-
-
-def test_improvement_over_itself_and_over_the_dominated() -> None:
-    scores = np.array([[0.2, 0.5], [0.4, 0.9]])
-    assert probability_of_improvement(scores, scores) == pytest.approx([0.5])
-    assert probability_of_improvement(scores + 1, scores) == pytest.approx([1.0])
-    assert probability_of_improvement(scores - 1, scores) == pytest.approx([0.0])
 
 
 @settings(max_examples=60, deadline=None)
@@ -126,21 +119,15 @@ def test_files_cover_every_row(study: Study, analysed: Path) -> None:
 
 
 @pytest.mark.parametrize("many", ["seeds", "tasks", "neither"])
-def test_one_run_or_one_task(
-    study_maker: Callable[..., Study],
-    runs_writer: Callable[[Study, Path], None],
-    tmp_path: Path,
-    many: str,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_one_run_or_one_task(tmp_path: Path, many: str, caplog: pytest.LogCaptureFixture) -> None:
     name = "pointmaze-medium-navigate-singletask-task2-v0"
     changes: dict[str, object] = {"methods": ["qc"], "samplers": []}
     if many != "tasks":
         changes["tasks"] = [name]
     if many != "seeds":
         changes["seeds"] = [4]
-    study = study_maker(**changes)
-    runs_writer(study, tmp_path / "results")
+    study = make_study(**changes)
+    write_runs(study, tmp_path / "results")
     write_scores(study, tmp_path / "results", tmp_path)
     write_statistics(study, tmp_path)
     aggregates = read_estimates(study, tmp_path / "statistics", "aggregates")
@@ -151,9 +138,9 @@ def test_one_run_or_one_task(
 
 
 def test_statistics_of_another_study_are_refused(
-    study: Study, analysed: Path, tmp_path: Path, study_maker: Callable[..., Study]
+    study: Study, analysed: Path, tmp_path: Path
 ) -> None:
-    for other in (study_maker(seeds=[0, 1]), study_maker(samplers=[])):
+    for other in (make_study(seeds=[0, 1]), make_study(samplers=[])):
         with pytest.raises(UserError, match="run `fmq statistics` again"):
             read_estimates(other, analysed / "statistics", "aggregates")
     with pytest.raises(UserError, match="no such file"):

@@ -3,12 +3,11 @@
 import json
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from helpers.analysing import analyse, set_latex
+from helpers.analysing import analyse, make_study, set_latex, write_runs
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,11 +43,6 @@ def test_bold_is_beyond_all_others(entries: pd.DataFrame) -> None:
 def test_bold_of_less_is_bold_of_the_mirrored(entries: pd.DataFrame) -> None:
     mirrored = pd.DataFrame({"low": -entries["high"], "high": -entries["low"]})
     assert clear_best(entries, 5, larger=False) == clear_best(mirrored, 5)
-
-
-@given(intervals)
-def test_a_tie_is_never_bold(entries: pd.DataFrame) -> None:
-    assert not any(clear_best(pd.concat([entries, entries], ignore_index=True), runs=5))
 
 
 def test_too_few_runs_or_no_interval_decide_nothing() -> None:
@@ -122,14 +116,9 @@ def test_tables_are_the_same_twice(
         assert path.read_bytes() == (analysed / "tables" / path.name).read_bytes()
 
 
-def test_one_seed_says_so(
-    study_maker: Callable[..., Study],
-    runs_writer: Callable[[Study, Path], None],
-    manifest: Path,
-    tmp_path: Path,
-) -> None:
-    study = study_maker(seeds=[0])
-    runs_writer(study, tmp_path / "results")
+def test_one_seed_says_so(manifest: Path, tmp_path: Path) -> None:
+    study = make_study(seeds=[0])
+    write_runs(study, tmp_path / "results")
     analyse(study, tmp_path / "results", tmp_path, [manifest])
     for suffix in (".tex", ".md"):
         text = (tmp_path / "tables" / f"main{suffix}").read_text()

@@ -2,13 +2,12 @@
 
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 import pytest
-from helpers.analysing import TASK2, TASK4, analyse, set_latex
+from helpers.analysing import TASK2, TASK4, analyse, make_study, set_latex, write_runs
 
 from fmq.analysis.figures.comparison import write_figures
 from fmq.analysis.inputs.scores import collect_scores, final_scores, load_scores, write_scores
@@ -44,8 +43,8 @@ def final_matrix(study: Study, results: Path, method: str, sampler: str) -> pd.D
 
 
 @pytest.fixture(scope="module")
-def unfinished(study_maker: Callable[..., Study]) -> Study:
-    return study_maker(allow_missing=True)
+def unfinished() -> Study:
+    return make_study(allow_missing=True)
 
 
 @pytest.fixture(scope="module")
@@ -232,13 +231,9 @@ def test_nothing_at_all_is_refused(unfinished: Study, tmp_path: Path) -> None:
         collect_scores(unfinished, tmp_path)
 
 
-def test_a_study_of_one_seed_is_over_that_seed(
-    study_maker: Callable[..., Study],
-    runs_writer: Callable[[Study, Path], None],
-    tmp_path: Path,
-) -> None:
-    study = study_maker(seeds=[4], allow_missing=True)
-    runs_writer(study, tmp_path / "results")
+def test_a_study_of_one_seed_is_over_that_seed(tmp_path: Path) -> None:
+    study = make_study(seeds=[4], allow_missing=True)
+    write_runs(study, tmp_path / "results")
     analyse(study, tmp_path / "results", tmp_path)
     found = read_estimates(study, tmp_path / "statistics", "aggregates")
     assert set(found["runs"]) == {1}
