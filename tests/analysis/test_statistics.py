@@ -19,13 +19,9 @@ from fmq.analysis.inputs.scores import (
     write_scores,
 )
 from fmq.analysis.statistics import aggregates as statistics
-from fmq.analysis.statistics.aggregates import (
-    METRICS,
-    probability_of_improvement,
-    write_statistics,
-)
+from fmq.analysis.statistics.aggregates import probability_of_improvement, write_statistics
 from fmq.analysis.statistics.bootstrap import bootstrap, run_means, score_matrix
-from fmq.analysis.statistics.estimates import read_estimates
+from fmq.analysis.statistics.estimates import METRICS, read_estimates
 from fmq.base.errors import UserError
 from fmq.config.study import Study
 

@@ -15,7 +15,7 @@ from fmq.analysis.inputs.csvw import write_table
 from fmq.analysis.inputs.provenance import collect_provenance, recorded_notes
 from fmq.analysis.inputs.scores import load_scores
 from fmq.analysis.inputs.training_metrics import UNKNOWN, machines, read_metrics
-from fmq.analysis.inputs.words import confidence, paragraph
+from fmq.analysis.inputs.words import confidence, counted, paragraph
 from fmq.analysis.statistics.convergence import (
     CONVERGENCE,
     MEAN,
@@ -78,7 +78,7 @@ def _words(study: Study, table: pd.DataFrame) -> str:
     """Explain how the numbers were computed, and their limits."""
     seeds, every = len(study.seeds), study.online.evaluate_every
     return paragraph(
-        f"Curves: mean success over {seeds} seed{'s' * (seeds > 1)} at the online evaluations, "
+        f"Curves: mean success over {counted(seeds, 'seed')} at the online evaluations, "
         f"every {every:,} environment steps, which is the resolution. A level is reached at the "
         "first evaluation at or above it.",
         _censoring_words(study, table),

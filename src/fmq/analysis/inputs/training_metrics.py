@@ -18,9 +18,11 @@ from fmq.config.study import Study
 from fmq.pipeline.runs import make_run
 
 STEP = Column("integer", "environment steps", minimum=1)
-RATE = {"environment_rate": Column("number", "environment steps a second", minimum=1e-9)}
-DRIFT = {"drift": Column("number", "mean || u_on - u_off ||^2", minimum=0)}
-RADIUS = {"eta_effective": Column("number", "mean radius of the trust region", minimum=0)}
+METRICS: Columns = {
+    "drift": Column("number", "mean || u_on - u_off ||^2", minimum=0),
+    "eta_effective": Column("number", "mean radius of the trust region", minimum=0),
+    "environment_rate": Column("number", "environment steps a second", minimum=1e-9),
+}
 
 UNKNOWN = "unknown"
 
@@ -28,11 +30,8 @@ UNKNOWN = "unknown"
 def columns_of(study: Study, method: str) -> Columns:
     """Return those of the columns read here that the runs of `method` log."""
     found = study.method(method)
-    return {
-        **DRIFT,
-        **(RADIUS if found.actor_loss == "fmq" else {}),
-        **(RATE if found.interacts else {}),
-    }
+    logged = {"eta_effective": found.actor_loss == "fmq", "environment_rate": found.interacts}
+    return {name: column for name, column in METRICS.items() if logged.get(name, True)}
 
 
 def read_metrics(
@@ -45,8 +44,8 @@ def read_metrics(
         manifests: manifest.json of the data sets that the runs must have learned from.
 
     Returns:
-        frame with task, method, seed, step and the columns `DRIFT`, `RADIUS` and `RATE`, which
-        are NaN for methods that do not log them. A run with fewer updates than `log_every` has no
+        frame with task, method, seed, step and the columns `METRICS`, which are NaN for
+        methods that do not log them. A run with fewer updates than `log_every` has no
         rows.
 
     Raises:
@@ -71,7 +70,7 @@ def read_metrics(
         frames.append(frame.assign(task=file.run.task.name, method=method, seed=file.run.seed))
     problems += identity_problems(study, there, manifests)
     refuse(results, problems, "make these again", study.allow_missing)
-    columns = ["task", "method", "seed", "step", *DRIFT, *RADIUS, *RATE]
+    columns = ["task", "method", "seed", "step", *METRICS]
     measured = [frame for frame in frames if len(frame)]
     whole = pd.concat(measured, ignore_index=True) if measured else pd.DataFrame()
     types = {"seed": "int64", "step": "int64"} | dict.fromkeys(columns[4:], "float64")

@@ -10,6 +10,11 @@ def paragraph(*sentences: str) -> str:
     return " ".join(filter(None, sentences))
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, for example ``1 seed`` and ``2 seeds``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def confidence(study: Study) -> str:
     """Return the level of the intervals, for example ``95%``."""
     return f"{100 * study.statistics.confidence:g}%"

@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from rliable import metrics
 
 from fmq.analysis.inputs.csvw import write_table
 from fmq.analysis.inputs.provenance import collect_provenance, recorded_notes
@@ -32,18 +31,12 @@ from fmq.analysis.statistics.bootstrap import (
     task_estimates,
 )
 from fmq.analysis.statistics.comparisons import comparisons, pairs, probability_of_improvement
-from fmq.analysis.statistics.estimates import STATISTICS, stacked
+from fmq.analysis.statistics.estimates import METRICS, STATISTICS, stacked
 from fmq.base.files import file_sha256
 from fmq.config.study import Study
 
 logger = logging.getLogger(__name__)
 
-METRICS: dict[str, Callable[[Matrix], float]] = {
-    "iqm": metrics.aggregate_iqm,
-    "mean": metrics.aggregate_mean,
-    "median": metrics.aggregate_median,
-    "optimality_gap": metrics.aggregate_optimality_gap,
-}
 THRESHOLDS = np.linspace(0.0, 1.0, 101)
 
 

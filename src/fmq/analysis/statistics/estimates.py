@@ -1,15 +1,17 @@
 """Define the columns of the statistics files, and read these files for tables and figures."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pandas as pd
+from rliable import metrics
 
 from fmq.analysis.inputs.csvw import Column, Columns, read_table
 from fmq.analysis.inputs.evaluations import SAMPLER, TASK
 from fmq.analysis.inputs.provenance import recorded_notes
 from fmq.analysis.inputs.scores import STAGES, comparison_rows
+from fmq.analysis.statistics.bootstrap import Matrix
 from fmq.base.errors import UserError
 from fmq.base.files import file_sha256
 from fmq.config.study import Study
@@ -41,7 +43,12 @@ def _estimate(description: str, maximum: float = 1.0) -> dict[str, Column]:
     }
 
 
-_METRICS = ("iqm", "mean", "median", "optimality_gap")
+METRICS: dict[str, Callable[[Matrix], float]] = {
+    "iqm": metrics.aggregate_iqm,
+    "mean": metrics.aggregate_mean,
+    "median": metrics.aggregate_median,
+    "optimality_gap": metrics.aggregate_optimality_gap,
+}
 _MEASURE = "success rate, or environment steps"
 _PAIR = ("stage", *_ROW, *_OTHER)
 
@@ -49,7 +56,7 @@ STATISTICS: dict[str, tuple[Columns, tuple[str, ...]]] = {
     "aggregates": (
         _STAGE
         | _ROW
-        | {"metric": Column("string", "aggregate over runs and tasks", allowed=_METRICS)}
+        | {"metric": Column("string", "aggregate over runs and tasks", allowed=tuple(METRICS))}
         | _estimate("aggregate of success rates")
         | _RUNS,
         ("stage", *_ROW, "metric"),

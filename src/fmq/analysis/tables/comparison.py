@@ -19,7 +19,7 @@ from fmq.analysis.inputs.published import (
     reported_iqm,
 )
 from fmq.analysis.inputs.scores import STAGES, comparison_rows, load_scores
-from fmq.analysis.inputs.words import confidence, paragraph, table_words
+from fmq.analysis.inputs.words import confidence, counted, paragraph, table_words
 from fmq.analysis.statistics.estimates import read_statistics
 from fmq.analysis.tables.render import Table, write_comparison
 from fmq.analysis.tables.sentences import comparison_sentences, sentences_caption, write_sentences
@@ -165,14 +165,33 @@ def _caption(
         aggregate: name of the line that is over all tasks, or "".
         ends: further sentences.
     """
-    seeds, episodes = len(study.seeds), study.evaluation.episodes
+    seeds = len(study.seeds)
     missing = table_words(study, _measured(study, entries), aggregate, RUNS_FOR_BOLD)
+    deviation = ", mean ± standard deviation over seeds" if seeds > 1 else ""
     return paragraph(
-        f"{subject}, offline → online{', mean ± standard deviation over seeds' * (seeds > 1)} "
-        f"({'up to ' if missing else ''}{seeds} seed{'s' * (seeds > 1)}, "
-        f"{episodes} episode{'s' * (episodes > 1)} per evaluation, last checkpoint of each stage).",
+        f"{subject}, offline → online{deviation} "
+        f"({'up to ' if missing else ''}{counted(seeds, 'seed')}, "
+        f"{counted(study.evaluation.episodes, 'episode')} per evaluation, last checkpoint of each "
+        "stage).",
         *(_interval_words(study), missing, *ends),
     )
+
+
+def _captions(
+    study: Study, main: pd.DataFrame, length: pd.DataFrame, reported: pd.DataFrame
+) -> dict[str, str]:
+    """Return the captions of the two tables with the entries `main` and `length`."""
+    ends = (
+        f"{IQM}: interquartile mean over tasks and seeds. Methods that start from one offline "
+        "checkpoint share its entry.",
+        _reported_words(study, reported),
+    )
+    steps = "Mean episode length in environment steps (fewer is better)"
+    failed = "A failed episode counts with its full length."
+    return {
+        "main": _caption(study, "Success in percent", main, IQM, ends),
+        "length": _caption(study, steps, length, "", [failed]),
+    }
 
 
 def write_tables(study: Study, folder: Path, manifests: Sequence[Path] = ()) -> None:
@@ -193,17 +212,7 @@ def write_tables(study: Study, folder: Path, manifests: Sequence[Path] = ()) -> 
     main = _entries(study, success, [*study.tasks, IQM])
     length = _entries(study, means[means["measure"] == "length"], study.tasks, larger=False)
     reported = _reported_entries(study)
-    main_ends = (
-        f"{IQM}: interquartile mean over tasks and seeds. Methods that start from one offline "
-        "checkpoint share its entry.",
-        _reported_words(study, reported),
-    )
-    length_ends = ("A failed episode counts with its full length.",)
-    subject = "Mean episode length in environment steps (fewer is better)"
-    captions = {
-        "main": _caption(study, "Success in percent", main, IQM, main_ends),
-        "length": _caption(study, subject, length, "", length_ends),
-    }
+    captions = _captions(study, main, length, reported)
     short = short_task_names(study.tasks) | {IQM: IQM}
     tables, provenance = folder / "tables", collect_provenance(study, manifests)
     for name, entries, others in (("main", main, reported), ("length", length, reported[:0])):

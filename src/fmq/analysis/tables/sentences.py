@@ -9,7 +9,7 @@ import pandas as pd
 
 from fmq.analysis.inputs.provenance import source_sentences
 from fmq.analysis.inputs.scores import STAGES
-from fmq.analysis.inputs.words import confidence
+from fmq.analysis.inputs.words import confidence, counted
 from fmq.analysis.statistics.comparisons import Row, compared_rows
 from fmq.analysis.tables.escape import escape_latex, escape_markdown
 from fmq.analysis.tables.texts import write_texts
@@ -78,7 +78,7 @@ def _tasks(ours: str, theirs: str, found: Any) -> str:
     """Say on how many tasks each of the two is ahead, the larger number first."""
     above, below = found.tasks_above, found.tasks_below
     equal = found.tasks - above - below
-    total = f"{found.tasks} task{'s' if found.tasks > 1 else ''}"
+    total = counted(found.tasks, "task")
     if above == below == 0:
         return f"{ours} equal to {theirs} on {equal} of {total}"
     if above == below:
