@@ -182,7 +182,7 @@ def draw_trust_region(study: Study, metrics: pd.DataFrame) -> Figure:
     for task, axis in panels.items():
         _draw_task(axis, study, metrics[metrics["task"] == task])
     if (metrics["drift"] > 0).any():
-        axis.set_yscale("log")
+        figure.axes[0].set_yscale("log")
     handles = [method_handle(study, method) for method in flow_map_methods(study)]
     handles.append(Line2D([], [], label=r"FMQ's $\eta_\mathrm{eff}^2$", **_RADIUS))
     figure.legend(handles=handles, loc="outside upper center", ncols=4)
