@@ -25,11 +25,6 @@ _DASHES = (0, (4, 2.5))
 _FIRST_PLACE, _STEP = 2.07, 0.075
 
 
-def curves_beside(study: Study) -> pd.DataFrame:
-    """Return the reported learning curves that `study` shows."""
-    return beside(study, reported_curves())
-
-
 def finals_beside(study: Study) -> pd.DataFrame:
     """Return the FMQ paper's final values that `study` shows, under each method's own sampler."""
     finals = beside(study, reported_finals())
@@ -39,7 +34,7 @@ def finals_beside(study: Study) -> pd.DataFrame:
 
 def draw_reported(axis: Axes, study: Study, task: str) -> None:
     """Draw the reported curves into the axis of `task`, and the final values beyond its end."""
-    curves, finals = curves_beside(study), finals_beside(study)
+    curves, finals = beside(study, reported_curves()), finals_beside(study)
     for method, curve in curves[curves["task"] == task].groupby("method"):
         color = look(str(method), study.added_methods).color
         steps, low, high = (curve[name].to_numpy() for name in ("position", "low", "high"))
@@ -57,7 +52,7 @@ def draw_reported(axis: Axes, study: Study, task: str) -> None:
 
 def reported_handles(study: Study) -> list[Line2D]:
     """Return the legend entries for what `draw_reported` draws, which may be nothing."""
-    curves, finals = curves_beside(study), finals_beside(study)
+    curves, finals = beside(study, reported_curves()), finals_beside(study)
     handles = []
     for method, label in dict.fromkeys(zip(curves["method"], curves["label"], strict=True)):
         line: dict[str, Any] = {
@@ -74,7 +69,7 @@ def reported_handles(study: Study) -> list[Line2D]:
 
 def reported_note(study: Study) -> str:
     """Return the sentences for the figure's footnote; an empty string if nothing is reported."""
-    curves, finals = curves_beside(study), finals_beside(study)
+    curves, finals = beside(study, reported_curves()), finals_beside(study)
     if curves.empty and finals.empty:
         return ""
     lines = (
