@@ -20,7 +20,7 @@ from fmq.acting.checkpoint import save_checkpoint
 from fmq.acting.evaluation import load_policy
 from fmq.analysis.inputs.evaluations import EVALUATION, STAGES, read_evaluation
 from fmq.analysis.inputs.scores import SCORES, comparison_rows, expected_scores, load_scores
-from fmq.analysis.statistics.estimates import TASK_MEANS, read_estimates
+from fmq.analysis.statistics.estimates import STATISTICS, read_estimates
 from fmq.base.files import file_sha256
 from fmq.config.reading import load_study
 from fmq.config.tasks import TaskSettings, parse_task
@@ -151,7 +151,7 @@ def _statistics(folder: Path) -> Target:
     def read(path: Path) -> Any:
         return read_estimates(study, path.parent, "task_means")
 
-    seeds = [csv_file(TASK_MEANS, rows)]
+    seeds = [csv_file(STATISTICS["task_means"][0], rows)]
     return Target("task_means.csv", seeds, (damage_table,), read, judge_texts.statistics_table)
 
 

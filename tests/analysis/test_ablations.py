@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from helpers.analysing import make_study, write_ablation_runs
 
 from fmq.analysis.evidence.ablations import write_ablations
 from fmq.analysis.statistics.last_checkpoints import collect, summarise
@@ -19,12 +20,10 @@ OUTPUTS = {
 
 
 @pytest.fixture(scope="module")
-def written(
-    study: Study, manifest: Path, ablation_runs_writer, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def written(study: Study, manifest: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("ablations")
-    ablation_runs_writer(study, folder / "results")
-    write_ablations(study, folder / "results", [manifest], folder / "ablations")
+    write_ablation_runs(study, folder / "results")
+    write_ablations(study, folder / "results", folder, [manifest])
     return folder
 
 
@@ -58,18 +57,18 @@ def test_what_is_missing_is_named(study: Study, written: Path, tmp_path: Path) -
         collect(study, tmp_path, [], [("finetune-fmq@lsd", "best_of_n")], "ablations")
 
 
-def test_an_unfinished_study_shows_what_is_there(study: Study, study_maker, written: Path) -> None:
-    unfinished = study_maker(allow_missing=True)
+def test_an_unfinished_study_shows_what_is_there(study: Study, written: Path) -> None:
+    unfinished = make_study(allow_missing=True)
     rows = [("finetune-fmq", "best_of_n"), ("finetune-fmq@eta-0.5", "euler")]
     scores = collect(unfinished, written / "results", [], rows, "ablations")
     assert set(scores["sampler"]) == {"best_of_n"}
     assert len(summarise(unfinished, scores)) == 1 + len(study.tasks)
 
 
-def test_a_changed_variant_is_another_run(study: Study, study_maker, written: Path) -> None:
+def test_a_changed_variant_is_another_run(study: Study, written: Path) -> None:
     other = study.ablations.model_dump()
     other["methods"]["fmq@eta-0.5"]["fmq"]["eta"] = 0.75
     rows = [("finetune-fmq", "best_of_n"), ("finetune-fmq@eta-0.5", "best_of_n")]
     assert len(collect(study, written / "results", [], rows, "ablations")) == 12
     with pytest.raises(UserError, match=r": 6 missing: .*/finetune-fmq@eta-0\.5-"):
-        collect(study_maker(ablations=other), written / "results", [], rows, "ablations")
+        collect(make_study(ablations=other), written / "results", [], rows, "ablations")

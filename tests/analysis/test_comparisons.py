@@ -1,32 +1,29 @@
 """Comparisons and their sentences: closed forms, symmetry, wins, ties and losses in plain words."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.analysing import TASK4, make_study
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from fmq.analysis.inputs.scores import write_scores
-from fmq.analysis.statistics.aggregates import improvement, write_statistics
+from fmq.analysis.statistics.aggregates import improvement
 from fmq.analysis.statistics.bootstrap import bootstrap
 from fmq.analysis.statistics.comparisons import comparisons, iqm_difference
 from fmq.analysis.statistics.estimates import read_estimates
-from fmq.analysis.tables.comparison import write_tables
 from fmq.analysis.tables.sentences import comparison_sentences
 from fmq.config.study import Study
 
-TASK2, TASK4 = (f"pointmaze-medium-navigate-singletask-task{n}-v0" for n in (2, 4))
 rates = arrays(float, (3, 2), elements=st.integers(0, 50).map(lambda wins: wins / 50))
 
 
 @pytest.fixture(scope="module")
-def pair(study_maker: Callable[..., Study]) -> Study:
+def pair() -> Study:
     """FMQ and MVP alone."""
-    return study_maker(methods=["fmq", "mvp"], samplers=[])
+    return make_study(methods=["fmq", "mvp"], samplers=[])
 
 
 def finals(study: Study, ours: np.ndarray, theirs: np.ndarray) -> pd.DataFrame:
@@ -136,8 +133,8 @@ def test_means_that_differ_in_the_last_digit_are_equal(pair: Study) -> None:
     assert compared(pair, ours, ours[::-1] + 1e-15)[["tasks_above", "tasks_below"]].sum() == 0
 
 
-def test_one_seed_says_that_there_is_no_interval(study_maker: Callable[..., Study]) -> None:
-    study = study_maker(methods=["fmq", "mvp"], samplers=[], seeds=[5])
+def test_one_seed_says_that_there_is_no_interval() -> None:
+    study = make_study(methods=["fmq", "mvp"], samplers=[], seeds=[5])
     told = sentence(study, np.array([[0.8, 0.4]]), np.array([[0.4, 0.4]]))
     assert told == (
         "FMQ above MVP on 1 of 2 tasks, equal on 1; IQM difference 0.20; probability of "
@@ -146,8 +143,8 @@ def test_one_seed_says_that_there_is_no_interval(study_maker: Callable[..., Stud
     )
 
 
-def test_what_cannot_be_compared_yet_is_named(study_maker: Callable[..., Study]) -> None:
-    study = study_maker(methods=["fmq", "mvp"], samplers=[], allow_missing=True)
+def test_what_cannot_be_compared_yet_is_named() -> None:
+    study = make_study(methods=["fmq", "mvp"], samplers=[], allow_missing=True)
     final = finals(study, np.full((3, 2), 0.8), np.full((3, 2), 0.4))
     gone = (final["method"] == "mvp") & (final["task"] == TASK4) & (final["seed"] > 0)
     found = comparisons(study, final[~gone], "online").assign(stage="online")
@@ -162,19 +159,13 @@ def test_what_cannot_be_compared_yet_is_named(study_maker: Callable[..., Study])
     )
 
 
-def test_files_tell_every_comparison_of_the_study(
-    study: Study, results: Path, manifest: Path, tmp_path: Path
-) -> None:
-    scores, statistics = tmp_path / "scores.csv", tmp_path / "statistics"
-    write_scores(study, results, scores, [manifest])
-    write_statistics(study, scores, statistics, [manifest])
-    write_tables(study, scores, statistics, [manifest], tmp_path / "tables")
-    found = read_estimates(study, statistics, "comparisons")
+def test_files_tell_every_comparison_of_the_study(study: Study, analysed: Path) -> None:
+    found = read_estimates(study, analysed / "statistics", "comparisons")
     # Online FMQ+QGBS, MVP, MVP+QGBS, QC and the control; offline QGBS and QC alone differ.
     assert found.groupby("stage").size().to_dict() == {"offline": 2, "online": 5}
-    assert (statistics / "comparisons.csv-metadata.json").exists()
-    text = (tmp_path / "tables" / "comparisons.md").read_text()
-    tex = (tmp_path / "tables" / "comparisons.tex").read_text()
+    assert (analysed / "statistics" / "comparisons.csv-metadata.json").exists()
+    text = (analysed / "tables" / "comparisons.md").read_text()
+    tex = (analysed / "tables" / "comparisons.tex").read_text()
     assert text.count("IQM difference") == tex.count(r"\item FMQ") == 7
     assert text.index("After online training:") < text.index("After offline training:")
     for written in (text, tex):

@@ -2,12 +2,12 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from helpers.analysing import make_study, write_runs
 
 from fmq.analysis.inputs.problems import KINDS, MISSING, OTHER_DATA, SHOWN, Problem, refuse
 from fmq.analysis.inputs.scores import collect_scores
@@ -21,14 +21,14 @@ SMALL = {"tasks": [TASK], "seeds": [0, 1], "methods": ["fmq", "qc"], "samplers":
 
 
 @pytest.fixture(scope="module")
-def small(study_maker: Callable[..., Study]) -> Study:
-    return study_maker(**SMALL)
+def small() -> Study:
+    return make_study(**SMALL)
 
 
 @pytest.fixture(scope="module")
-def kept(small: Study, runs_writer: Callable[[Study, Path], None], tmp_path_factory: Any) -> Path:
+def kept(small: Study, tmp_path_factory: Any) -> Path:
     folder = tmp_path_factory.mktemp("kept")
-    runs_writer(small, folder)
+    write_runs(small, folder)
     return folder
 
 
@@ -150,11 +150,9 @@ def test_a_record_of_other_settings(small: Study, copy: Path, file: str) -> None
     assert told(small, copy).startswith(f"1 of other settings: {record}: ")
 
 
-def test_a_changed_study_has_runs_of_its_own(
-    small: Study, kept: Path, study_maker: Callable[..., Study]
-) -> None:
+def test_a_changed_study_has_runs_of_its_own(small: Study, kept: Path) -> None:
     with pytest.raises(UserError, match=": 20 missing: "):
-        collect_scores(study_maker(**SMALL, seed=1), kept)
+        collect_scores(make_study(**SMALL, seed=1), kept)
     assert len(collect_scores(small, kept))
 
 

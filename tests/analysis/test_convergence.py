@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.analysing import TASK2, TASK4, make_study, write_runs
 from helpers.curves import set_success, write_metrics
 
 from fmq.analysis.evidence.convergence_report import write_convergence
@@ -19,7 +20,6 @@ from fmq.config.study import Study
 from fmq.pipeline.paths import evaluation_file, run_folder
 from fmq.pipeline.runs import make_run
 
-TASK2, TASK4 = (f"pointmaze-medium-navigate-singletask-task{n}-v0" for n in (2, 4))
 ARRIVAL = {"fmq": 2000, "mvp": 6000}
 
 
@@ -52,8 +52,8 @@ def report(
 
 
 def made(study: Study, results: Path, folder: Path) -> dict[str, pd.DataFrame]:
-    write_scores(study, results, folder / "scores.csv")
-    write_convergence(study, folder / "scores.csv", results, [], folder / "convergence")
+    write_scores(study, results, folder)
+    write_convergence(study, results, folder)
     paths = {unit: folder / "convergence" / f"{unit}.csv" for unit in ("steps", "seconds")}
     return {unit: read_table(path, CONVERGENCE, ["task", "level"]) for unit, path in paths.items()}
 
@@ -164,13 +164,9 @@ def test_without_a_success_of_mvp_a_task_has_no_level(
     assert "MVP never succeeds on 1:" in (tmp_path / "convergence" / "steps.md").read_text()
 
 
-def test_one_seed_has_no_interval_and_says_so(
-    study_maker: Callable[..., Study],
-    runs_writer: Callable[[Study, Path], None],
-    tmp_path: Path,
-) -> None:
-    study = study_maker(seeds=[4])
-    runs_writer(study, tmp_path / "made")
+def test_one_seed_has_no_interval_and_says_so(tmp_path: Path) -> None:
+    study = make_study(seeds=[4])
+    write_runs(study, tmp_path / "made")
     tables = report(study, tmp_path / "made", tmp_path)
     assert tables["steps"][["low", "high"]].isna().all(axis=None)
     assert (tables["steps"]["most"] == 3.0).all()
@@ -181,9 +177,9 @@ def test_one_seed_has_no_interval_and_says_so(
 
 @pytest.mark.slow
 def test_an_unfinished_study_takes_the_runs_that_are_there(
-    study: Study, study_maker: Callable[..., Study], results: Path, tmp_path: Path
+    study: Study, results: Path, tmp_path: Path
 ) -> None:
-    unfinished = study_maker(allow_missing=True)
+    unfinished = make_study(allow_missing=True)
     report(unfinished, results, tmp_path)
     copy = tmp_path / "results"
     for seed in (0, 1, 2):
@@ -202,8 +198,6 @@ def test_an_unfinished_study_takes_the_runs_that_are_there(
 
 @pytest.mark.slow
 def test_resamples_without_a_success_of_mvp_leave_no_interval_to_a_single_task(
-    study_maker: Callable[..., Study],
-    runs_writer: Callable[[Study, Path], None],
     tmp_path: Path,
 ) -> None:
     """Beside another task they leave the mean over the tasks that have a level."""
@@ -213,9 +207,9 @@ def test_resamples_without_a_success_of_mvp_leave_no_interval_to_a_single_task(
         return arriving(task, method, seed, step) if lucky else 0.0
 
     for tasks, bounded in (([TASK4], False), ([TASK2, TASK4], True)):
-        study = study_maker(tasks=tasks)
+        study = make_study(tasks=tasks)
         folder = tmp_path / str(len(tasks))
-        runs_writer(study, folder / "made")
+        write_runs(study, folder / "made")
         table = report(study, folder / "made", folder, success)["steps"]
         mean = table[table["task"] == MEAN]
         assert set(mean["state"]) == {"measured"}
@@ -249,15 +243,14 @@ def test_files_are_the_same_twice(study: Study, results: Path, tmp_path: Path) -
         assert path.read_bytes() == first[path.name]
 
 
-def test_what_does_not_belong_is_refused(
-    study: Study, study_maker: Callable[..., Study], results: Path, tmp_path: Path
-) -> None:
+def test_what_does_not_belong_is_refused(study: Study, results: Path, tmp_path: Path) -> None:
     report(study, results, tmp_path)
-    scores, copy, out = tmp_path / "scores.csv", tmp_path / "results", tmp_path / "out"
+    copy, out = tmp_path / "results", tmp_path / "convergence"
+    shutil.rmtree(out)
     with pytest.raises(UserError, match="made with other settings"):
-        write_convergence(study_maker(seed=7), scores, copy, [], out)
+        write_convergence(make_study(seed=7), copy, tmp_path)
     with pytest.raises(UserError, match="compares fmq with mvp; add mvp"):
-        write_convergence(study_maker(methods=["fmq", "qc"]), scores, copy, [], out)
+        write_convergence(make_study(methods=["fmq", "qc"]), copy, tmp_path)
     metrics = metrics_file(study, TASK2, "mvp", copy)
     text = metrics.read_text()
     for damaged, told in (
@@ -268,8 +261,8 @@ def test_what_does_not_belong_is_refused(
     ):
         metrics.write_text(damaged)
         with pytest.raises(UserError, match=told):
-            write_convergence(study, scores, copy, [], out)
+            write_convergence(study, copy, tmp_path)
     metrics.unlink()
     with pytest.raises(UserError, match=r"1 missing: .*/metrics\.csv"):
-        write_convergence(study, scores, copy, [], out)
+        write_convergence(study, copy, tmp_path)
     assert not out.exists()

@@ -1,19 +1,19 @@
 """Names, captions and sources may hold any text: LaTeX, Markdown and HTML show it as it is."""
 
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from helpers.analysing import set_latex
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
 from fmq.analysis.figures.drawing import footnote, save_figure
 from fmq.analysis.tables.escape import escape_latex, escape_markdown
-from fmq.analysis.tables.render import Table, latex, markdown
+from fmq.analysis.tables.render import Table, write_comparison
 
 NASTY = (
     "50% of $x_1$ & {y} #1 ~ ^ \\input{/etc/passwd}\n\n\\end{table} | <script>alert(1)</script> "
@@ -29,9 +29,9 @@ PROVENANCE: dict[str, Any] = {
 }
 
 
-@pytest.fixture
-def nasty() -> Table:
-    """A table all of whose text wants to break out of its cell."""
+@pytest.fixture(scope="module")
+def nasty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table, without its suffix, all of whose text wants to break out of its cell."""
     numbers = {"value": 5.0, "deviation": 1.0, "low": 4.0, "high": 6.0, "best": 0}
     rows = [
         {"task": "t", "label": label, "stage": stage, "note": "n=2", **numbers}
@@ -39,11 +39,14 @@ def nasty() -> Table:
         for stage in ("offline", "online")
     ]
     reported = pd.DataFrame([{"task": "t", "label": NASTY, "row": NASTY, **numbers}])
-    return Table("tab:nasty", NASTY, {"t": NASTY}, pd.DataFrame(rows), reported)
+    table = Table("tab:nasty", NASTY, {"t": NASTY}, pd.DataFrame(rows), reported)
+    path = tmp_path_factory.mktemp("nasty") / "table"
+    write_comparison(path, table, PROVENANCE)
+    return path
 
 
-def test_markdown_keeps_its_cells_and_has_no_html(nasty: Table) -> None:
-    text = markdown(nasty, PROVENANCE)
+def test_markdown_keeps_its_cells_and_has_no_html(nasty: Path) -> None:
+    text = nasty.with_suffix(".md").read_text()
     lines = text.splitlines()
     table = [line for line in lines if line.startswith("|")]
     assert [line.replace("\\|", "").count("|") for line in table] == [4, 4, 4, 4]
@@ -56,8 +59,8 @@ def test_markdown_keeps_its_cells_and_has_no_html(nasty: Table) -> None:
     assert lines[lines.index("Provenance:") + 2 :] == [line for line in lines if line[:2] == "- "]
 
 
-def test_latex_keeps_its_comments_and_has_no_commands(nasty: Table) -> None:
-    text = latex(nasty, PROVENANCE)
+def test_latex_keeps_its_comments_and_has_no_commands(nasty: Path) -> None:
+    text = nasty.with_suffix(".tex").read_text()
     before, _, after = text.partition(r"\begin{table}")
     assert all(line.startswith("% ") for line in before.splitlines())
     assert r"\input" not in after
@@ -66,14 +69,8 @@ def test_latex_keeps_its_comments_and_has_no_commands(nasty: Table) -> None:
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX here")
-def test_latex_with_any_text_compiles(nasty: Table, tmp_path: Path) -> None:
-    (tmp_path / "table.tex").write_text(latex(nasty, PROVENANCE))
-    (tmp_path / "paper.tex").write_text(
-        r"\documentclass{article}\usepackage{booktabs}\begin{document}\input{table}\end{document}"
-    )
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-2000:]
+def test_latex_with_any_text_compiles(nasty: Path, tmp_path: Path) -> None:
+    set_latex(tmp_path, nasty)
 
 
 @given(st.text())

@@ -1,45 +1,36 @@
 """Figures: all there, the same twice, one look per method, with their provenance."""
 
-from collections.abc import Callable
+import shutil
 from pathlib import Path
 
 import pytest
+from helpers.analysing import analyse, make_study, write_runs
 from PIL import Image
 
-from fmq.analysis.figures.comparison import TITLES, write_figures
+from fmq.analysis.figures.comparison import FIGURES, write_figures
 from fmq.analysis.figures.curves import learning_curves
 from fmq.analysis.figures.style import look, short_task_names
-from fmq.analysis.inputs.scores import load_scores, write_scores
-from fmq.analysis.statistics.aggregates import write_statistics
+from fmq.analysis.inputs.scores import load_scores
 from fmq.config.methods import METHODS
 from fmq.config.study import Study
 
 pytestmark = pytest.mark.drawn
 
 
-def make(study: Study, results: Path, manifest: Path, folder: Path) -> Path:
-    """Scores, statistics and figures below `folder`."""
-    write_scores(study, results, folder / "scores.csv")
-    write_statistics(study, folder / "scores.csv", folder / "statistics")
-    inputs = (folder / "scores.csv", folder / "statistics", [manifest])
-    write_figures(study, *inputs, folder / "figures")
-    return folder / "figures"
-
-
 def test_figures_are_the_same_twice_and_say_where_they_are_from(
-    study: Study, results: Path, manifest: Path, tmp_path: Path
+    study: Study, analysed: Path, manifest: Path, tmp_path: Path
 ) -> None:
-    first = make(study, results, manifest, tmp_path / "first")
-    second = tmp_path / "second"
-    inputs = (tmp_path / "first" / "scores.csv", tmp_path / "first" / "statistics", [manifest])
-    write_figures(study, *inputs, second)
-    names = {f"{name}.{suffix}" for name in TITLES for suffix in ("pdf", "png")}
+    folders = [shutil.copytree(analysed, tmp_path / name) for name in ("first", "second")]
+    for folder in folders:
+        write_figures(study, folder, [manifest])
+    first, second = (folder / "figures" for folder in folders)
+    names = {f"{name}.{suffix}" for name in FIGURES for suffix in ("pdf", "png")}
     assert {path.name for path in first.iterdir()} == names
     for name in names:
         content = (first / name).read_bytes()
         assert content == (second / name).read_bytes()
         assert b"CreationDate" not in content
-    for name, title in TITLES.items():
+    for name, (title, _) in FIGURES.items():
         with Image.open(first / f"{name}.png") as image:
             assert image.info["Title"] == title
             assert "not the official data set" in image.info["Description"]
@@ -54,20 +45,16 @@ def test_figures_are_the_same_twice_and_say_where_they_are_from(
     ],
 )
 def test_one_seed_task_or_method_is_drawn(
-    study_maker: Callable[..., Study],
-    runs_writer: Callable[[Study, Path], None],
-    manifest: Path,
-    tmp_path: Path,
-    changes: dict[str, object],
+    manifest: Path, tmp_path: Path, changes: dict[str, object]
 ) -> None:
-    study = study_maker(**changes)
-    runs_writer(study, tmp_path / "results")
-    assert len(list(make(study, tmp_path / "results", manifest, tmp_path).iterdir())) == 8
+    study = make_study(**changes)
+    write_runs(study, tmp_path / "results")
+    write_figures(study, analyse(study, tmp_path / "results", tmp_path), [manifest])
+    assert len(list((tmp_path / "figures").iterdir())) == 8
 
 
-def test_curves_show_the_means(study: Study, results: Path, tmp_path: Path) -> None:
-    write_scores(study, results, tmp_path / "scores.csv")
-    scores = load_scores(study, tmp_path / "scores.csv")
+def test_curves_show_the_means(study: Study, analysed: Path) -> None:
+    scores = load_scores(study, analysed / "scores.csv")
     axis = learning_curves(study, scores).axes[0]
     chosen = scores[(scores["task"] == study.tasks[0]) & (scores["sampler"] == "best_of_n")]
     means = chosen[chosen["method"] == "fmq"].groupby(["stage", "step"])["success"].mean()

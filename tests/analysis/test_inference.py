@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from helpers.analysing import make_study, write_ablation_runs, write_runs
 
 from fmq.acting.inference import COLUMNS
 from fmq.analysis.evidence.inference import read_costs, write_inference_report
@@ -38,12 +39,10 @@ def write(study: Study, results: Path, change=lambda rows: rows) -> None:
 
 
 @pytest.fixture(scope="module")
-def results(
-    study: Study, runs_writer, ablation_runs_writer, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def results(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("inference")
-    runs_writer(study, folder)
-    ablation_runs_writer(study, folder)
+    write_runs(study, folder)
+    write_ablation_runs(study, folder)
     return folder
 
 
@@ -52,8 +51,8 @@ def test_every_sampler_has_its_line(
     study: Study, results: Path, manifest: Path, tmp_path: Path
 ) -> None:
     write(study, results)
-    out = tmp_path / "out"
-    write_inference_report(study, results, [manifest], out)
+    write_inference_report(study, results, tmp_path, [manifest])
+    out = tmp_path / "inference"
     names = {f"inference.{end}" for end in ("csv", "csv-metadata.json", "tex", "md", "pdf", "png")}
     assert {path.name for path in out.iterdir()} == names
     table = pd.read_csv(out / "inference.csv")
@@ -70,8 +69,8 @@ def test_a_count_beside_its_formula_is_shown(
         return [row | {"evaluations": int(str(row["evaluations"])) + 1} for row in rows]
 
     write(study, results, more)
-    write_inference_report(study, results, [manifest], tmp_path / "out")
-    text = (tmp_path / "out" / "inference.md").read_text()
+    write_inference_report(study, results, tmp_path, [manifest])
+    text = (tmp_path / "inference" / "inference.md").read_text()
     assert "(formula: 20)" in text
 
 
@@ -91,6 +90,6 @@ def test_other_samplers_are_refused(study: Study, tmp_path: Path) -> None:
         read_costs(study, tmp_path)
 
 
-def test_nothing_measured_is_told(study_maker, tmp_path: Path) -> None:
+def test_nothing_measured_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nothing measured yet; run `snakemake inference`"):
-        read_costs(study_maker(allow_missing=True), tmp_path)
+        read_costs(make_study(allow_missing=True), tmp_path)

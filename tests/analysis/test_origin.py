@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from helpers.analysing import make_study
 
 from fmq.analysis.figures.comparison import write_figures
 from fmq.analysis.inputs.scores import write_scores
@@ -15,18 +16,12 @@ from fmq.base.errors import UserError
 from fmq.config.study import Study
 
 
-@pytest.fixture(scope="module")
-def analysed(study: Study, results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("analysed")
-    write_scores(study, results, folder / "scores.csv")
-    write_statistics(study, folder / "scores.csv", folder / "statistics")
-    return folder
-
-
 @pytest.fixture
 def made(analysed: Path, tmp_path: Path) -> Path:
     """Scores and statistics of the study, to be changed."""
-    return Path(shutil.copytree(analysed, tmp_path / "made"))
+    folder = Path(shutil.copytree(analysed, tmp_path / "made"))
+    shutil.rmtree(folder / "tables")
+    return folder
 
 
 def refusal(function: Callable[..., None], *arguments: object) -> str:
@@ -35,26 +30,26 @@ def refusal(function: Callable[..., None], *arguments: object) -> str:
     return str(error.value)
 
 
-def test_scores_of_other_settings_make_no_statistics(
-    study_maker: Callable[..., Study], made: Path
-) -> None:
-    other = study_maker(seed=7)
-    told = refusal(write_statistics, other, made / "scores.csv", made / "again")
+def test_scores_of_other_settings_make_no_statistics(made: Path) -> None:
+    other = make_study(seed=7)
+    shutil.rmtree(made / "statistics")
+    told = refusal(write_statistics, other, made)
     assert "scores.csv: made with other settings" in told
     assert told.endswith("run `fmq scores` again")
-    assert not (made / "again").exists()
+    assert not (made / "statistics").exists()
 
 
 @pytest.mark.parametrize("write", [write_tables, write_figures])
 def test_statistics_of_other_settings_make_no_tables_or_figures(
-    write: Callable[..., None], study_maker: Callable[..., Study], results: Path, made: Path
+    write: Callable[..., None], results: Path, made: Path
 ) -> None:
-    other = study_maker(published=True)
-    write_scores(other, results, made / "scores.csv")
-    told = refusal(write, other, made / "scores.csv", made / "statistics", [], made / "out")
+    other = make_study(published=True)
+    write_scores(other, results, made)
+    told = refusal(write, other, made)
     assert "made with other settings" in told
     assert told.endswith("run `fmq statistics` again")
-    assert not (made / "out").exists()
+    assert not (made / "tables").exists()
+    assert not (made / "figures").exists()
 
 
 @pytest.mark.parametrize("write", [write_tables, write_figures])
@@ -66,7 +61,7 @@ def test_statistics_of_older_scores_make_no_tables_or_figures(
     changed = text.replace(",0.", ",0.0", 1)
     assert changed != text
     scores.write_text(changed)
-    told = refusal(write, study, scores, made / "statistics", [], made / "out")
+    told = refusal(write, study, made)
     assert "not computed from" in told
 
 
@@ -74,5 +69,5 @@ def test_a_table_without_its_metadata_is_refused(study: Study, made: Path) -> No
     metadata = made / "scores.csv-metadata.json"
     for text in ("{}", json.dumps({"notes": [{"study": 1}]})):
         metadata.write_text(text)
-        told = refusal(write_statistics, study, made / "scores.csv", made / "again")
+        told = refusal(write_statistics, study, made)
         assert "has no record of the table's settings" in told

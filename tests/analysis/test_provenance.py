@@ -3,10 +3,10 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from helpers.analysing import make_study
 
 from fmq.analysis.inputs.provenance import collect_provenance, data_sentence, provenance_lines
 from fmq.base.errors import UserError
@@ -24,12 +24,12 @@ def test_it_names_study_data_and_versions(study: Study, manifest: Path) -> None:
     assert not any("\n" in line for line in provenance_lines(provenance))
 
 
-def test_the_hash_follows_the_settings(study: Study, study_maker: Callable[..., Study]) -> None:
+def test_the_hash_follows_the_settings(study: Study) -> None:
     def digest(some: Study) -> str:
         return collect_provenance(some, [])["study"]["sha256"]
 
-    assert digest(study) == digest(study_maker())
-    assert digest(study) != digest(study_maker(seed=1))
+    assert digest(study) == digest(make_study())
+    assert digest(study) != digest(make_study(seed=1))
 
 
 def test_data_sets_of_one_source_are_named_together() -> None:

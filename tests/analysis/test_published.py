@@ -1,13 +1,12 @@
 """Reported results: the right number in the right place, and never among the study's own."""
 
 import shutil
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 import pytest
+from helpers.analysing import analyse, make_study, set_latex, write_runs
 
 from fmq.analysis.figures.curves import learning_curves
 from fmq.analysis.figures.published_curves import reported_handles, reported_note
@@ -21,9 +20,7 @@ from fmq.analysis.inputs.published import (
     reported_finals,
     reported_iqm,
 )
-from fmq.analysis.inputs.scores import load_scores, write_scores
-from fmq.analysis.statistics.aggregates import write_statistics
-from fmq.analysis.tables.comparison import write_tables
+from fmq.analysis.inputs.scores import load_scores
 from fmq.analysis.tables.render import Table, latex, markdown
 from fmq.config.study import Study
 
@@ -31,21 +28,11 @@ CUBE = "cube-triple-play-singletask-task4-v0"
 ANT = "antmaze-giant-navigate-singletask-task5-v0"
 POINT = "pointmaze-medium-navigate-singletask-task2-v0"
 
-PROVENANCE = {
-    "study": {"name": "made-up", "sha256": "0" * 64},
-    "commit": None,
-    "imported": {},
-    "datasets": [],
-    "versions": {"fmq": "0"},
-    "python": "3",
-}
-
 
 class Made(NamedTuple):
-    """A study's scores, and what became of them with and without reported results."""
+    """A study, and what became of its scores with and without reported results."""
 
     study: Study
-    scores: Path
     shown: Path
     hidden: Path
 
@@ -54,32 +41,24 @@ def hiding(study: Study) -> Study:
     return study.model_copy(update={"published": False})
 
 
-@pytest.fixture(scope="module")
-def shows(study_maker: Callable[..., Study]) -> Callable[..., Study]:
-    """Maker of studies that show reported results."""
+def shows(**more: object) -> Study:
+    """A study that shows reported results."""
     datasets = ("cube-triple-play-v0", "antmaze-giant-navigate-v0", "pointmaze-medium-navigate-v0")
     official = {name: {"source": "official"} for name in datasets}
-    changes = {"published": True, "datasets": official, "tasks": [CUBE, ANT, POINT]}
     # Without FMQ+QGBS, which ties with it, FMQ is bold somewhere.
-    changes["samplers"] = ["mvp+qgbs"]
-    return lambda **more: study_maker(**(changes | more))
+    changes = {"tasks": [CUBE, ANT, POINT], "samplers": ["mvp+qgbs"]} | more
+    return make_study(published=True, datasets=official, **changes)
 
 
 @pytest.fixture(scope="module")
-def made(
-    shows: Callable[..., Study],
-    runs_writer: Callable[[Study, Path], None],
-    manifest: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Made:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     study, folder = shows(), tmp_path_factory.mktemp("made")
-    runs_writer(study, folder / "results")
-    result = Made(study, folder / "scores.csv", folder / "shown", folder / "hidden")
-    for one, place in ((study, result.shown), (hiding(study), result.hidden)):
-        write_scores(one, folder / "results", result.scores)
-        write_statistics(one, result.scores, place / "statistics")
-        write_tables(one, result.scores, place / "statistics", [manifest], place / "tables")
-    return result
+    write_runs(study, folder / "results")
+    shown, hidden = (
+        analyse(one, folder / "results", folder / name)
+        for name, one in (("shown", study), ("hidden", hiding(study)))
+    )
+    return Made(study, shown, hidden)
 
 
 def body(path: Path) -> list[str]:
@@ -191,14 +170,14 @@ def test_the_caption_warns_of_another_budget(made: Made) -> None:
     assert "8,000 online" in budget_words(half)
 
 
-def test_a_study_without_published_tasks_shows_nothing(shows: Callable[..., Study]) -> None:
+def test_a_study_without_published_tasks_shows_nothing() -> None:
     study = shows(tasks=[POINT])
     assert beside(study, reported_finals()).empty
     assert reported_handles(study) == []
     assert reported_note(study) == ""
 
 
-def test_only_methods_of_the_study_are_shown(shows: Callable[..., Study]) -> None:
+def test_only_methods_of_the_study_are_shown() -> None:
     study = shows(methods=["mvp"], samplers=[])
     assert set(beside(study, reported_finals())["label"]) == {"MVP"}
     assert [handle.get_label() for handle in reported_handles(study)] == [
@@ -207,7 +186,7 @@ def test_only_methods_of_the_study_are_shown(shows: Callable[..., Study]) -> Non
 
 
 def test_curves_gain_a_dashed_line_and_open_markers(made: Made) -> None:
-    scores = load_scores(made.study, made.scores)
+    scores = load_scores(made.study, made.shown / "scores.csv")
     figure = learning_curves(made.study, scores)
     plain = learning_curves(hiding(made.study), scores)
     added = {
@@ -248,20 +227,15 @@ def paper_table() -> Table:
 
 def test_names_of_reported_rows_are_escaped(paper_table: Table) -> None:
     odd = paper_table.reported.assign(row="a_b & 5%")
-    text = latex(paper_table._replace(reported=odd), PROVENANCE)
+    text = "\n".join(latex(paper_table._replace(reported=odd)))
     assert r"a\_b \& 5\%" in text
     assert "a_b" not in text
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX here")
 def test_the_twelve_tasks_fit_on_a_page(paper_table: Table, tmp_path: Path) -> None:
-    (tmp_path / "table.tex").write_text(latex(paper_table, PROVENANCE))
-    (tmp_path / "paper.tex").write_text(
-        r"\documentclass{article}\usepackage{booktabs}\begin{document}\input{table}\end{document}"
-    )
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-2000:]
-    assert "Overfull" not in done.stdout
-    assert "Float too large" not in done.stdout
-    assert markdown(paper_table, PROVENANCE).count("*reported, own paper*") == 8
+    (tmp_path / "table.tex").write_text("\n".join(latex(paper_table)))
+    told = set_latex(tmp_path, tmp_path / "table")
+    assert "Overfull" not in told
+    assert "Float too large" not in told
+    assert "".join(markdown(paper_table)).count("*reported, own paper*") == 8

@@ -1,18 +1,17 @@
 """Statistics against closed forms, rliable's own functions and degenerate studies."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.analysing import make_study, write_runs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from rliable import metrics
 from rliable.library import score_distributions
 
-from fmq.analysis.inputs.matrices import runs_by_tasks, score_matrix
 from fmq.analysis.inputs.scores import (
     collect_scores,
     comparison_rows,
@@ -20,13 +19,9 @@ from fmq.analysis.inputs.scores import (
     write_scores,
 )
 from fmq.analysis.statistics import aggregates as statistics
-from fmq.analysis.statistics.aggregates import (
-    METRICS,
-    bootstrap,
-    probability_of_improvement,
-    write_statistics,
-)
-from fmq.analysis.statistics.estimates import read_estimates
+from fmq.analysis.statistics.aggregates import probability_of_improvement, write_statistics
+from fmq.analysis.statistics.bootstrap import bootstrap, run_means, score_matrix
+from fmq.analysis.statistics.estimates import METRICS, read_estimates
 from fmq.base.errors import UserError
 from fmq.config.study import Study
 
@@ -49,13 +44,6 @@ def test_interquartile_mean_of_known_scores() -> None:
     assert METRICS["optimality_gap"](skewed) == pytest.approx(0.35)
 
 
-def test_improvement_over_itself_and_over_the_dominated() -> None:
-    scores = np.array([[0.2, 0.5], [0.4, 0.9]])
-    assert probability_of_improvement(scores, scores) == pytest.approx([0.5])
-    assert probability_of_improvement(scores + 1, scores) == pytest.approx([1.0])
-    assert probability_of_improvement(scores - 1, scores) == pytest.approx([0.0])
-
-
 @settings(max_examples=60, deadline=None)
 @given(arrays(float, (3, 2), elements=rates), arrays(float, (4, 2), elements=rates))
 def test_improvement_is_rliables(ours: np.ndarray, theirs: np.ndarray) -> None:
@@ -74,11 +62,8 @@ def test_profile_is_rliables(scores: np.ndarray) -> None:
 def test_wrong_axis_is_refused(study: Study, results: Path) -> None:
     final = final_scores(study, collect_scores(study, results), "online")
     matrix = score_matrix(study, final, "fmq", "best_of_n")
-    assert runs_by_tasks(matrix).shape == (len(study.seeds), len(study.tasks))
-    with pytest.raises(ValueError, match="found task and seed"):
-        runs_by_tasks(matrix.T)
-    with pytest.raises(ValueError, match="expected rows by seed"):
-        bootstrap(study, statistics._task_mean, matrix.T)
+    with pytest.raises(ValueError, match=r"expected rows by seed .*, found task and seed"):
+        bootstrap(study, run_means, matrix.T)
 
 
 def test_a_gap_in_the_matrix_is_refused(study: Study, results: Path) -> None:
@@ -109,9 +94,8 @@ def test_runs_are_resampled_within_tasks(study: Study) -> None:
     np.testing.assert_allclose(estimate.low, estimate.high)
 
 
-def test_files_cover_every_row(study: Study, results: Path, tmp_path: Path, manifest: Path) -> None:
-    write_scores(study, results, tmp_path / "scores.csv", [manifest])
-    write_statistics(study, tmp_path / "scores.csv", tmp_path, [manifest])
+def test_files_cover_every_row(study: Study, analysed: Path) -> None:
+    folder = analysed / "statistics"
     rows = len(comparison_rows(study))
     sizes = {
         "aggregates": 2 * rows * len(METRICS),
@@ -121,47 +105,39 @@ def test_files_cover_every_row(study: Study, results: Path, tmp_path: Path, mani
         "improvement": rows - 1 + 2,
     }
     for name, size in sizes.items():
-        frame = read_estimates(study, tmp_path, name)
+        frame = read_estimates(study, folder, name)
         assert len(frame) == size
         assert (frame["low"] <= frame["high"]).all()
-        assert (tmp_path / f"{name}.csv-metadata.json").exists()
-    shared = read_estimates(study, tmp_path, "aggregates").query("stage == 'offline'")
+        assert (folder / f"{name}.csv-metadata.json").exists()
+    shared = read_estimates(study, folder, "aggregates").query("stage == 'offline'")
     shared = shared[(shared["sampler"] == "best_of_n") & (shared["metric"] == "iqm")]
     assert len(shared[["value", "low", "high"]].drop_duplicates()) == 1
 
 
 @pytest.mark.parametrize("many", ["seeds", "tasks", "neither"])
-def test_one_run_or_one_task(
-    study_maker: Callable[..., Study],
-    runs_writer: Callable[[Study, Path], None],
-    tmp_path: Path,
-    many: str,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_one_run_or_one_task(tmp_path: Path, many: str, caplog: pytest.LogCaptureFixture) -> None:
     name = "pointmaze-medium-navigate-singletask-task2-v0"
     changes: dict[str, object] = {"methods": ["qc"], "samplers": []}
     if many != "tasks":
         changes["tasks"] = [name]
     if many != "seeds":
         changes["seeds"] = [4]
-    study = study_maker(**changes)
-    runs_writer(study, tmp_path / "results")
-    write_scores(study, tmp_path / "results", tmp_path / "scores.csv")
-    write_statistics(study, tmp_path / "scores.csv", tmp_path)
-    aggregates = read_estimates(study, tmp_path, "aggregates")
+    study = make_study(**changes)
+    write_runs(study, tmp_path / "results")
+    write_scores(study, tmp_path / "results", tmp_path)
+    write_statistics(study, tmp_path)
+    aggregates = read_estimates(study, tmp_path / "statistics", "aggregates")
     assert aggregates["low"].isna().all() == (many != "seeds")
     assert aggregates["value"].notna().all()
     assert ("one seed: no intervals" in caplog.text) == (many != "seeds")
-    assert read_estimates(study, tmp_path, "improvement").empty
+    assert read_estimates(study, tmp_path / "statistics", "improvement").empty
 
 
 def test_statistics_of_another_study_are_refused(
-    study: Study, results: Path, tmp_path: Path, study_maker: Callable[..., Study]
+    study: Study, analysed: Path, tmp_path: Path
 ) -> None:
-    write_scores(study, results, tmp_path / "scores.csv")
-    write_statistics(study, tmp_path / "scores.csv", tmp_path)
-    for other in (study_maker(seeds=[0, 1]), study_maker(samplers=[])):
+    for other in (make_study(seeds=[0, 1]), make_study(samplers=[])):
         with pytest.raises(UserError, match="run `fmq statistics` again"):
-            read_estimates(other, tmp_path, "aggregates")
+            read_estimates(other, analysed / "statistics", "aggregates")
     with pytest.raises(UserError, match="no such file"):
         read_estimates(study, tmp_path / "elsewhere", "aggregates")

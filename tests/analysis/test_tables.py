@@ -3,17 +3,15 @@
 import json
 import re
 import shutil
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from helpers.analysing import analyse, make_study, set_latex, write_runs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmq.analysis.inputs.scores import final_scores, load_scores, write_scores
-from fmq.analysis.statistics.aggregates import write_statistics
+from fmq.analysis.inputs.scores import final_scores, load_scores
 from fmq.analysis.tables.comparison import clear_best, write_tables
 from fmq.analysis.tables.escape import escape_latex
 from fmq.config.study import Study
@@ -47,11 +45,6 @@ def test_bold_of_less_is_bold_of_the_mirrored(entries: pd.DataFrame) -> None:
     assert clear_best(entries, 5, larger=False) == clear_best(mirrored, 5)
 
 
-@given(intervals)
-def test_a_tie_is_never_bold(entries: pd.DataFrame) -> None:
-    assert not any(clear_best(pd.concat([entries, entries], ignore_index=True), runs=5))
-
-
 def test_too_few_runs_or_no_interval_decide_nothing() -> None:
     apart = pd.DataFrame({"low": [0.9, 0.1], "high": [1.0, 0.2]})
     assert clear_best(apart, runs=3) == [True, False]
@@ -76,21 +69,9 @@ def test_escaped_text_has_no_bare_specials(text: str) -> None:
     assert not set(escaped) & set("\\&%$#_{}~^")
 
 
-@pytest.fixture(scope="module")
-def made(
-    study: Study, results: Path, manifest: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    folder = tmp_path_factory.mktemp("made")
-    write_scores(study, results, folder / "scores.csv", [manifest])
-    write_statistics(study, folder / "scores.csv", folder / "statistics", [manifest])
-    inputs = (folder / "scores.csv", folder / "statistics", [manifest])
-    write_tables(study, *inputs, folder / "tables")
-    return folder
-
-
-def test_csv_has_the_numbers_of_the_scores(study: Study, made: Path) -> None:
-    table = pd.read_csv(made / "tables" / "main.csv")
-    final = final_scores(study, load_scores(study, made / "scores.csv"), "online")
+def test_csv_has_the_numbers_of_the_scores(study: Study, analysed: Path) -> None:
+    table = pd.read_csv(analysed / "tables" / "main.csv")
+    final = final_scores(study, load_scores(study, analysed / "scores.csv"), "online")
     for task in study.tasks:
         scores = final[
             (final["task"] == task) & (final["method"] == "mvp") & (final["sampler"] == "qgbs")
@@ -101,22 +82,22 @@ def test_csv_has_the_numbers_of_the_scores(study: Study, made: Path) -> None:
         assert entry["value"].item() == pytest.approx(100 * scores.mean())
         assert entry["deviation"].item() == pytest.approx(100 * scores.std(ddof=1))
     assert set(table["task"]) == {*study.tasks, "IQM"}
-    assert not (made / "tables" / "length.csv").read_text().count("IQM")
+    assert not (analysed / "tables" / "length.csv").read_text().count("IQM")
 
 
-def test_every_form_says_where_the_data_are_from(made: Path) -> None:
+def test_every_form_says_where_the_data_are_from(analysed: Path) -> None:
     for name in ("main", "length"):
         for suffix in (".tex", ".md"):
-            text = (made / "tables" / f"{name}{suffix}").read_text()
+            text = (analysed / "tables" / f"{name}{suffix}").read_text()
             assert "not the official data set" in text
             assert "0" * 64 in text
             assert "3 seeds, 20 episodes" in text
-        metadata = json.loads((made / "tables" / f"{name}.csv-metadata.json").read_text())
+        metadata = json.loads((analysed / "tables" / f"{name}.csv-metadata.json").read_text())
         assert metadata["notes"][0]["datasets"][0]["source"].startswith("made up")
 
 
-def test_markdown_has_a_line_per_task_and_the_aggregate(study: Study, made: Path) -> None:
-    lines = (made / "tables" / "main.md").read_text().splitlines()
+def test_markdown_has_a_line_per_task_and_the_aggregate(study: Study, analysed: Path) -> None:
+    lines = (analysed / "tables" / "main.md").read_text().splitlines()
     rows = [line for line in lines if line.startswith("| ")][2:]
     assert [row.split(" | ")[0] for row in rows] == [
         "| pointmaze-medium task2",
@@ -127,26 +108,20 @@ def test_markdown_has_a_line_per_task_and_the_aggregate(study: Study, made: Path
 
 
 def test_tables_are_the_same_twice(
-    study: Study, made: Path, manifest: Path, tmp_path: Path
+    study: Study, analysed: Path, manifest: Path, tmp_path: Path
 ) -> None:
-    write_tables(study, made / "scores.csv", made / "statistics", [manifest], tmp_path)
-    for path in tmp_path.iterdir():
-        assert path.read_bytes() == (made / "tables" / path.name).read_bytes()
+    folder = shutil.copytree(analysed, tmp_path / "again")
+    write_tables(study, folder, [manifest])
+    for path in (folder / "tables").iterdir():
+        assert path.read_bytes() == (analysed / "tables" / path.name).read_bytes()
 
 
-def test_one_seed_says_so(
-    study_maker: Callable[..., Study],
-    runs_writer: Callable[[Study, Path], None],
-    manifest: Path,
-    tmp_path: Path,
-) -> None:
-    study = study_maker(seeds=[0])
-    runs_writer(study, tmp_path / "results")
-    write_scores(study, tmp_path / "results", tmp_path / "scores.csv")
-    write_statistics(study, tmp_path / "scores.csv", tmp_path)
-    write_tables(study, tmp_path / "scores.csv", tmp_path, [manifest], tmp_path)
+def test_one_seed_says_so(manifest: Path, tmp_path: Path) -> None:
+    study = make_study(seeds=[0])
+    write_runs(study, tmp_path / "results")
+    analyse(study, tmp_path / "results", tmp_path, [manifest])
     for suffix in (".tex", ".md"):
-        text = (tmp_path / f"main{suffix}").read_text()
+        text = (tmp_path / "tables" / f"main{suffix}").read_text()
         assert "One seed" in text
         assert re.search(r"\bnan\b", text) is None
         assert "boldmath" not in text
@@ -154,12 +129,6 @@ def test_one_seed_says_so(
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX here")
-def test_latex_compiles(made: Path, tmp_path: Path) -> None:
-    inputs = "".join(rf"\input{{{made}/tables/{name}.tex}}" for name in ("main", "length"))
-    (tmp_path / "paper.tex").write_text(
-        rf"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}{inputs}\end{{document}}"
-    )
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-2000:]
-    assert "Overfull" not in done.stdout
+def test_latex_compiles(analysed: Path, tmp_path: Path) -> None:
+    tables = (analysed / "tables" / f"{name}.tex" for name in ("main", "length"))
+    assert "Overfull" not in set_latex(tmp_path, *tables)

@@ -2,12 +2,12 @@
 
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from helpers.analysing import TASK2, TASK4, make_study, write_runs
 from helpers.curves import write_metrics
 
 from fmq.analysis.evidence.trust_region import TRUST_REGION, write_trust_region
@@ -18,7 +18,6 @@ from fmq.config.study import Study
 from fmq.pipeline.paths import run_folder
 from fmq.pipeline.runs import make_run
 
-TASK2, TASK4 = (f"pointmaze-medium-navigate-singletask-task{n}-v0" for n in (2, 4))
 LEVEL = {"fmq": 0.4, "mvp": 0.1, "mvp-no-new-data": 0.02, "qc": 7.0}
 
 
@@ -33,7 +32,7 @@ def one(task: str, method: str, seed: int, step: int) -> float:
 
 def report(study: Study, results: Path, folder: Path) -> pd.DataFrame:
     """The table of `results`, in the order of its task and method."""
-    write_trust_region(study, results, [], folder / "trust_region")
+    write_trust_region(study, results, folder)
     path = folder / "trust_region" / "trust_region.csv"
     return read_table(path, TRUST_REGION, ["task", "method"]).set_index(["task", "method"])
 
@@ -96,10 +95,8 @@ def test_a_run_without_measurements_is_a_gap(study: Study, copy: Path, tmp_path:
     assert re.search(r"\bnan\b", text) is None
 
 
-def test_an_unfinished_study_shows_what_is_there(
-    study: Study, study_maker: Callable[..., Study], copy: Path, tmp_path: Path
-) -> None:
-    unfinished = study_maker(allow_missing=True)
+def test_an_unfinished_study_shows_what_is_there(study: Study, copy: Path, tmp_path: Path) -> None:
+    unfinished = make_study(allow_missing=True)
     for seed in study.seeds:
         shutil.rmtree(folder_of(study, TASK4, seed, "fmq", copy))
     table = report(unfinished, copy, tmp_path)
@@ -112,13 +109,9 @@ def test_an_unfinished_study_shows_what_is_there(
         report(unfinished, copy, tmp_path)
 
 
-def test_one_seed_has_neither_deviation_nor_interval(
-    study_maker: Callable[..., Study],
-    runs_writer: Callable[[Study, Path], None],
-    tmp_path: Path,
-) -> None:
-    study = study_maker(seeds=[1])
-    runs_writer(study, tmp_path)
+def test_one_seed_has_neither_deviation_nor_interval(tmp_path: Path) -> None:
+    study = make_study(seeds=[1])
+    write_runs(study, tmp_path)
     write_metrics(study, tmp_path, one, drift, radius=0.5)
     table = report(study, tmp_path, tmp_path)
     assert table["drift"].to_numpy() == pytest.approx(np.repeat([0.4, 0.1, 0.02], 2))
@@ -127,20 +120,18 @@ def test_one_seed_has_neither_deviation_nor_interval(
     assert "One seed: no deviation and no interval." in text
 
 
-def test_what_does_not_belong_is_refused(
-    study: Study, study_maker: Callable[..., Study], copy: Path, tmp_path: Path
-) -> None:
+def test_what_does_not_belong_is_refused(study: Study, copy: Path, tmp_path: Path) -> None:
     out = tmp_path / "trust_region"
     with pytest.raises(UserError, match="none has a flow map"):
-        write_trust_region(study_maker(methods=["qc"]), copy, [], out)
+        write_trust_region(make_study(methods=["qc"]), copy, tmp_path)
     provenance = folder_of(study, TASK2, 0, "fmq", copy) / "provenance.json"
     provenance.write_text(provenance.read_text().replace("0" * 64, "1" * 64))
     with pytest.raises(UserError, match=r"of other data: .* expected 1111"):
-        write_trust_region(study, copy, [], out)
+        write_trust_region(study, copy, tmp_path)
     metrics = provenance.with_name("metrics.csv")
     metrics.unlink()
     with pytest.raises(UserError, match="1 missing"):
-        write_trust_region(study, copy, [], out)
+        write_trust_region(study, copy, tmp_path)
     assert not out.exists()
 
 

@@ -2,25 +2,23 @@
 
 import re
 import shutil
-import subprocess
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 import pytest
+from helpers.analysing import TASK2, TASK4, analyse, make_study, set_latex, write_runs
 
 from fmq.analysis.figures.comparison import write_figures
-from fmq.analysis.inputs.matrices import score_matrix
 from fmq.analysis.inputs.scores import collect_scores, final_scores, load_scores, write_scores
 from fmq.analysis.statistics.aggregates import (
     aggregates,
-    bootstrap,
     improvement,
     profiles,
     task_means,
     write_statistics,
 )
+from fmq.analysis.statistics.bootstrap import bootstrap, score_matrix
 from fmq.analysis.statistics.estimates import read_estimates
 from fmq.analysis.tables.comparison import write_tables
 from fmq.base.errors import UserError
@@ -28,8 +26,6 @@ from fmq.config.study import Study
 from fmq.pipeline import rules as workflow
 from fmq.pipeline.paths import evaluation_file, run_folder
 from fmq.pipeline.runs import make_run
-
-TASK2, TASK4 = (f"pointmaze-medium-navigate-singletask-task{n}-v0" for n in (2, 4))
 
 
 class Made(NamedTuple):
@@ -40,14 +36,6 @@ class Made(NamedTuple):
     folder: Path
 
 
-def analyse(study: Study, results: Path, folder: Path, manifests: Sequence[Path]) -> None:
-    """What `fmq scores`, `statistics` and `tables` write."""
-    scores, statistics = folder / "scores.csv", folder / "statistics"
-    write_scores(study, results, scores, manifests)
-    write_statistics(study, scores, statistics, manifests)
-    write_tables(study, scores, statistics, manifests, folder / "tables")
-
-
 def final_matrix(study: Study, results: Path, method: str, sampler: str) -> pd.DataFrame:
     """Online success, runs x tasks."""
     final = final_scores(study, collect_scores(study, results), "online")
@@ -55,8 +43,8 @@ def final_matrix(study: Study, results: Path, method: str, sampler: str) -> pd.D
 
 
 @pytest.fixture(scope="module")
-def unfinished(study_maker: Callable[..., Study]) -> Study:
-    return study_maker(allow_missing=True)
+def unfinished() -> Study:
+    return make_study(allow_missing=True)
 
 
 @pytest.fixture(scope="module")
@@ -81,12 +69,10 @@ def test_without_the_setting_it_is_refused_at_every_stage(
     study: Study, made: Made, tmp_path: Path
 ) -> None:
     with pytest.raises(UserError, match=r"14 missing: .*`allow_missing: true` shows what exists"):
-        write_scores(study, made.results, tmp_path / "scores.csv")
-    scores = made.folder / "scores.csv"
-    with pytest.raises(UserError, match="missing"):
-        write_statistics(study, scores, tmp_path)
-    with pytest.raises(UserError, match="missing"):
-        write_tables(study, scores, made.folder / "statistics", [], tmp_path)
+        write_scores(study, made.results, tmp_path)
+    for write in (write_statistics, write_tables):
+        with pytest.raises(UserError, match="missing"):
+            write(study, made.folder)
     with pytest.raises(UserError, match="run `fmq statistics` again"):
         read_estimates(study, made.folder / "statistics", "aggregates")
 
@@ -197,7 +183,7 @@ def test_bold_needs_enough_seeds_in_the_whole_line(
     for gone in (None, make_run(study, TASK2, 1, "finetune-qc")):
         if gone:
             evaluation_file(gone, gone.sampler, copy).unlink()
-        analyse(study, copy, tmp_path, [])
+        analyse(study, copy, tmp_path)
         table = pd.read_csv(tmp_path / "tables" / "main.csv").query("task != 'IQM'")
         bold.append(table["best"].sum())
     assert bold == [1, 0]
@@ -208,28 +194,20 @@ def test_figures_say_what_is_missing(
     made: Made, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notes = []
-    monkeypatch.setattr(
-        "fmq.analysis.figures.comparison.footnote", lambda _, text: notes.append(text)
-    )
-    inputs = (made.study, made.folder / "scores.csv", made.folder / "statistics", [manifest])
-    write_figures(*inputs, tmp_path)
+    monkeypatch.setattr("fmq.analysis.figures.drawing.footnote", lambda _, text: notes.append(text))
+    folder = shutil.copytree(made.folder, tmp_path / "made")
+    write_figures(made.study, folder, [manifest])
     curves, *others = notes
     assert "points are means over 1 to 3 of 3 seeds" in curves
     assert all("a row uses only the seeds that have every task, here" in n for n in others)
     assert all("intervals over up to 3 seeds" in note for note in notes)
-    assert len(list(tmp_path.glob("*.pdf"))) == 4
+    assert len(list(folder.glob("figures/*.pdf"))) == 4
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX here")
 def test_latex_of_gaps_compiles(made: Made, tmp_path: Path) -> None:
-    inputs = "".join(rf"\input{{{made.folder}/tables/{name}.tex}}" for name in ("main", "length"))
-    (tmp_path / "paper.tex").write_text(
-        rf"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}{inputs}\end{{document}}"
-    )
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-2000:]
-    assert "Overfull" not in done.stdout
+    tables = (made.folder / "tables" / f"{name}.tex" for name in ("main", "length"))
+    assert "Overfull" not in set_latex(tmp_path, *tables)
 
 
 def test_offline_training_alone_makes_tables(
@@ -241,8 +219,7 @@ def test_offline_training_alone_makes_tables(
         shutil.rmtree(path)
     manifests = [manifest, tmp_path / "nowhere" / "manifest.json"]
     analyse(unfinished, copy, tmp_path, manifests)
-    inputs = (unfinished, tmp_path / "scores.csv", tmp_path / "statistics", manifests)
-    write_figures(*inputs, tmp_path / "figures")
+    write_figures(unfinished, tmp_path, manifests)
     table = pd.read_csv(tmp_path / "tables" / "main.csv")
     assert table[table["stage"] == "online"]["value"].isna().all()
     assert table[table["stage"] == "offline"]["value"].notna().all()
@@ -254,14 +231,10 @@ def test_nothing_at_all_is_refused(unfinished: Study, tmp_path: Path) -> None:
         collect_scores(unfinished, tmp_path)
 
 
-def test_a_study_of_one_seed_is_over_that_seed(
-    study_maker: Callable[..., Study],
-    runs_writer: Callable[[Study, Path], None],
-    tmp_path: Path,
-) -> None:
-    study = study_maker(seeds=[4], allow_missing=True)
-    runs_writer(study, tmp_path / "results")
-    analyse(study, tmp_path / "results", tmp_path, [])
+def test_a_study_of_one_seed_is_over_that_seed(tmp_path: Path) -> None:
+    study = make_study(seeds=[4], allow_missing=True)
+    write_runs(study, tmp_path / "results")
+    analyse(study, tmp_path / "results", tmp_path)
     found = read_estimates(study, tmp_path / "statistics", "aggregates")
     assert set(found["runs"]) == {1}
     assert "Unfinished" not in (tmp_path / "tables" / "main.md").read_text()

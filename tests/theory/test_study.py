@@ -12,6 +12,7 @@ from helpers.runs import TASK
 from fmq.analysis.evidence import theory as report
 from fmq.analysis.evidence.theory import write_theory
 from fmq.analysis.evidence.theory_columns import MEASURED
+from fmq.analysis.figures.style import STYLE
 from fmq.analysis.figures.theory_figures import FIGURES
 from fmq.base.errors import UserError
 from fmq.config.study import Study
@@ -30,7 +31,7 @@ def results(measured: Path, tmp_path: Path) -> Path:
 
 def write(study: Study, results: Path) -> Path:
     (name,) = study.dataset_names()
-    write_theory(study, results, [manifest_file(study, name, results)], results / "theory")
+    write_theory(study, results, results, [manifest_file(study, name, results)])
     return results / "theory"
 
 
@@ -226,8 +227,8 @@ def test_twelve_tasks_fit_into_a_figure(study: Study, measured: Path, tmp_path: 
     for name in MEASURED:
         one = pd.read_csv(folder / f"{name}.csv").assign(seed=0)
         frame = pd.concat([one.assign(task=task) for task in tasks], ignore_index=True)
-        with mpl.rc_context(report.STYLE):
-            figure, _ = FIGURES[name](twelve, frame, report.AGGREGATES[name](frame))
+        with mpl.rc_context(STYLE):
+            figure = FIGURES[name](twelve, frame, report.AGGREGATES[name](frame))
         titles = [axis.get_title(loc="left") for axis in figure.axes if axis.get_visible()]
         assert len(titles) == (2 if name == "optimum" else 12)
         figure.savefig(tmp_path / f"{name}.png")

@@ -15,8 +15,7 @@ def scores(settings: Settings = None, results: Results = RESULTS) -> None:
     """Collect every evaluation in the study's scores.csv."""
     from fmq.analysis.inputs.scores import write_scores
 
-    study, folder, manifests = _inputs(settings, results)
-    write_scores(study, results, folder / "scores.csv", manifests)
+    write_scores(*_inputs(settings, results))
 
 
 @app.command()
@@ -24,8 +23,8 @@ def statistics(settings: Settings = None, results: Results = RESULTS) -> None:
     """Aggregate the scores, with bootstrap confidence intervals."""
     from fmq.analysis.statistics.aggregates import write_statistics
 
-    study, folder, manifests = _inputs(settings, results)
-    write_statistics(study, folder / "scores.csv", folder / "statistics", manifests)
+    study, _, folder, manifests = _inputs(settings, results)
+    write_statistics(study, folder, manifests)
 
 
 @app.command()
@@ -33,9 +32,8 @@ def tables(settings: Settings = None, results: Results = RESULTS) -> None:
     """Write the tables as LaTeX, CSV and Markdown."""
     from fmq.analysis.tables.comparison import write_tables
 
-    study, folder, manifests = _inputs(settings, results)
-    inputs = (folder / "scores.csv", folder / "statistics", manifests)
-    write_tables(study, *inputs, folder / "tables")
+    study, _, folder, manifests = _inputs(settings, results)
+    write_tables(study, folder, manifests)
 
 
 @app.command()
@@ -43,9 +41,8 @@ def figures(settings: Settings = None, results: Results = RESULTS) -> None:
     """Draw the figures as PDF and PNG."""
     from fmq.analysis.figures.comparison import write_figures
 
-    study, folder, manifests = _inputs(settings, results)
-    inputs = (folder / "scores.csv", folder / "statistics", manifests)
-    write_figures(study, *inputs, folder / "figures")
+    study, _, folder, manifests = _inputs(settings, results)
+    write_figures(study, folder, manifests)
 
 
 @app.command()
@@ -61,8 +58,7 @@ def ablations(settings: Settings = None, results: Results = RESULTS) -> None:
     """Write tables and a figure that compare FMQ with its ablations."""
     from fmq.analysis.evidence.ablations import write_ablations
 
-    study, folder, manifests = _inputs(settings, results)
-    write_ablations(study, results, manifests, folder / "ablations")
+    write_ablations(*_inputs(settings, results))
 
 
 @app.command()
@@ -80,8 +76,7 @@ def theory_report(settings: Settings = None, results: Results = RESULTS) -> None
     """Write tables and figures of the measurements of `fmq theory`."""
     from fmq.analysis.evidence.theory import write_theory
 
-    study, folder, manifests = _inputs(settings, results)
-    write_theory(study, results, manifests, folder / "theory")
+    write_theory(*_inputs(settings, results))
 
 
 @app.command()
@@ -97,8 +92,7 @@ def inference_report(settings: Settings = None, results: Results = RESULTS) -> N
     """Write a table and a figure that compare the cost of samplers with their success."""
     from fmq.analysis.evidence.inference import write_inference_report
 
-    study, folder, manifests = _inputs(settings, results)
-    write_inference_report(study, results, manifests, folder / "inference")
+    write_inference_report(*_inputs(settings, results))
 
 
 @app.command()
@@ -106,9 +100,7 @@ def convergence(settings: Settings = None, results: Results = RESULTS) -> None:
     """Compare how fast FMQ and MVP reach fractions of MVP's best success."""
     from fmq.analysis.evidence.convergence_report import write_convergence
 
-    study, folder, manifests = _inputs(settings, results)
-    inputs = (folder / "scores.csv", results, manifests)
-    write_convergence(study, *inputs, folder / "convergence")
+    write_convergence(*_inputs(settings, results))
 
 
 @app.command()
@@ -116,8 +108,7 @@ def trust_region(settings: Settings = None, results: Results = RESULTS) -> None:
     """Compare the drift from the offline policy with FMQ's trust region."""
     from fmq.analysis.evidence.trust_region import write_trust_region
 
-    study, folder, manifests = _inputs(settings, results)
-    write_trust_region(study, results, manifests, folder / "trust_region")
+    write_trust_region(*_inputs(settings, results))
 
 
 @app.command()
@@ -163,7 +154,7 @@ def paper(settings: Settings = None, results: Results = RESULTS) -> None:
     """Write all tables and figures as one document."""
     from fmq.analysis.evidence.paper import write_paper
 
-    study, folder, manifests = _inputs(settings, results)
+    study, _, folder, manifests = _inputs(settings, results)
     write_paper(study, folder, manifests)
 
 
@@ -187,14 +178,14 @@ def settings_page(
     """Write all settings as a page of the report."""
     from fmq.analysis.tables.pages import write_settings_page
 
-    study, _, manifests = _inputs(settings, results)
+    study, _, _, manifests = _inputs(settings, results)
     write_settings_page(study, manifests, target)
 
 
 def _inputs(settings: Path | None, results: Path):  # type: ignore[no-untyped-def]
-    """Return the study, its results folder, and the manifests of its data sets."""
+    """Return the study, the results, the study's folder, and the manifests of its data sets."""
     from fmq.pipeline.paths import manifest_file, study_folder
 
     study = load(settings, results)
     manifests = [manifest_file(study, name, results) for name in study.dataset_names()]
-    return study, study_folder(study, results), manifests
+    return study, results, study_folder(study, results), manifests

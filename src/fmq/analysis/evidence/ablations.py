@@ -4,17 +4,18 @@ Rows are ordered as in the settings, and each group begins with the study's own 
 that of the last checkpoint, as everywhere.
 """
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib as mpl
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from fmq.analysis.figures.ablation_figures import TITLES, draw_ablations
-from fmq.analysis.figures.drawing import footnote, save_figure
-from fmq.analysis.figures.style import STYLE, short_task_names
+from fmq.analysis.figures.drawing import write_figure
+from fmq.analysis.figures.style import look, short_task_names
 from fmq.analysis.inputs.csvw import Column, write_table
-from fmq.analysis.inputs.provenance import collect_provenance, source_sentences
+from fmq.analysis.inputs.provenance import collect_provenance
 from fmq.analysis.statistics.last_checkpoints import (
     IQM,
     SCORES,
@@ -28,14 +29,22 @@ from fmq.analysis.tables.listing import Listing, write_listing
 from fmq.config.study import Study
 from fmq.pipeline.variants import ablation_rows
 
+TITLES = {
+    "offline": "distillation before fine-tuning",
+    "training": "training",
+    "sampling": "sampling",
+}
+OWN, OTHER = look("fmq").color, "#7A7A7A"
 ROWS = {
     "group": Column("string", "what is varied", allowed=tuple(TITLES)),
     "label": Column("string", "the variant; the first of a group is the study's own choice"),
 }
 
 
-def write_ablations(study: Study, results: Path, manifests: Sequence[Path], folder: Path) -> None:
-    """Write scores.csv, summary.csv, a table for each group, and the figure into `folder`.
+def write_ablations(
+    study: Study, results: Path, folder: Path, manifests: Sequence[Path] = ()
+) -> None:
+    """Write scores, their summary, a table for each group and the figure into `folder`/ablations.
 
     Args:
         results: folder with `runs/`.
@@ -43,6 +52,7 @@ def write_ablations(study: Study, results: Path, manifests: Sequence[Path], fold
     Raises:
         UserError: an evaluation is missing or does not belong to the study.
     """
+    folder = folder / "ablations"
     variants = ablation_rows(study)
     rows = [(variant.run, variant.sampler) for variant in variants]
     scores = collect(study, results, manifests, rows, "ablations")
@@ -51,18 +61,14 @@ def write_ablations(study: Study, results: Path, manifests: Sequence[Path], fold
     provenance = collect_provenance(study, manifests)
     write_table(folder / "scores.csv", scores, SCORES, provenance)
     write_table(folder / "summary.csv", summary, ROWS | dict(SUMMARY), provenance)
-    source = source_sentences(provenance)
+    words = interval_words(study)
     for group, title in TITLES.items():
-        words = f"Ablations of {title}: success in percent of the last checkpoints."
-        caption = f"{words} {interval_words(study)} {source}"
+        caption = f"Ablations of {title}: success in percent of the last checkpoints. {words}"
         cells = _cells(study, summary[summary["group"] == group])
-        write_listing(
-            folder / group, Listing(f"tab:ablations-{group}", caption, *cells), provenance
-        )
-    with mpl.rc_context(STYLE):
-        figure = draw_ablations(summary)
-        footnote(figure, f"Thin marks: single tasks. {interval_words(study)} {source}")
-        save_figure(figure, folder / "ablations", "Ablations", provenance)
+        listing = Listing(f"tab:ablations-{group}", caption, *cells)
+        write_listing(folder / group, listing, provenance)
+    note = f"Thin marks: single tasks. {words}"
+    write_figure(folder / "ablations", "Ablations", note, provenance, draw_ablations, summary)
 
 
 def _cells(study: Study, summary: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
@@ -75,3 +81,36 @@ def _cells(study: Study, summary: pd.DataFrame) -> tuple[list[str], list[list[st
         cells = [percent(found.loc[place]) if place in found.index else "–" for place in places]
         rows.append([label, *cells])
     return ["", *(names[place] for place in places)], rows
+
+
+def draw_ablations(summary: pd.DataFrame) -> Figure:
+    """Draw the IQM of success with its interval, and each task's mean as a pale mark.
+
+    Args:
+        summary: columns ``group`` and ``label``, and those of `last_checkpoints.SUMMARY`.
+    """
+    counts = [len(summary.loc[summary["group"] == group, "label"].unique()) for group in TITLES]
+    figure = Figure(figsize=(7.2, 1.5 + 0.17 * max(counts)))
+    axes = figure.subplots(1, len(TITLES), sharex=True)
+    for axis, (group, title) in zip(axes, TITLES.items(), strict=True):
+        _draw_group(axis, summary[summary["group"] == group])
+        axis.set_title(textwrap.fill(title, 20))
+        axis.set_xlabel("success (%)")
+    return figure
+
+
+def _draw_group(axis: Axes, summary: pd.DataFrame) -> None:
+    labels = list(summary["label"].unique())
+    for place, label in enumerate(labels):
+        color = OTHER if place else OWN
+        own = summary[summary["label"] == label].set_index("task")
+        tasks = own.drop(index="IQM", errors="ignore")
+        axis.plot(100 * tasks["value"], [place] * len(tasks), "|", color=color, alpha=0.5)
+        if "IQM" not in own.index:
+            continue
+        iqm = own.loc["IQM"]
+        axis.plot([100 * iqm["low"], 100 * iqm["high"]], [place] * 2, color=color, linewidth=2.2)
+        axis.plot(100 * iqm["value"], place, "o", color=color)
+    axis.set_yticks(range(len(labels)), labels)
+    axis.set_ylim(len(labels) - 0.5, -0.5)
+    axis.set_xlim(-4, 104)

@@ -4,19 +4,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
 from fmq.analysis.figures.convergence_figure import draw_convergence
 from fmq.analysis.figures.curves import short_steps
-from fmq.analysis.figures.drawing import footnote, save_figure
-from fmq.analysis.figures.style import STYLE, short_task_names
+from fmq.analysis.figures.drawing import write_figure
+from fmq.analysis.figures.style import short_task_names
 from fmq.analysis.inputs.csvw import write_table
-from fmq.analysis.inputs.origin import check_scores_origin
-from fmq.analysis.inputs.provenance import collect_provenance, source_sentences
+from fmq.analysis.inputs.provenance import collect_provenance, recorded_notes
 from fmq.analysis.inputs.scores import load_scores
 from fmq.analysis.inputs.training_metrics import UNKNOWN, machines, read_metrics
+from fmq.analysis.inputs.words import confidence, counted, paragraph
 from fmq.analysis.statistics.convergence import (
     CONVERGENCE,
     MEAN,
@@ -32,13 +31,23 @@ from fmq.base.errors import UserError
 from fmq.config.study import Study
 
 TITLE = "How much sooner FMQ is at levels of MVP's best success"
+HEADING = (
+    "Speed-up of FMQ over MVP, in {cost}, at levels of MVP's best success (best, in percent); "
+    "in parentheses, {cost} of FMQ and of MVP, or a dash where FMQ stays below the level. "
+    "Last columns: single runs of FMQ and of MVP that reach each of the four levels."
+)
+COSTS = {"steps": "environment steps", "seconds": "seconds of training"}
 HEADER = ["task", "best", *(f"{100 * level:g}%" for level in LEVELS), "FMQ", "MVP"]
 
 
 def write_convergence(
-    study: Study, scores_path: Path, results: Path, manifests: Sequence[Path], folder: Path
+    study: Study, results: Path, folder: Path, manifests: Sequence[Path] = ()
 ) -> None:
-    """Write steps and seconds as .csv, .md and .tex, and the figure convergence as .pdf and .png.
+    """Write steps, seconds and the figure of both into `folder`/convergence.
+
+    Args:
+        results: folder with `runs/`.
+        folder: folder of the study, with scores.csv.
 
     Raises:
         UserError: the study does not compare FMQ with MVP; scores or runs are missing, or belong
@@ -47,53 +56,39 @@ def write_convergence(
     lacking = [method for method in PAIR if method not in study.methods]
     if lacking:
         raise UserError(f"methods: convergence compares fmq with mvp; add {', '.join(lacking)}")
-    scores = load_scores(study, scores_path)
-    check_scores_origin(study, scores_path)
+    scores = load_scores(study, folder / "scores.csv")
+    recorded_notes(study, folder / "scores.csv", "fmq scores")
     metrics = read_metrics(study, results, PAIR, manifests)
     ours, theirs = (method_curves(study, scores, metrics, method) for method in PAIR)
     tables = {unit: convergence(study, ours, theirs, unit) for unit in UNITS}
-    provenance = collect_provenance(study, manifests)
     words = {unit: _words(study, table) for unit, table in tables.items()}
     time_words = _time_words(study, results)
     words["seconds"] += f" {time_words}"
-    source = source_sentences(provenance)
+    target, provenance = folder / "convergence", collect_provenance(study, manifests)
     for unit, table in tables.items():
-        write_table(folder / f"{unit}.csv", table, CONVERGENCE, provenance)
-        caption = f"{_heading(unit)} {words[unit]} {source}"
+        write_table(target / f"{unit}.csv", table, CONVERGENCE, provenance)
+        caption = f"{HEADING.format(cost=COSTS[unit])} {words[unit]}"
         listing = Listing(f"tab:convergence-{unit}", caption, HEADER, _rows(study, table))
-        write_listing(folder / unit, listing, provenance)
-    with mpl.rc_context(STYLE):
-        figure = draw_convergence(study, tables)
-        footnote(figure, f"{words['steps']} {time_words} {source}")
-        save_figure(figure, folder / "convergence", TITLE, provenance)
-
-
-def _heading(unit: str) -> str:
-    cost = {"steps": "environment steps", "seconds": "seconds of training"}[unit]
-    return (
-        f"Speed-up of FMQ over MVP, in {cost}, at levels of MVP's best success (best, in percent); "
-        f"in parentheses, {cost} of FMQ and of MVP, or a dash where FMQ stays below the level. "
-        "Last columns: single runs of FMQ and of MVP that reach each of the four levels."
-    )
+        write_listing(target / unit, listing, provenance)
+    note = f"{words['steps']} {time_words}"
+    write_figure(target / "convergence", TITLE, note, provenance, draw_convergence, study, tables)
 
 
 def _words(study: Study, table: pd.DataFrame) -> str:
     """Explain how the numbers were computed, and their limits."""
     seeds, every = len(study.seeds), study.online.evaluate_every
-    percent = f"{100 * study.statistics.confidence:g}%"
-    sentences = [
-        f"Curves: mean success over {seeds} seed{'s' if seeds > 1 else ''} at the online "
-        f"evaluations, every {every:,} environment steps, which is the resolution. A level is "
-        "reached at the first evaluation at or above it.",
+    return paragraph(
+        f"Curves: mean success over {counted(seeds, 'seed')} at the online evaluations, "
+        f"every {every:,} environment steps, which is the resolution. A level is reached at the "
+        "first evaluation at or above it.",
         _censoring_words(study, table),
         "The mean over tasks is arithmetic.",
-        f"Brackets and bars: {percent} stratified bootstrap over seeds, each resample with its own "
-        "best of MVP."
+        f"Brackets and bars: {confidence(study)} stratified bootstrap over seeds, each resample "
+        "with its own best of MVP."
         if seeds > 1
         else "One seed: no interval.",
         _gap_words(study, table),
-    ]
-    return " ".join(filter(None, sentences))
+    )
 
 
 def _censoring_words(study: Study, table: pd.DataFrame) -> str:
@@ -122,19 +117,15 @@ def _gap_words(study: Study, table: pd.DataFrame) -> str:
     """Say which runs are counted, if runs or their times are missing."""
     tasks = table[table["task"] != MEAN]
     runs = tasks[["fmq_runs", "mvp_runs"]].to_numpy()
-    sentences = []
-    if (runs < len(study.seeds)).any():
-        sentences.append(
-            f"Unfinished: a task uses the seeds that have finished it, {runs.min()} to "
-            f"{runs.max()} of {len(study.seeds)}; the mean over tasks uses only the seeds that "
-            "have every task."
-        )
-    if (tasks["state"] == "no time").any():
-        sentences.append(
-            "No time: a run is too short for a row in its metrics.csv; such a task is not in the "
-            "mean."
-        )
-    return " ".join(sentences)
+    return paragraph(
+        f"Unfinished: a task uses the seeds that have finished it, {runs.min()} to {runs.max()} of "
+        f"{len(study.seeds)}; the mean over tasks uses only the seeds that have every task."
+        if (runs < len(study.seeds)).any()
+        else "",
+        "No time: a run is too short for a row in its metrics.csv; such a task is not in the mean."
+        if (tasks["state"] == "no time").any()
+        else "",
+    )
 
 
 def _time_words(study: Study, results: Path) -> str:
@@ -168,7 +159,13 @@ def _rows(study: Study, table: pd.DataFrame) -> list[list[str]]:
     means = _levels(table, MEAN)
     rows.append([MEAN, "", *map(_mean, means), *_runs(study, means, len(study.tasks))])
     if any(not np.isnan(each.low) for each in means):
-        rows.append(["interval", "", *map(_interval, means), "", ""])
+        bounds = [
+            MISSING
+            if np.isnan([each.low, each.high]).any()
+            else f"[{each.low:.2f}, {each.high:.2f}]"
+            for each in means
+        ]
+        rows.append(["interval", "", *bounds, "", ""])
     counts = [f"{each.tasks} ({each.tasks_censored})" for each in means]
     return [*rows, ["tasks (censored)", "", *counts, "", ""]]
 

@@ -3,18 +3,17 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from fmq.analysis.figures.drawing import footnote, save_figure
-from fmq.analysis.figures.style import STYLE, look
+from fmq.analysis.figures.drawing import write_figure
+from fmq.analysis.figures.style import look
 from fmq.analysis.inputs.csvw import Column, Columns, read_table, write_table
 from fmq.analysis.inputs.evaluations import SAMPLER, SEED, TASK
-from fmq.analysis.inputs.provenance import collect_provenance, source_sentences
+from fmq.analysis.inputs.provenance import collect_provenance
 from fmq.analysis.statistics.last_checkpoints import (
     IQM,
     RUN,
@@ -89,9 +88,9 @@ def read_costs(study: Study, results: Path) -> pd.DataFrame:
 
 
 def write_inference_report(
-    study: Study, results: Path, manifests: Sequence[Path], folder: Path
+    study: Study, results: Path, folder: Path, manifests: Sequence[Path] = ()
 ) -> None:
-    """Write inference as .csv, .tex and .md, and the figure of success against evaluations."""
+    """Write the table, and the figure of success against evaluations, into `folder`/inference."""
     measured = read_costs(study, results).reset_index()
     scores = collect(study, results, manifests, inference_rows(study), "inference")
     summary = summarise(study, scores)
@@ -99,23 +98,20 @@ def write_inference_report(
     table = measured.merge(iqm, on=["run", "sampler"], how="left")
     table["method"] = table["run"].str.removeprefix("finetune-")
     provenance = collect_provenance(study, manifests)
-    write_table(folder / "inference.csv", table[list(TABLE)], TABLE, provenance)
-    source = source_sentences(provenance)
-    words = (
+    write_table(folder / "inference" / "inference.csv", table[list(TABLE)], TABLE, provenance)
+    intervals = interval_words(study)
+    caption = (
         "Evaluations of the velocity network and of the critics per action chunk, counted as they "
         f"happen; median milliseconds for one observation with {study.threads} thread(s) on the "
         f"machine that measured, along with any other load; {IQM} of success in percent. "
-        f"{interval_words(study)} {source}"
+        f"{intervals}"
     )
     header = ["", "sampler", "network", "critics", "ms", "success"]
-    listing = Listing(
-        "tab:inference", words, header, [_cells(study, row) for _, row in table.iterrows()]
-    )
-    write_listing(folder / "inference", listing, provenance)
-    with mpl.rc_context(STYLE):
-        figure = draw(study, table)
-        footnote(figure, f"Last checkpoints. {interval_words(study)} {source}")
-        save_figure(figure, folder / "inference", "Success against evaluations", provenance)
+    cells = [_cells(study, row) for _, row in table.iterrows()]
+    path = folder / "inference" / "inference"
+    write_listing(path, Listing("tab:inference", caption, header, cells), provenance)
+    title, note = "Success against evaluations", f"Last checkpoints. {intervals}"
+    write_figure(path, title, note, provenance, draw, study, table)
 
 
 def _cells(study: Study, row: pd.Series) -> list[str]:
@@ -158,14 +154,8 @@ def _draw_line(
         return
     style = look(method, study.added_methods)
     value, low, high = 100 * part[["value", "low", "high"]].to_numpy().T
-    axis.errorbar(
-        part[column].to_numpy(),
-        value,
-        yerr=None if np.isnan(low).any() else np.clip([value - low, high - value], 0, None),
-        color=style.color,
-        marker=style.marker,
-        markerfacecolor="white" if suffix else style.color,
-        linestyle=":" if suffix else "-",
-        elinewidth=0.8,
-        label=study.method(method).label + suffix,
-    )
+    spread = None if np.isnan(low).any() else np.clip([value - low, high - value], 0, None)
+    hollow = "white" if suffix else style.color
+    options = style.options() | {"linestyle": ":" if suffix else "-", "markerfacecolor": hollow}
+    label = study.method(method).label + suffix
+    axis.errorbar(part[column].to_numpy(), value, spread, elinewidth=0.8, label=label, **options)

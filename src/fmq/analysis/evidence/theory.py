@@ -9,17 +9,15 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 
 from fmq.analysis.evidence.theory_columns import MEASURED, REPORTED
-from fmq.analysis.evidence.theory_tables import LISTINGS
-from fmq.analysis.figures.drawing import footnote, save_figure
-from fmq.analysis.figures.style import STYLE
-from fmq.analysis.figures.theory_figures import FIGURES
+from fmq.analysis.evidence.theory_tables import GAPS, LISTINGS
+from fmq.analysis.figures.drawing import write_figure
+from fmq.analysis.figures.theory_figures import FIGURES, theory_note
 from fmq.analysis.inputs.csvw import read_table, write_table
-from fmq.analysis.inputs.provenance import collect_provenance, source_sentences
+from fmq.analysis.inputs.provenance import collect_provenance
 from fmq.analysis.tables.listing import write_listing
 from fmq.base.errors import UserError
 from fmq.config.datasets import training_file
@@ -100,17 +98,13 @@ def optimum(measured: pd.DataFrame) -> pd.DataFrame:
         starts=("starts", "sum"),
         converged=("converged", "sum"),
         unsolved=("unsolved", "sum"),
-        displacement_gap=("displacement_gap", "max"),
-        objective_gap=("objective_gap", "max"),
-        activity_gap=("activity_gap", "max"),
-        multiplier_gap=("multiplier_gap", "max"),
+        **{gap: (gap, "max") for gap in GAPS},
         share=("share", "median"),
         share_low=("share", lambda values: values.quantile(0.1)),
         share_high=("share", lambda values: values.quantile(0.9)),
         raised=("raised", "mean"),
     )
-    gaps = [f"{name}_gap" for name in ("displacement", "objective", "activity", "multiplier")]
-    near = (rows[gaps].fillna(0) <= TOLERANCE).all(axis=1) & (rows["unsolved"] == 0)
+    near = (rows[GAPS].fillna(0) <= TOLERANCE).all(axis=1) & (rows["unsolved"] == 0)
     rows["converged"] = rows["converged"] / rows["starts"]
     return rows.assign(holds=near.astype(int)).reset_index()
 
@@ -182,22 +176,19 @@ TITLES = {
 }
 
 
-def write_theory(study: Study, results: Path, manifests: Sequence[Path], folder: Path) -> None:
-    """Write each measurement's table as .csv, .md and .tex, and its figure as .pdf and .png.
+def write_theory(study: Study, results: Path, folder: Path, manifests: Sequence[Path] = ()) -> None:
+    """Write a table and a figure of each measurement into `folder`/theory.
 
     Raises:
         UserError: a measurement is missing or was made with other settings or data.
     """
     provenance = collect_provenance(study, manifests)
     measured = read_measurements(study, results, provenance)
-    source = source_sentences(provenance)
+    folder = folder / "theory"
     for name in MEASUREMENTS:
         rows = AGGREGATES[name](measured[name])
         write_table(folder / f"{name}.csv", rows, REPORTED[name], provenance)
-        listing = LISTINGS[name](study, rows)
-        listing = listing._replace(caption=f"{listing.caption} {source}")
-        write_listing(folder / name, listing, provenance)
-        with mpl.rc_context(STYLE):
-            figure, note = FIGURES[name](study, measured[name], rows)
-            footnote(figure, f"{note} {source}")
-            save_figure(figure, folder / name, TITLES[name], provenance)
+        write_listing(folder / name, LISTINGS[name](study, rows), provenance)
+        inputs = (study, measured[name], rows)
+        note = theory_note(name, rows)
+        write_figure(folder / name, TITLES[name], note, provenance, FIGURES[name], *inputs)

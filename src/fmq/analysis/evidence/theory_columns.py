@@ -1,17 +1,14 @@
 """Define the columns of the files that `fmq theory` and `fmq theory-report` write."""
 
-from typing import NamedTuple
-
 from fmq.analysis.inputs.csvw import Column, Columns
+from fmq.analysis.inputs.evaluations import TASK
 from fmq.pipeline.runs import DISTILLATIONS
-
-CRITICS = ("offline", "online", "quadratic", "flat")
 
 _CRITIC = Column(
     "string",
     "FMQ's critics where it starts (offline) and ends (online), random quadratics, or quadratics "
     "without a gradient (flat)",
-    allowed=CRITICS,
+    allowed=("offline", "online", "quadratic", "flat"),
 )
 _STATES = Column("integer", "states behind the means", minimum=1)
 _SHARE = Column("number", "share of states at which Q rises", 0, 1)
@@ -21,15 +18,8 @@ _RADIUS = Column("number", "length of the displacement along the gradient", 0)
 _UPDATE = Column("integer", "gradient steps on the FMQ loss with frozen critics", 0)
 
 
-class Measurement(NamedTuple):
-    """A file of `fmq theory`: its columns, and the key that identifies a row."""
-
-    columns: Columns
-    key: tuple[str, ...]
-
-
-MEASURED = {
-    "optimum": Measurement(
+MEASURED: dict[str, tuple[Columns, tuple[str, ...]]] = {
+    "optimum": (
         {
             "critic": _CRITIC,
             "problem": Column("integer", "number of the state and chunk", 0),
@@ -50,7 +40,7 @@ MEASURED = {
         },
         ("critic", "problem"),
     ),
-    "first_order": Measurement(
+    "first_order": (
         {
             "critic": _CRITIC,
             "eta": _RADIUS,
@@ -61,7 +51,7 @@ MEASURED = {
         },
         ("critic", "eta"),
     ),
-    "map": Measurement(
+    "map": (
         {
             "distillation": _DISTILLATION,
             "jump": _JUMP,
@@ -73,7 +63,7 @@ MEASURED = {
         },
         ("distillation", "jump"),
     ),
-    "improvement": Measurement(
+    "improvement": (
         {
             "update": _UPDATE,
             "displacement": Column("number", "mean || u - u_off ||", 0),
@@ -88,9 +78,9 @@ MEASURED = {
         ("update",),
     ),
 }
+"""The columns of each file of `fmq theory`, and those that identify a row."""
 
-_TASK = {"task": Column("string", "name of the task")}
-_SEEDS = {"seeds": Column("integer", "seeds behind the numbers", minimum=1)}
+_SEEDS = Column("integer", "seeds behind the numbers", minimum=1)
 _DEVIATION = Column("number", "standard deviation over seeds; empty with one", 0, optional=True)
 
 
@@ -98,19 +88,23 @@ def _mean(description: str) -> Column:
     return Column("number", f"{description}, mean over seeds")
 
 
-def _holds(description: str) -> dict[str, Column]:
-    return {"holds": Column("integer", f"1 if {description}, else 0", 0, 1)}
+def _holds(description: str) -> Column:
+    return Column("integer", f"1 if {description}, else 0", 0, 1)
 
 
 def _gap(description: str) -> Column:
     return Column("number", f"largest {description}; empty where g = 0", 0, optional=True)
 
 
+def _gain_share(description: str) -> Column:
+    return Column("number", description, optional=True)
+
+
 REPORTED: dict[str, Columns] = {
-    "optimum": _TASK
-    | {"critic": _CRITIC}
-    | _SEEDS
-    | {
+    "optimum": {
+        "task": TASK,
+        "critic": _CRITIC,
+        "seeds": _SEEDS,
         "problems": Column("integer", "states and chunks, over all seeds", 1),
         "converged": Column("number", "share of starts from which the solver converged", 0, 1),
         "unsolved": Column("integer", "problems without a start that converged", 0),
@@ -122,45 +116,43 @@ REPORTED: dict[str, Columns] = {
         "multiplier_gap": Column(
             "number", "largest |lambda eta / || g || - 1|; of |lambda| where g = 0", 0
         ),
-    }
-    | _holds("all of these are at most the tolerance and all problems are solved")
-    | {
-        "share": Column(
-            "number",
-            "median share of the largest gain in the ball that the closed form attains",
-            optional=True,
+        "holds": _holds("all of these are at most the tolerance and all problems are solved"),
+        "share": _gain_share(
+            "median share of the largest gain in the ball that the closed form attains"
         ),
-        "share_low": Column("number", "its 10% quantile", optional=True),
-        "share_high": Column("number", "its 90% quantile", optional=True),
+        "share_low": _gain_share("its 10% quantile"),
+        "share_high": _gain_share("its 90% quantile"),
         "raised": Column("number", "share of problems where the closed form raises Q", 0, 1),
     },
-    "first_order": _TASK
-    | {"critic": _CRITIC, "eta": _RADIUS}
-    | _SEEDS
-    | {
+    "first_order": {
+        "task": TASK,
+        "critic": _CRITIC,
+        "eta": _RADIUS,
+        "seeds": _SEEDS,
         "gain": _mean("measured rise of Q"),
         "gain_deviation": _DEVIATION,
         "predicted": _mean("eta || g ||"),
         "ratio": Column("number", "gain / predicted; empty without a gradient", optional=True),
         "raised": _SHARE,
-    }
-    | _holds("Q rises on average in every seed"),
-    "map": _TASK
-    | {"distillation": _DISTILLATION, "jump": _JUMP}
-    | _SEEDS
-    | {
+        "holds": _holds("Q rises on average in every seed"),
+    },
+    "map": {
+        "task": TASK,
+        "distillation": _DISTILLATION,
+        "jump": _JUMP,
+        "seeds": _SEEDS,
         "flow_error": _mean("distance of X_{r,1} to the flow of u_{t,t}"),
         "flow_error_deviation": _DEVIATION,
         "semigroup_error": _mean("distance of two jumps to one"),
         "semigroup_error_deviation": _DEVIATION,
         "distance": _mean("distance that the flow travels"),
         "integration_error": Column("number", "largest change with steps twice as long", 0),
-    }
-    | _holds("steps twice as long change no digit that is shown"),
-    "improvement": _TASK
-    | {"update": _UPDATE}
-    | _SEEDS
-    | {
+        "holds": _holds("steps twice as long change no digit that is shown"),
+    },
+    "improvement": {
+        "task": TASK,
+        "update": _UPDATE,
+        "seeds": _SEEDS,
         "displacement": _mean("|| u - u_off ||"),
         "eta": _mean("radius of the trust region"),
         "gain": _mean("rise of Q at the clipped chunk of the policy"),
@@ -169,6 +161,7 @@ REPORTED: dict[str, Columns] = {
         "predicted": _mean("<g, (1 - r) (u - u_off)>"),
         "promised": _mean("<g, (1 - r) (u* - u_off)>"),
         "raised": _SHARE,
-    }
-    | _holds("Q rises on average in every seed"),
+        "holds": _holds("Q rises on average in every seed"),
+    },
 }
+"""The columns of each file of `fmq theory-report`."""

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from fmq.analysis.figures.style import short_task_names
+from fmq.analysis.inputs.words import span
 from fmq.analysis.tables.listing import Listing
 from fmq.analysis.tables.render import MISSING
 from fmq.config.study import Study
@@ -16,6 +17,7 @@ _CRITICS = {
     "quadratic": "quadratic",
     "flat": "g = 0",
 }
+GAPS = [f"{name}_gap" for name in ("displacement", "objective", "activity", "multiplier")]
 _MEANS = "Means over seeds."
 
 
@@ -38,40 +40,26 @@ def _percent(value: float) -> str:
     return str(rounded)
 
 
-def _range(counts: pd.Series) -> str:
-    low, high = int(counts.min()), int(counts.max())
-    return str(high) if low == high else f"{low} to {high}"
-
-
-def _spread(value: float, deviation: float, digits: int = 3) -> str:
-    shown = f"{value:.{digits}f}"
-    return shown if math.isnan(deviation) else f"{shown} ± {deviation:.{digits}f}"
-
-
 def _optimum(study: Study, rows: pd.DataFrame) -> Listing:
     names = short_task_names(study.tasks)
-    cells = [
-        [
-            names[row.task],
-            _CRITICS[row.critic],
-            *map(
-                _small,
-                (row.displacement_gap, row.objective_gap, row.activity_gap, row.multiplier_gap),
-            ),
-            _verdict(row.holds),
-            MISSING
-            if math.isnan(row.share)
-            else f"{row.share:.3f} [{row.share_low:.3f}, {row.share_high:.3f}]",
-            _percent(row.raised),
-        ]
-        for row in _rows(rows)
-    ]
+    cells = []
+    for row in _rows(rows):
+        share = f"{row.share:.3f} [{row.share_low:.3f}, {row.share_high:.3f}]"
+        cells.append(
+            [
+                *(names[row.task], _CRITICS[row.critic]),
+                *(_small(getattr(row, gap)) for gap in GAPS),
+                _verdict(row.holds),
+                MISSING if math.isnan(row.share) else share,
+                _percent(row.raised),
+            ]
+        )
     header = [
         *("task", "critic", "displacement", "objective", "activity", "multiplier", "claim"),
         *("of best gain", "Q rises (%)"),
     ]
     caption = (
-        f"{_range(rows['problems'])} problems per row, with FMQ's critics before and after "
+        f"{span(rows['problems'])} problems per row, with FMQ's critics before and after "
         "fine-tuning, random quadratics, and quadratics without a gradient g at a_1. "
         "Theorem 3.2 at a fixed radius eta against SLSQP from random starts, with d* the target's "
         "displacement and d the solver's; the largest over problems, seeds and starts that "
@@ -95,9 +83,8 @@ def _first_order(study: Study, rows: pd.DataFrame) -> Listing:
             + ("" if row.holds else f" {_verdict(row.holds)}")
             for row in _rows(part)
         ]
-        seeds = str(part["seeds"].iloc[0])
-        claim = _verdict(int(part["holds"].min()))
-        cells.append([names[str(task)], _CRITICS[str(critic)], seeds, *shown, claim])
+        row = [names[str(task)], _CRITICS[str(critic)], str(part["seeds"].iloc[0])]
+        cells.append([*row, *shown, _verdict(int(part["holds"].min()))])
     radii = [f"eta {eta:g}" for eta in rows["eta"].unique()]
     caption = (
         "Measured over predicted rise of Q along its gradient, "
@@ -113,17 +100,9 @@ def _map(study: Study, rows: pd.DataFrame) -> Listing:
     for (task, kind), part in rows.groupby(["task", "distillation"], sort=False):
         shown = [f"{row.flow_error:.3f} / {row.semigroup_error:.3f}" for row in _rows(part)]
         longest = max(_rows(part), key=lambda row: row.jump)
-        resolved = _verdict(int(part["holds"].min()))
-        cells.append(
-            [
-                names[str(task)],
-                str(kind).upper(),
-                str(longest.seeds),
-                *shown,
-                f"{longest.distance:.3f}",
-                f"{part['integration_error'].max():.0e} {resolved}",
-            ]
-        )
+        resolved = f"{part['integration_error'].max():.0e} {_verdict(int(part['holds'].min()))}"
+        row = [names[str(task)], str(kind).upper(), str(longest.seeds)]
+        cells.append([*row, *shown, f"{longest.distance:.3f}", resolved])
     jumps = [f"jump {jump:g}" for jump in rows["jump"].unique()]
     header = ["task", "map", "seeds", *jumps, "longest way", "integration"]
     caption = (
@@ -139,21 +118,16 @@ def _map(study: Study, rows: pd.DataFrame) -> Listing:
 def _improvement(study: Study, rows: pd.DataFrame) -> Listing:
     names = short_task_names(study.tasks)
     last = int(rows["update"].max())
-    cells = [
-        [
-            names[row.task],
-            str(row.seeds),
-            f"{row.displacement:.3f}",
-            f"{row.eta:.3f}",
-            _spread(row.gain, row.gain_deviation),
-            f"{row.free_gain:.3f}",
-            f"{row.predicted:.3f}",
-            f"{row.promised:.3f}",
-            _percent(row.raised),
-            _verdict(row.holds),
-        ]
-        for row in _rows(rows[rows["update"] == last])
-    ]
+    cells = []
+    for row in _rows(rows[rows["update"] == last]):
+        spread = "" if math.isnan(row.gain_deviation) else f" ± {row.gain_deviation:.3f}"
+        rises = (f"{value:.3f}" for value in (row.free_gain, row.predicted, row.promised))
+        cells.append(
+            [
+                *(names[row.task], str(row.seeds), f"{row.displacement:.3f}", f"{row.eta:.3f}"),
+                *(f"{row.gain:.3f}{spread}", *rises, _percent(row.raised), _verdict(row.holds)),
+            ]
+        )
     header = [
         *("task", "seeds", "|u - u_off|", "eta", "rise of Q", "not clipped", "predicted"),
         *("promised", "Q raised (%)", "claim"),

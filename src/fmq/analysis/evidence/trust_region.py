@@ -13,18 +13,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from fmq.analysis.figures.drawing import footnote, save_figure
-from fmq.analysis.figures.style import STYLE, short_task_names
-from fmq.analysis.figures.trust_region_figure import draw_trust_region
+from fmq.analysis.figures.curves import short_steps
+from fmq.analysis.figures.drawing import draw_mean, method_handle, task_panels, write_figure
+from fmq.analysis.figures.style import short_task_names
 from fmq.analysis.inputs.csvw import Column, Columns, write_table
-from fmq.analysis.inputs.matrices import Matrix, without_gaps
-from fmq.analysis.inputs.provenance import collect_provenance, source_sentences
+from fmq.analysis.inputs.provenance import collect_provenance
 from fmq.analysis.inputs.training_metrics import read_metrics
-from fmq.analysis.statistics.bootstrap import bootstrap
+from fmq.analysis.inputs.words import confidence, paragraph
+from fmq.analysis.statistics.bootstrap import task_estimates
 from fmq.analysis.tables.listing import Listing, write_listing
 from fmq.analysis.tables.render import MISSING
 from fmq.base.errors import UserError
@@ -32,6 +35,8 @@ from fmq.config.study import Study
 from fmq.pipeline.variants import flow_map_methods
 
 TITLE = "Drift from the offline policy against the trust region"
+
+_RADIUS: dict[str, Any] = {"color": "#000000", "linestyle": (0, (2, 1.5)), "linewidth": 1.2}
 
 TRUST_REGION: Columns = {
     "task": Column("string", "name of the task"),
@@ -78,8 +83,9 @@ def trust_region(study: Study, metrics: pd.DataFrame) -> pd.DataFrame:
         own = runs[runs["method"] == method]
         table = own.pivot(index="seed", columns="task", values="drift")
         table = table.reindex(columns=pd.Index(study.tasks, name="task"))
-        estimates = [_estimate(study, part) for part in without_gaps(table)]
+        estimates = task_estimates(study, table)
         found = pd.concat([pd.DataFrame(columns=["task"]), *estimates]).set_index("task")
+        found = found.rename(columns={"value": "drift"})
         parts.append(
             found.reindex(study.tasks).rename_axis("task").reset_index().assign(method=method)
         )
@@ -89,26 +95,10 @@ def trust_region(study: Study, metrics: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(ratio=rows["drift"] / rows["radius_squared"].replace(0.0, np.nan))
 
 
-def _estimate(study: Study, matrix: pd.DataFrame) -> pd.DataFrame:
-    """Average `matrix`, runs x tasks without gaps, over runs, with intervals."""
-    estimate = bootstrap(study, _task_mean, matrix)
-    frame = pd.DataFrame({"task": list(matrix.columns), "drift": estimate.value})
-    return frame.assign(
-        low=estimate.low,
-        high=estimate.high,
-        deviation=matrix.std(ddof=1).to_numpy(),
-        runs=len(matrix),
-    )
-
-
-def _task_mean(drifts: Matrix) -> Matrix:
-    return np.mean(drifts, axis=0)
-
-
 def write_trust_region(
-    study: Study, results: Path, manifests: Sequence[Path], folder: Path
+    study: Study, results: Path, folder: Path, manifests: Sequence[Path] = ()
 ) -> None:
-    """Write trust_region as .csv, .md, .tex, .pdf and .png.
+    """Write the table and the figure into `folder`/trust_region.
 
     Raises:
         UserError: no method of the study has a flow map; runs are missing, or were made with other
@@ -125,40 +115,33 @@ def write_trust_region(
         )
     table = trust_region(study, metrics)
     provenance = collect_provenance(study, manifests)
-    words = f"{_words(study, table)} {source_sentences(provenance)}"
-    write_table(folder / "trust_region.csv", table, TRUST_REGION, provenance)
+    path = folder / "trust_region" / "trust_region"
+    write_table(path.with_suffix(".csv"), table, TRUST_REGION, provenance)
+    words = _words(study, table)
+    header = ["task", "eta_eff²", *(study.method(method).label for method in methods)]
     caption = (
         "Drift from the offline policy and, in parentheses, its ratio to eta_eff², the squared "
         f"radius of FMQ's trust region. {words}"
     )
-    listing = Listing("tab:trust-region", caption, _header(study), _rows(study, table))
-    write_listing(folder / "trust_region", listing, provenance)
-    with mpl.rc_context(STYLE):
-        figure = draw_trust_region(study, metrics)
-        footnote(figure, words)
-        save_figure(figure, folder / "trust_region", TITLE, provenance)
+    listing = Listing("tab:trust-region", caption, header, _rows(study, table))
+    write_listing(path, listing, provenance)
+    write_figure(path, TITLE, words, provenance, draw_trust_region, study, metrics)
 
 
 def _words(study: Study, table: pd.DataFrame) -> str:
     seeds = len(study.seeds)
-    percent = f"{100 * study.statistics.confidence:g}%"
-    sentences = [
+    return paragraph(
         "Drift: mean squared distance of the velocity u(r, 1) from the offline policy's over a "
         f"batch, every {study.training.log_every:,} updates. The table is over the second half of "
         "fine-tuning; eta_eff: the mean radius of FMQ's target.",
         "One seed: no deviation and no interval."
         if seeds == 1
-        else f"Mean ± standard deviation over {seeds} seeds; bands of the figure: {percent} "
-        "bootstrap intervals over seeds.",
+        else f"Mean ± standard deviation over {seeds} seeds; bands of the figure: "
+        f"{confidence(study)} bootstrap intervals over seeds.",
         ""
         if (table["runs"] == seeds).all()
         else "n is the number of seeds of an entry that lacks some; a dash has none.",
-    ]
-    return " ".join(filter(None, sentences))
-
-
-def _header(study: Study) -> list[str]:
-    return ["task", "eta_eff²", *(study.method(one).label for one in flow_map_methods(study))]
+    )
 
 
 def _rows(study: Study, table: pd.DataFrame) -> list[list[str]]:
@@ -186,3 +169,36 @@ def _number(value: float) -> str:
     if np.isnan(value):
         return MISSING
     return f"{value:,.0f}" if value >= 1000 else f"{value:#.3g}".rstrip(".")
+
+
+def draw_trust_region(study: Study, metrics: pd.DataFrame) -> Figure:
+    """Draw each method's drift, mean and bootstrap interval over seeds; dashes: FMQ's eta_eff^2.
+
+    Args:
+        metrics: what `fmq.analysis.inputs.training_metrics.read_metrics` returns.
+    """
+    labels = ("environment steps", r"mean $\|u_\mathrm{on} - u_\mathrm{off}\|^2$")
+    figure, panels = task_panels(study, study.tasks, *labels, (4.4, 1.1), sharey=True)
+    for task, axis in panels.items():
+        _draw_task(axis, study, metrics[metrics["task"] == task])
+    if (metrics["drift"] > 0).any():
+        figure.axes[0].set_yscale("log")
+    handles = [method_handle(study, method) for method in flow_map_methods(study)]
+    handles.append(Line2D([], [], label=r"FMQ's $\eta_\mathrm{eff}^2$", **_RADIUS))
+    figure.legend(handles=handles, loc="outside upper center", ncols=4)
+    return figure
+
+
+def _draw_task(axis: Axes, study: Study, metrics: pd.DataFrame) -> None:
+    """Draw one line per method, the first on top, and the squared radius."""
+    for method in reversed(flow_map_methods(study)):
+        own = metrics[metrics["method"] == method]
+        if len(own):
+            x, y = own["step"].to_numpy(), own["drift"].to_numpy()
+            draw_mean(axis, study, method, x, y, "drift curves")
+    squared = metrics.assign(radius_squared=metrics["eta_effective"] ** 2)
+    radius = squared.groupby("step")["radius_squared"].mean().dropna()
+    axis.plot(radius.index, radius, **_RADIUS)
+    axis.set_xlim(0, study.online.steps)
+    axis.xaxis.set_major_locator(MaxNLocator(4))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda steps, _: short_steps(steps)))

@@ -53,16 +53,13 @@ def _draw_entry(axis: Axes, line: int, entry: Any, unit: str) -> None:
     y, color = line + _SHIFT[unit], look("fmq").color
     if np.isnan(entry.most):
         if unit == "steps":
-            axis.annotate(
-                str(entry.state),
-                (0.5, line),
-                xycoords=("axes fraction", "data"),
-                ha="center",
-                va="center",
-                fontsize=6.5,
-                color="#555555",
-                backgroundcolor="white",
-            )
+            place: dict[str, Any] = {
+                "xycoords": ("axes fraction", "data"),
+                "ha": "center",
+                "va": "center",
+            }
+            colors: dict[str, Any] = {"color": "#555555", "backgroundcolor": "white"}
+            axis.annotate(str(entry.state), (0.5, line), fontsize=6.5, **place, **colors)
         return
     if not np.isnan([entry.low, entry.high]).any():
         # A logarithmic axis cannot show a lower end of 0.

@@ -1,14 +1,106 @@
-"""Add footnotes with the origin of the data to figures, and save figures without a date."""
+"""Lay out and save figures: a panel per task, the origin of the data below, and no date."""
 
+import math
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
+import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import ArrayLike
 
-from fmq.analysis.inputs.provenance import provenance_lines
+from fmq.analysis.figures.style import STYLE, look, short_task_names
+from fmq.analysis.inputs.provenance import provenance_lines, source_sentences
 from fmq.base.files import atomic_path
+from fmq.base.seeding import derive_seed
+from fmq.config.study import Study
+
+COLUMNS = 4
+
+
+def task_panels(
+    study: Study,
+    tasks: Sequence[str],
+    x: str,
+    y: str,
+    size: tuple[float, float] = (5.0, 1.1),
+    **options: Any,
+) -> tuple[Figure, dict[str, Axes]]:
+    """Create a figure with a panel per task, and room for a legend on top.
+
+    Args:
+        x, y: labels of the outer axes.
+        size: least width of the figure, and its height without the panels, in inches.
+        options: of `Figure.subplots`.
+    """
+    columns = min(COLUMNS, len(tasks))
+    rows = math.ceil(len(tasks) / columns)
+    width = max(size[0], 0.9 + (2.6 if columns < COLUMNS else 2.2) * columns)
+    figure = Figure(figsize=(width, size[1] + 2.0 * rows))
+    axes = list(figure.subplots(rows, columns, squeeze=False, **options).flat)
+    for axis in axes[len(tasks) :]:
+        axis.set_visible(False)
+    names = short_task_names(study.tasks)
+    for place, (task, axis) in enumerate(zip(tasks, axes, strict=False)):
+        axis.set_title(names[task], loc="left")
+        if place + columns >= len(tasks):
+            axis.set_xlabel(x)
+        if place % columns == 0:
+            axis.set_ylabel(y)
+    return figure, dict(zip(tasks, axes, strict=False))
+
+
+def draw_mean(
+    axis: Axes, study: Study, method: str, x: ArrayLike, y: ArrayLike, salt: str, **options: Any
+) -> None:
+    """Draw a method's mean over seeds at each `x`, with a band over its bootstrap interval.
+
+    Args:
+        salt: what the random numbers of the bootstrap are for.
+        options: of the line.
+    """
+    style = look(method, study.added_methods)
+    sns.lineplot(
+        x=x,
+        y=y,
+        ax=axis,
+        color=style.color,
+        linestyle=style.line,
+        errorbar=("ci", 100 * study.statistics.confidence) if len(study.seeds) > 1 else None,
+        n_boot=study.statistics.resamples,
+        seed=derive_seed(study.seed, salt) % 2**32,
+        err_kws={"alpha": 0.16, "linewidth": 0},
+        **options,
+    )
+
+
+def method_handle(study: Study, method: str, **options: Any) -> Line2D:
+    """Return the legend entry of a method's line, with further `options` of the line."""
+    style, label = look(method, study.added_methods), study.method(method).label
+    return Line2D([], [], color=style.color, linestyle=style.line, label=label, **options)
+
+
+def write_figure(
+    path: Path,
+    title: str,
+    note: str,
+    provenance: Mapping[str, Any],
+    draw: Callable[..., Figure],
+    *inputs: Any,
+) -> None:
+    """Write the figure that `draw` makes of `inputs` as `path`.pdf and `path`.png.
+
+    Args:
+        note: text of the footnote, to which the origin of the data is added.
+    """
+    with mpl.rc_context(STYLE):
+        figure = draw(*inputs)
+        footnote(figure, f"{note} {source_sentences(provenance)}")
+        save_figure(figure, path, title, provenance)
 
 
 def footnote(figure: Figure, text: str) -> None:

@@ -36,21 +36,15 @@ def _draw_interval(
     options: dict[str, Any] = {"color": style.color, "alpha": 0.45 if pale else 1.0}
     if not np.isnan(estimate.low):
         axis.plot([100 * estimate.low, 100 * estimate.high], [y, y], linewidth=2.2, **options)
-    axis.plot(
-        100 * estimate.value,
-        y,
-        style.marker,
-        markerfacecolor=style.color if _filled(study, *row) else "white",
-        markersize=4 if pale else 5.5,
-        **options,
-    )
+    options |= {"markerfacecolor": style.color if _filled(study, *row) else "white"}
+    axis.plot(100 * estimate.value, y, style.marker, markersize=4 if pale else 5.5, **options)
 
 
 def draw_aggregates(study: Study, aggregates: pd.DataFrame) -> Figure:
     """Draw IQM, mean, median and optimality gap, a line per row, with the offline value in pale.
 
     Args:
-        aggregates: columns `fmq.analysis.statistics.estimates.AGGREGATES`.
+        aggregates: columns `fmq.analysis.statistics.estimates.STATISTICS`.
     """
     rows = comparison_rows(study)
     figure = Figure(figsize=(7.2, 1.3 + 0.34 * len(rows)))
@@ -84,18 +78,15 @@ def draw_profiles(study: Study, profiles: pd.DataFrame) -> Figure:
     """Draw the fraction of runs above each success rate, with pointwise intervals, per stage.
 
     Args:
-        profiles: columns `fmq.analysis.statistics.estimates.PROFILES`.
+        profiles: columns `fmq.analysis.statistics.estimates.STATISTICS`.
     """
     figure = Figure(figsize=(7.2, 3.2))
     axes = figure.subplots(1, len(STAGES), sharey=True)
     handles: dict[str, Line2D] = {}
     for axis, stage in zip(axes, STAGES, strict=True):
         for method, sampler in comparison_rows(study, stage):
-            chosen = profiles[
-                (profiles["stage"] == stage)
-                & (profiles["method"] == method)
-                & (profiles["sampler"] == sampler)
-            ]
+            own = (profiles["method"] == method) & (profiles["sampler"] == sampler)
+            chosen = profiles[own & (profiles["stage"] == stage)]
             label = row_label(study, method, sampler)
             handles[label] = _draw_profile(study, axis, chosen, method, sampler)
         axis.set_title(f"after {stage} training", loc="left")
@@ -104,12 +95,8 @@ def draw_profiles(study: Study, profiles: pd.DataFrame) -> Figure:
         axis.set_ylim(-3, 103)
     axes[0].set_ylabel("runs with success > τ (%)")
     labels = [row_label(study, *row) for row in comparison_rows(study)]
-    figure.legend(
-        handles=[handles[label] for label in labels],
-        labels=labels,
-        loc="outside upper center",
-        ncols=min(6, len(handles)),
-    )
+    lines, ncols = [handles[label] for label in labels], min(6, len(handles))
+    figure.legend(handles=lines, labels=labels, loc="outside upper center", ncols=ncols)
     return figure
 
 
@@ -124,17 +111,9 @@ def _draw_profile(
     axis.fill_between(x, low, high, step="post", color=style.color, alpha=0.1, linewidth=0)
     # Stagger the markers, so that coinciding rows can still be told apart.
     start = 4 + 3 * (list(study.known_methods).index(method) * 2 + (not filled))
-    (line,) = axis.plot(
-        x,
-        y,
-        drawstyle="steps-post",
-        color=style.color,
-        linestyle=style.line,
-        linewidth=1.6 if filled else 0.9,
-        marker=style.marker,
-        markerfacecolor=style.color if filled else "white",
-        markevery=(start % 25, 25),
-    )
+    markers: dict[str, Any] = {"markerfacecolor": style.color if filled else "white"}
+    markers |= {"markevery": (start % 25, 25), "linewidth": 1.6 if filled else 0.9}
+    (line,) = axis.plot(x, y, drawstyle="steps-post", **style.options(), **markers)
     return line
 
 
@@ -142,7 +121,7 @@ def draw_improvement(study: Study, improvement: pd.DataFrame) -> Figure:
     """Draw the probability that the first row beats each other row, per stage.
 
     Args:
-        improvement: columns `fmq.analysis.statistics.estimates.IMPROVEMENT`.
+        improvement: columns `fmq.analysis.statistics.estimates.STATISTICS`.
     """
     stages = [stage for stage in STAGES if (improvement["stage"] == stage).any()] or ["online"]
     parts = {stage: improvement[improvement["stage"] == stage] for stage in stages}

@@ -17,16 +17,12 @@ from fmq.analysis.inputs.published import (
     reported_curves,
     reported_finals,
 )
+from fmq.analysis.inputs.words import paragraph
 from fmq.config.study import Study
 
 _DASHES = (0, (4, 2.5))
 # Several methods often have the same value, so each has its own x position beyond the end.
 _FIRST_PLACE, _STEP = 2.07, 0.075
-
-
-def curves_beside(study: Study) -> pd.DataFrame:
-    """Return the reported learning curves that `study` shows."""
-    return beside(study, reported_curves())
 
 
 def finals_beside(study: Study) -> pd.DataFrame:
@@ -38,7 +34,7 @@ def finals_beside(study: Study) -> pd.DataFrame:
 
 def draw_reported(axis: Axes, study: Study, task: str) -> None:
     """Draw the reported curves into the axis of `task`, and the final values beyond its end."""
-    curves, finals = curves_beside(study), finals_beside(study)
+    curves, finals = beside(study, reported_curves()), finals_beside(study)
     for method, curve in curves[curves["task"] == task].groupby("method"):
         color = look(str(method), study.added_methods).color
         steps, low, high = (curve[name].to_numpy() for name in ("position", "low", "high"))
@@ -56,18 +52,15 @@ def draw_reported(axis: Axes, study: Study, task: str) -> None:
 
 def reported_handles(study: Study) -> list[Line2D]:
     """Return the legend entries for what `draw_reported` draws, which may be nothing."""
-    curves, finals = curves_beside(study), finals_beside(study)
-    handles = [
-        Line2D(
-            [],
-            [],
-            color=look(str(method), study.added_methods).color,
-            linestyle=_DASHES,
-            linewidth=0.9,
-            label=f"{label}, reported ({OWN[str(label)]})",
-        )
-        for method, label in dict.fromkeys(zip(curves["method"], curves["label"], strict=True))
-    ]
+    curves, finals = beside(study, reported_curves()), finals_beside(study)
+    handles = []
+    for method, label in dict.fromkeys(zip(curves["method"], curves["label"], strict=True)):
+        line: dict[str, Any] = {
+            "color": look(str(method), study.added_methods).color,
+            "linestyle": _DASHES,
+        }
+        told = f"{label}, reported ({OWN[str(label)]})"
+        handles.append(Line2D([], [], linewidth=0.9, label=told, **line))
     if len(finals):
         label = f"reported final value ({FMQ})"
         handles.append(Line2D([], [], label=label, **_open_marker("o", "#333333")))
@@ -76,7 +69,7 @@ def reported_handles(study: Study) -> list[Line2D]:
 
 def reported_note(study: Study) -> str:
     """Return the sentences for the figure's footnote; an empty string if nothing is reported."""
-    curves, finals = curves_beside(study), finals_beside(study)
+    curves, finals = beside(study, reported_curves()), finals_beside(study)
     if curves.empty and finals.empty:
         return ""
     lines = (
@@ -84,8 +77,8 @@ def reported_note(study: Study) -> str:
         "shows fractions of its 1M offline and 1M online steps, as for ours."
     )
     markers = f"Open markers, not run here: final values of {protocol_words()}."
-    words = (lines if len(curves) else "", markers if len(finals) else "", budget_words(study))
-    return " ".join(filter(None, words))
+    shown = (lines if len(curves) else "", markers if len(finals) else "")
+    return paragraph(*shown, budget_words(study))
 
 
 def _open_marker(marker: str, color: str) -> dict[str, Any]:

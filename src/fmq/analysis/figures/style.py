@@ -15,6 +15,10 @@ class Look(NamedTuple):
     marker: str
     line: Any
 
+    def options(self) -> dict[str, Any]:
+        """Return the look as options of matplotlib's lines."""
+        return {"color": self.color, "marker": self.marker, "linestyle": self.line}
+
 
 # After P. Tol's "high-contrast" scheme, which is colour-blind safe and keeps distinct lightness in
 # print; the control is grey.

@@ -1,6 +1,5 @@
-"""Draw the measurements of `fmq theory`; each function returns a figure and its footnote."""
+"""Draw the measurements of `fmq theory`."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -9,10 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from fmq.analysis.figures.style import Look, look, short_task_names
+from fmq.analysis.figures.drawing import task_panels
+from fmq.analysis.figures.style import Look, look
 from fmq.config.study import Study
 
-COLUMNS = 4
 CRITICS = {
     "offline": ("offline critics", Look("#000000", "D", (0, (5, 2)))),
     "online": ("critics after FMQ", look("fmq")),
@@ -25,34 +24,13 @@ MAPS = {
 }
 SMALLEST = 1e-16  # a gap of 0 is drawn here
 
-Drawn = tuple[Figure, str]
 
-
-def _task_panels(study: Study, rows: pd.DataFrame) -> tuple[Figure, dict[str, Axes]]:
-    """Create a figure with a panel per task that has rows, and room for a legend on top."""
-    names = short_task_names(study.tasks)
-    tasks = [task for task in study.tasks if (rows["task"] == task).any()]
-    columns = min(COLUMNS, len(tasks))
-    lines = math.ceil(len(tasks) / columns)
-    width = max(5.0, 0.9 + (2.6 if columns < COLUMNS else 2.2) * columns)
-    figure = Figure(figsize=(width, 1.1 + 2.0 * lines))
-    axes = list(figure.subplots(lines, columns, squeeze=False).flat)
-    for axis in axes[len(tasks) :]:
-        axis.set_visible(False)
-    panels = dict(zip(tasks, axes, strict=False))
-    for task, axis in panels.items():
-        axis.set_title(names[task], loc="left")
-    return figure, panels
-
-
-def _label(panels: dict[str, Axes], x: str, y: str) -> None:
-    """Label the outer axes."""
-    columns = min(COLUMNS, len(panels))
-    for place, axis in enumerate(panels.values()):
-        if place + columns >= len(panels):
-            axis.set_xlabel(x)
-        if place % columns == 0:
-            axis.set_ylabel(y)
+def _task_panels(
+    study: Study, rows: pd.DataFrame, x: str, y: str
+) -> tuple[Figure, dict[str, Axes]]:
+    """Create a figure with a panel per task that has rows."""
+    there = set(rows["task"])
+    return task_panels(study, [task for task in study.tasks if task in there], x, y)
 
 
 def _legend(figure: Figure, axis: Axes, columns: int) -> None:
@@ -66,7 +44,7 @@ def _band(axis: Axes, x: pd.Series, middle: pd.Series, deviation: pd.Series, col
     axis.fill_between(x, low, high, color=color, alpha=0.16, linewidth=0)
 
 
-def draw_optimum(study: Study, measured: pd.DataFrame, rows: pd.DataFrame) -> Drawn:
+def draw_optimum(study: Study, measured: pd.DataFrame, rows: pd.DataFrame) -> Figure:
     """Draw the distributions over problems of the gap to the solver and of the missed gain."""
     figure = Figure(figsize=(6.4, 2.8))
     left, right = figure.subplots(1, 2, sharey=True)
@@ -80,96 +58,67 @@ def draw_optimum(study: Study, measured: pd.DataFrame, rows: pd.DataFrame) -> Dr
                 axis.ecdf(shown, label=label, color=style.color, linestyle=style.line)
         right.set_xscale("log")
     left.axvline(1e-6, color="#333333", linewidth=0.8)
-    left.annotate(
-        "tolerance",
-        (1e-6, 0.5),
-        xytext=(-3, 0),
-        textcoords="offset points",
-        rotation=90,
-        ha="right",
-        va="center",
-        fontsize=6.5,
-        color="#333333",
-    )
+    options: dict[str, Any] = {
+        "rotation": 90,
+        "ha": "right",
+        "va": "center",
+        "fontsize": 6.5,
+        "color": "#333333",
+    }
+    left.annotate("tolerance", (1e-6, 0.5), (-3, 0), textcoords="offset points", **options)
     left.set_xscale("log")
     left.set_xlim(right=1e-5)
     left.set_xlabel("|d − d*| / η, expansion of Q")
     right.set_xlabel("missed share of the best rise of Q")
     left.set_ylabel("problems at or below (fraction)")
     _legend(figure, left, 3)
-    note = (
-        "Problems of all tasks and seeds. Left: distance from the closed form d* to SLSQP's "
-        "optimum d, for the worst start. Right: the share that d* misses of the largest rise of Q "
-        "itself found in the trust region."
-    )
-    return figure, note
+    return figure
 
 
-def draw_first_order(study: Study, measured: pd.DataFrame, rows: pd.DataFrame) -> Drawn:
+def draw_first_order(study: Study, measured: pd.DataFrame, rows: pd.DataFrame) -> Figure:
     """Draw the measured and the predicted rise of Q against the radius."""
-    figure, panels = _task_panels(study, rows)
+    labels = ("length η of the displacement (actions)", "rise of Q (discounted reward)")
+    figure, panels = _task_panels(study, rows, *labels)
     for task, axis in panels.items():
         for critic in ("offline", "online"):
             label, style = CRITICS[critic]
             own = rows[(rows["task"] == task) & (rows["critic"] == critic)]
             _band(axis, own["eta"], own["gain"], own["gain_deviation"], style.color)
-            axis.plot(
-                own["eta"],
-                own["gain"],
-                color=style.color,
-                marker=style.marker,
-                linestyle="-",
-                label=f"{label}: measured",
-            )
-            axis.plot(
-                own["eta"],
-                own["predicted"],
-                color=style.color,
-                linestyle=(0, (1, 1.5)),
-                label="predicted to first order",
-            )
+            measured_line: dict[str, Any] = {"marker": style.marker, "label": f"{label}: measured"}
+            axis.plot(own["eta"], own["gain"], color=style.color, **measured_line)
+            predicted: dict[str, Any] = {
+                "linestyle": (0, (1, 1.5)),
+                "label": "predicted to first order",
+            }
+            axis.plot(own["eta"], own["predicted"], color=style.color, **predicted)
         axis.set_xlim(left=0)
         axis.set_xticks(np.arange(0, own["eta"].max() + 0.1, 0.5))
         axis.axhline(0, color="#333333", linewidth=0.6)
-    _label(panels, "length η of the displacement (actions)", "rise of Q (discounted reward)")
     _legend(figure, next(iter(panels.values())), 2)
-    note = (
-        "Means over states of the data set and over seeds: measured, Q(a_1 + η g / |g|) − Q(a_1); "
-        f"predicted, η |g|. {_spread_words(rows)}"
-    )
-    return figure, note
+    return figure
 
 
-def draw_map(study: Study, measured: pd.DataFrame, rows: pd.DataFrame) -> Drawn:
+def draw_map(study: Study, measured: pd.DataFrame, rows: pd.DataFrame) -> Figure:
     """Draw the errors of flow maps against the size of the jump."""
-    figure, panels = _task_panels(study, rows)
+    labels = ("jump 1 − r (flow time)", "distance (actions)")
+    figure, panels = _task_panels(study, rows, *labels)
     for task, axis in panels.items():
         for kind, style in MAPS.items():
             own = rows[(rows["task"] == task) & (rows["distillation"] == kind)]
-            for error, filled in (("flow_error", True), ("semigroup_error", False)):
-                axis.plot(
-                    own["jump"],
-                    own[error],
-                    color=style.color,
-                    marker=style.marker,
-                    linestyle=style.line,
-                    linewidth=1.5 if filled else 0.8,
-                    markerfacecolor=style.color if filled else "white",
-                    label=f"{kind.upper()}: to {'its flow' if filled else 'two jumps'}",
-                )
+            flow: dict[str, Any] = {"linewidth": 1.5, "label": f"{kind.upper()}: to its flow"}
+            axis.plot(own["jump"], own["flow_error"], **style.options(), **flow)
+            jumps = {"linewidth": 0.8, "label": f"{kind.upper()}: to two jumps"}
+            hollow = style.options() | {"markerfacecolor": "white"} | jumps
+            axis.plot(own["jump"], own["semigroup_error"], **hollow)
         axis.set_yscale("log")
-    _label(panels, "jump 1 − r (flow time)", "distance (actions)")
     _legend(figure, next(iter(panels.values())), 3)
-    note = (
-        "Distance from X(r,1) to the flow of its own diagonal (filled) and to two jumps of half "
-        "the size (hollow), averaged over states and seeds; chunks are not clipped."
-    )
-    return figure, note
+    return figure
 
 
-def draw_improvement(study: Study, measured: pd.DataFrame, rows: pd.DataFrame) -> Drawn:
+def draw_improvement(study: Study, measured: pd.DataFrame, rows: pd.DataFrame) -> Figure:
     """Draw the rise of Q over updates with frozen critics."""
-    figure, panels = _task_panels(study, rows)
+    labels = ("updates on the FMQ loss", "rise of Q (discounted reward)")
+    figure, panels = _task_panels(study, rows, *labels)
     color = look("fmq").color
     lines: dict[str, tuple[str, dict[str, Any]]] = {
         "gain": ("rise of Q", {"color": color, "marker": look("fmq").marker}),
@@ -187,19 +136,8 @@ def draw_improvement(study: Study, measured: pd.DataFrame, rows: pd.DataFrame) -
         axis.set_xticks([0, *ticks], ["0", *map(str, ticks)])
         axis.xaxis.set_minor_locator(NullLocator())
         axis.axhline(0, color="#333333", linewidth=0.6)
-    _label(panels, "updates on the FMQ loss", "rise of Q (discounted reward)")
     _legend(figure, next(iter(panels.values())), 2)
-    note = (
-        "A copy of the offline policy, trained with its critics frozen; means over a fixed batch "
-        f"and over seeds. {_spread_words(rows)}"
-    )
-    return figure, note
-
-
-def _spread_words(rows: pd.DataFrame) -> str:
-    if np.isnan(rows["gain_deviation"]).all():
-        return "One seed: no bands."
-    return "Bands: one standard deviation over seeds."
+    return figure
 
 
 FIGURES = {
@@ -208,3 +146,31 @@ FIGURES = {
     "map": draw_map,
     "improvement": draw_improvement,
 }
+NOTES = {
+    "optimum": (
+        "Problems of all tasks and seeds. Left: distance from the closed form d* to SLSQP's "
+        "optimum d, for the worst start. Right: the share that d* misses of the largest rise of Q "
+        "itself found in the trust region."
+    ),
+    "first_order": (
+        "Means over states of the data set and over seeds: measured, Q(a_1 + η g / |g|) − Q(a_1); "
+        "predicted, η |g|."
+    ),
+    "map": (
+        "Distance from X(r,1) to the flow of its own diagonal (filled) and to two jumps of half "
+        "the size (hollow), averaged over states and seeds; chunks are not clipped."
+    ),
+    "improvement": (
+        "A copy of the offline policy, trained with its critics frozen; means over a fixed batch "
+        "and over seeds."
+    ),
+}
+
+
+def theory_note(name: str, rows: pd.DataFrame) -> str:
+    """Return the footnote of a figure, which says what its bands are, if it has any."""
+    if "gain_deviation" not in rows:
+        return NOTES[name]
+    single = rows["gain_deviation"].isna().all()
+    bands = "One seed: no bands." if single else "Bands: one standard deviation over seeds."
+    return f"{NOTES[name]} {bands}"

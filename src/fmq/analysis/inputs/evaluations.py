@@ -1,14 +1,13 @@
-"""Determine which evaluation files a study requires, read them, and check their content."""
+"""Determine which evaluation files a study requires, read one, and check its content."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
-from fmq.analysis.inputs.csvw import Column, RepeatedRow, read_table
-from fmq.analysis.inputs.problems import MISPLACED, MISSING, REPEATED, UNEQUAL, UNREADABLE, Problem
-from fmq.base.errors import UserError
+from fmq.analysis.inputs.csvw import Column, read_table
+from fmq.analysis.inputs.problems import MISPLACED, UNEQUAL, Problem
 from fmq.pipeline.paths import evaluation_file, run_folder
 from fmq.pipeline.runs import Run
 
@@ -92,26 +91,7 @@ def read_evaluation(path: Path) -> pd.DataFrame:
     return read_table(path, EVALUATION, EVALUATION_KEY)
 
 
-def read_evaluations(
-    files: Iterable[EvaluationFile],
-) -> tuple[dict[Path, pd.DataFrame], list[Problem]]:
-    """Read those of `files` that exist, by path, and list everything that is wrong with them."""
-    frames, problems = {}, []
-    for file in files:
-        if not file.path.exists():
-            problems.append(Problem(MISSING, str(file.path)))
-            continue
-        try:
-            frames[file.path] = read_evaluation(file.path)
-        except UserError as error:
-            kind = REPEATED if isinstance(error, RepeatedRow) else UNREADABLE
-            problems.append(Problem(kind, str(error)))
-        else:
-            problems += _content_problems(file, frames[file.path])
-    return frames, problems
-
-
-def _content_problems(file: EvaluationFile, frame: pd.DataFrame) -> Iterator[Problem]:
+def content_problems(file: EvaluationFile, frame: pd.DataFrame) -> Iterator[Problem]:
     """Yield rows that contradict the file's place, and missing or extra steps and episodes."""
     run = file.run
     place = {"task": run.task.name, "run": run.name, "sampler": file.sampler, "seed": run.seed}

@@ -40,7 +40,7 @@ def refuse(where: Path, problems: Sequence[Problem], remedy: str, allow_missing:
     """Raise a `UserError` that lists `problems`, if there are any.
 
     Args:
-        where: the file or folder that they are in.
+        where: the file or folder that they are in, and that their paths are shown from.
         problems: the problems found; there may be none.
         remedy: what to do about them.
         allow_missing: whether to ignore problems of the kind `MISSING`.
@@ -54,7 +54,7 @@ def refuse(where: Path, problems: Sequence[Problem], remedy: str, allow_missing:
         return
     counts = Counter(problem.kind for problem in problems)
     ordered = sorted(problems, key=lambda problem: KINDS.index(problem.kind))
-    told = [problem.item for problem in ordered[:SHOWN]]
+    told = [problem.item.removeprefix(f"{where}/") for problem in ordered[:SHOWN]]
     if len(problems) > SHOWN:
         told.append(f"and {len(problems) - SHOWN} more")
     if set(counts) == {MISSING}:

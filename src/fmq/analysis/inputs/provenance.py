@@ -1,10 +1,16 @@
-"""Collect the provenance of an output, and describe it in words."""
+"""Collect the provenance of an output, describe it in words, and check that of an input.
 
+The provenance of a table is recorded beside it, in NAME.csv-metadata.json (`inputs.csvw`): numbers
+from other settings could not be recognized by their values.
+"""
+
+import json
 import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fmq.base.errors import UserError
 from fmq.base.provenance import code_commit, package_versions
 from fmq.config.study import Study
 from fmq.data.manifest import read_manifest
@@ -110,3 +116,22 @@ def provenance_lines(provenance: Mapping[str, Any]) -> list[str]:
         *files,
         f"Python {provenance['python']}; {versions}.",
     ]
+
+
+def recorded_notes(study: Study, path: Path, command: str) -> dict[str, Any]:
+    """Return the provenance in the metadata beside a table that `command` wrote.
+
+    Raises:
+        UserError: the table was made with other settings, or the metadata do not record them.
+    """
+    metadata = path.with_name(f"{path.name}-metadata.json")
+    try:
+        (notes,) = json.loads(metadata.read_text())["notes"]
+        found, wanted = notes["study"]["sha256"][:12], study_sha256(study)[:12]
+    except (OSError, ValueError, KeyError, TypeError):
+        told = f"has no record of the table's settings; run `{command}` again"
+        raise UserError(f"{metadata}: {told}") from None
+    if notes["study"]["sha256"] != study_sha256(study):
+        told = f"made with other settings ({found}, not {wanted})"
+        raise UserError(f"{path}: {told}; run `{command}` again")
+    return dict(notes)

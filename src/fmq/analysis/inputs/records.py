@@ -1,4 +1,4 @@
-"""Check that evaluation files belong to this study: same settings, and byte-identical data.
+"""Read evaluations, and check that they belong to the study: same settings, byte-identical data.
 
 The evaluation of an imported run must come from the same file that the run was last imported from.
 
@@ -11,10 +11,24 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from fmq.analysis.inputs.evaluations import EvaluationFile
-from fmq.analysis.inputs.problems import OTHER_DATA, OTHER_SETTINGS, UNKNOWN, Problem
+import pandas as pd
+
+from fmq.analysis.inputs.csvw import RepeatedRow
+from fmq.analysis.inputs.evaluations import EvaluationFile, content_problems, read_evaluation
+from fmq.analysis.inputs.problems import (
+    MISSING,
+    OTHER_DATA,
+    OTHER_SETTINGS,
+    REPEATED,
+    UNKNOWN,
+    UNREADABLE,
+    Problem,
+    refuse,
+)
+from fmq.analysis.inputs.provenance import present_manifests
 from fmq.base.errors import UserError
 from fmq.config.datasets import training_file
+from fmq.config.study import Study
 from fmq.data.manifest import read_manifest
 from fmq.pipeline.identity import file_digest, settings_hash
 from fmq.pipeline.paths import lineage
@@ -73,8 +87,40 @@ def records(file: EvaluationFile) -> Iterator[Record]:
             yield Record(folder / "settings.json", folder / "provenance.json", run)
 
 
+def read_evaluations(
+    study: Study,
+    results: Path,
+    files: Sequence[EvaluationFile],
+    manifests: Sequence[Path],
+    remedy: str,
+) -> dict[Path, pd.DataFrame]:
+    """Read those of `files` that exist, by path, with the columns `evaluations.EVALUATION`.
+
+    Raises:
+        UserError: lists the files that are missing (unless the study allows that), incomplete,
+            from another task, seed, run or sampler, or from other settings or data.
+    """
+    frames: dict[Path, pd.DataFrame] = {}
+    problems, there = [], []
+    for file in files:
+        if not file.path.exists():
+            problems.append(Problem(MISSING, str(file.path)))
+            continue
+        there.append(file)
+        try:
+            frames[file.path] = read_evaluation(file.path)
+        except UserError as error:
+            kind = REPEATED if isinstance(error, RepeatedRow) else UNREADABLE
+            problems.append(Problem(kind, str(error)))
+        else:
+            problems += content_problems(file, frames[file.path])
+    problems += identity_problems(study, there, manifests)
+    refuse(results, problems, remedy, study.allow_missing)
+    return frames
+
+
 def identity_problems(
-    files: Iterable[EvaluationFile], manifests: Sequence[Path]
+    study: Study, files: Iterable[EvaluationFile], manifests: Sequence[Path]
 ) -> Iterator[Problem]:
     """Yield a problem for everything behind `files` made with other settings or other data.
 
@@ -86,11 +132,17 @@ def identity_problems(
     Raises:
         UserError: a manifest is malformed.
     """
+    manifests = present_manifests(study, manifests)
     versions, unknown = dict(map(_manifest_version, manifests)), {}
     for record in {record.settings: record for file in files for record in records(file)}.values():
         origin = record.origin()
         try:
-            yield from _settings_problems(record)
+            # A folder may be misnamed.
+            if _read(record.settings, "hash", str) != record.expected():
+                told = "the recorded settings differ from those of its folder or name"
+                yield Problem(OTHER_SETTINGS, f"{record.settings}: {told}")
+            if record.sampler is not None:
+                yield from _episode_problems(record)
             found = record.digest()
         except UserError as error:
             yield Problem(UNKNOWN, str(error))
@@ -105,16 +157,6 @@ def identity_problems(
             told = f"{name} of sha256 {found[:12]}, expected {wanted[:12]}"
             yield Problem(OTHER_DATA, f"{record.data}: learned from {told}")
     yield from unknown.values()
-
-
-def _settings_problems(record: Record) -> Iterator[Problem]:
-    """Yield a problem if the recorded hash is not that of the study: a folder may be misnamed."""
-    found, wanted = _read(record.settings, "hash", str), record.expected()
-    if found != wanted:
-        told = f"{record.settings}: the recorded settings differ from those of its folder or name"
-        yield Problem(OTHER_SETTINGS, told)
-    if record.sampler is not None:
-        yield from _episode_problems(record)
 
 
 def _episode_problems(record: Record) -> Iterator[Problem]:

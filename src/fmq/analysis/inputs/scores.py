@@ -18,11 +18,10 @@ from fmq.analysis.inputs.evaluations import (
     TASK,
     EvaluationFile,
     evaluation_files,
-    read_evaluations,
 )
 from fmq.analysis.inputs.problems import BEYOND, MISSING, UNEQUAL, Problem, refuse
-from fmq.analysis.inputs.provenance import collect_provenance, present_manifests
-from fmq.analysis.inputs.records import identity_problems
+from fmq.analysis.inputs.provenance import collect_provenance
+from fmq.analysis.inputs.records import read_evaluations
 from fmq.base.errors import UserError
 from fmq.config.study import Study
 from fmq.pipeline.runs import make_run
@@ -51,11 +50,6 @@ def comparison_rows(study: Study, stage: str = "online") -> list[tuple[str, str]
     """
     methods = study.trained_methods if stage == "offline" else study.methods
     return [(method, name) for method in methods for name in study.samplers_of(method)]
-
-
-def read_scores(path: Path) -> pd.DataFrame:
-    """Read a file of `write_scores`, with the columns `SCORES`; raise `UserError` if it is not."""
-    return read_table(path, SCORES, SCORES_KEY)
 
 
 class Cell(NamedTuple):
@@ -99,11 +93,7 @@ def collect_scores(study: Study, results: Path, manifests: Sequence[Path] = ()) 
     """
     cells = list(_cells(study, results))
     files = {file.path: file for _, behind in cells for file in behind}
-    frames, problems = read_evaluations(files.values())
-    there = [file for path, file in files.items() if path.exists()]
-    problems += identity_problems(there, present_manifests(study, manifests))
-    shortened = [Problem(kind, item.removeprefix(f"{results}/")) for kind, item in problems]
-    refuse(results, shortened, "make these again", study.allow_missing)
+    frames = read_evaluations(study, results, list(files.values()), manifests, "make these again")
     if not frames:
         raise UserError(f"{results}: no evaluation of the study exists yet")
     if len(frames) < len(files):
@@ -114,15 +104,10 @@ def collect_scores(study: Study, results: Path, manifests: Sequence[Path] = ()) 
     for cell, behind in cells:
         episodes = [frames[file.path] for file in behind if file.path in frames]
         if episodes:
-            means = _means(pd.concat(episodes))
-            parts.append(means.assign(**cell._asdict(), episodes=study.evaluation.episodes))
+            means = pd.concat(episodes).groupby("step")[["success", "return", "length"]].mean()
+            columns = cell._asdict() | {"episodes": study.evaluation.episodes}
+            parts.append(means.reset_index().assign(**columns))
     return pd.concat(parts, ignore_index=True)[list(SCORES)]
-
-
-def _means(episodes: pd.DataFrame) -> pd.DataFrame:
-    """Average success, return and length over episodes, per step."""
-    means = {name: (name, "mean") for name in ("success", "return", "length")}
-    return episodes.groupby("step").agg(**means).reset_index()
 
 
 def final_scores(study: Study, scores: pd.DataFrame, stage: str) -> pd.DataFrame:
@@ -147,12 +132,14 @@ def found_scores(scores: pd.DataFrame) -> set[tuple[object, ...]]:
     return set(scores[list(SCORES_KEY)].itertuples(index=False, name=None))
 
 
-def check_scores(study: Study, scores: pd.DataFrame, path: Path) -> None:
-    """Refuse scores whose tasks, methods, seeds, budgets or episodes are not the study's.
+def load_scores(study: Study, path: Path) -> pd.DataFrame:
+    """Read the scores of `study`, a file of `write_scores`, with the columns `SCORES`.
 
     Raises:
-        UserError: lists these scores, and missing ones unless the study allows gaps.
+        UserError: the file is malformed; or lists the scores whose tasks, methods, seeds, budgets
+            or episodes are not the study's, and missing ones unless the study allows gaps.
     """
+    scores = read_table(path, SCORES, SCORES_KEY)
     wanted, found = expected_scores(study), found_scores(scores)
     problems = [Problem(MISSING, _score_name(key)) for key in sorted(wanted - found)]
     problems += [Problem(BEYOND, _score_name(key)) for key in sorted(found - wanted)]
@@ -161,6 +148,7 @@ def check_scores(study: Study, scores: pd.DataFrame, path: Path) -> None:
         told = f"{episodes} episodes, expected {study.evaluation.episodes}"
         problems.append(Problem(UNEQUAL, f"{_score_name(tuple(key))}: {told}"))
     refuse(path, problems, "run `fmq scores` again", study.allow_missing)
+    return scores
 
 
 def _score_name(key: tuple[object, ...]) -> str:
@@ -168,14 +156,7 @@ def _score_name(key: tuple[object, ...]) -> str:
     return "{} {} {} seed {} {} step {}".format(*key)
 
 
-def load_scores(study: Study, path: Path) -> pd.DataFrame:
-    """Read the scores of `study`; raise `UserError` if they belong to another study."""
-    scores = read_scores(path)
-    check_scores(study, scores, path)
-    return scores
-
-
-def write_scores(study: Study, results: Path, output: Path, manifests: Sequence[Path] = ()) -> None:
-    """Collect the scores below `results` and write them to the tidy CSV file `output`."""
+def write_scores(study: Study, results: Path, folder: Path, manifests: Sequence[Path] = ()) -> None:
+    """Collect the scores below `results` in the tidy CSV file `folder`/scores.csv."""
     scores = collect_scores(study, results, manifests)
-    write_table(output, scores, SCORES, collect_provenance(study, manifests))
+    write_table(folder / "scores.csv", scores, SCORES, collect_provenance(study, manifests))

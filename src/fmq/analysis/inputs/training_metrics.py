@@ -7,21 +7,22 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from fmq.analysis.inputs.csvw import Column, Columns, read_table
 from fmq.analysis.inputs.evaluations import EvaluationFile, evaluation_files
-from fmq.analysis.inputs.matrices import Matrix
 from fmq.analysis.inputs.problems import MISSING, UNEQUAL, UNREADABLE, Problem, refuse
-from fmq.analysis.inputs.provenance import present_manifests
 from fmq.analysis.inputs.records import identity_problems
 from fmq.base.errors import UserError
 from fmq.config.study import Study
 from fmq.pipeline.runs import make_run
 
 STEP = Column("integer", "environment steps", minimum=1)
-RATE = {"environment_rate": Column("number", "environment steps a second", minimum=1e-9)}
-DRIFT = {"drift": Column("number", "mean || u_on - u_off ||^2", minimum=0)}
-RADIUS = {"eta_effective": Column("number", "mean radius of the trust region", minimum=0)}
+METRICS: Columns = {
+    "drift": Column("number", "mean || u_on - u_off ||^2", minimum=0),
+    "eta_effective": Column("number", "mean radius of the trust region", minimum=0),
+    "environment_rate": Column("number", "environment steps a second", minimum=1e-9),
+}
 
 UNKNOWN = "unknown"
 
@@ -29,11 +30,8 @@ UNKNOWN = "unknown"
 def columns_of(study: Study, method: str) -> Columns:
     """Return those of the columns read here that the runs of `method` log."""
     found = study.method(method)
-    return {
-        **DRIFT,
-        **(RADIUS if found.actor_loss == "fmq" else {}),
-        **(RATE if found.interacts else {}),
-    }
+    logged = {"eta_effective": found.actor_loss == "fmq", "environment_rate": found.interacts}
+    return {name: column for name, column in METRICS.items() if logged.get(name, True)}
 
 
 def read_metrics(
@@ -46,8 +44,8 @@ def read_metrics(
         manifests: manifest.json of the data sets that the runs must have learned from.
 
     Returns:
-        frame with task, method, seed, step and the columns `DRIFT`, `RADIUS` and `RATE`, which
-        are NaN for methods that do not log them. A run with fewer updates than `log_every` has no
+        frame with task, method, seed, step and the columns `METRICS`, which are NaN for
+        methods that do not log them. A run with fewer updates than `log_every` has no
         rows.
 
     Raises:
@@ -70,10 +68,9 @@ def read_metrics(
             told = f"has a step {frame['step'].max()}, expected at most {study.online.steps}"
             problems.append(Problem(UNEQUAL, f"{path}: {told}"))
         frames.append(frame.assign(task=file.run.task.name, method=method, seed=file.run.seed))
-    problems += identity_problems(there, present_manifests(study, manifests))
-    shortened = [Problem(kind, item.removeprefix(f"{results}/")) for kind, item in problems]
-    refuse(results, shortened, "make these again", study.allow_missing)
-    columns = ["task", "method", "seed", "step", *DRIFT, *RADIUS, *RATE]
+    problems += identity_problems(study, there, manifests)
+    refuse(results, problems, "make these again", study.allow_missing)
+    columns = ["task", "method", "seed", "step", *METRICS]
     measured = [frame for frame in frames if len(frame)]
     whole = pd.concat(measured, ignore_index=True) if measured else pd.DataFrame()
     types = {"seed": "int64", "step": "int64"} | dict.fromkeys(columns[4:], "float64")
@@ -96,7 +93,9 @@ def _read(path: Path, columns: Columns) -> pd.DataFrame:
     return read_table(path, {"step": STEP, **columns}, ["step"], others=True).sort_values("step")
 
 
-def training_seconds(study: Study, metrics: pd.DataFrame, steps: Sequence[int]) -> Matrix:
+def training_seconds(
+    study: Study, metrics: pd.DataFrame, steps: Sequence[int]
+) -> NDArray[np.float64]:
     """Return the training time of one run, in seconds, at each of `steps`, without evaluations.
 
     The time follows from the logged rates of environment steps between two rows, which exclude

@@ -18,37 +18,25 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from rliable import metrics
 
-from fmq.analysis.inputs.csvw import Columns, write_table
-from fmq.analysis.inputs.matrices import (
-    Matrix,
-    complete_runs,
-    score_matrix,
-    without_gaps,
-)
-from fmq.analysis.inputs.origin import check_scores_origin, scores_note
-from fmq.analysis.inputs.provenance import collect_provenance
+from fmq.analysis.inputs.csvw import write_table
+from fmq.analysis.inputs.provenance import collect_provenance, recorded_notes
 from fmq.analysis.inputs.scores import STAGES, comparison_rows, final_scores, load_scores
-from fmq.analysis.statistics.bootstrap import bootstrap, described, stacked
-from fmq.analysis.statistics.comparisons import comparisons, pairs, probability_of_improvement
-from fmq.analysis.statistics.estimates import (
-    AGGREGATES,
-    COMPARISONS,
-    IMPROVEMENT,
-    PROFILES,
-    TASK_MEANS,
+from fmq.analysis.statistics.bootstrap import (
+    Matrix,
+    bootstrap,
+    complete_runs,
+    described,
+    score_matrix,
+    task_estimates,
 )
+from fmq.analysis.statistics.comparisons import comparisons, pairs, probability_of_improvement
+from fmq.analysis.statistics.estimates import METRICS, STATISTICS, stacked
+from fmq.base.files import file_sha256
 from fmq.config.study import Study
 
 logger = logging.getLogger(__name__)
 
-METRICS: dict[str, Callable[[Matrix], float]] = {
-    "iqm": metrics.aggregate_iqm,
-    "mean": metrics.aggregate_mean,
-    "median": metrics.aggregate_median,
-    "optimality_gap": metrics.aggregate_optimality_gap,
-}
 THRESHOLDS = np.linspace(0.0, 1.0, 101)
 
 
@@ -64,27 +52,23 @@ def _profile(scores: Matrix) -> Matrix:
     return np.mean(scores[:, :, None] > THRESHOLDS, axis=(0, 1))
 
 
-def _task_mean(scores: Matrix) -> Matrix:
-    return np.mean(scores, axis=0)
-
-
 def aggregates(study: Study, final: pd.DataFrame, stage: str) -> pd.DataFrame:
     """Return IQM, mean, median and optimality gap of success over runs and tasks, per row."""
-    return _over_tasks(study, final, stage, _aggregate, AGGREGATES, metric=list(METRICS))
+    return _over_tasks(study, final, stage, "aggregates", _aggregate, metric=list(METRICS))
 
 
 def profiles(study: Study, final: pd.DataFrame, stage: str) -> pd.DataFrame:
     """Return the performance profile of each row: the fraction of runs above each threshold."""
-    return _over_tasks(study, final, stage, _profile, PROFILES, threshold=THRESHOLDS.round(2))
+    return _over_tasks(study, final, stage, "profiles", _profile, threshold=THRESHOLDS.round(2))
 
 
 def _over_tasks(
     study: Study,
     final: pd.DataFrame,
     stage: str,
+    name: str,
     function: Callable[[Matrix], Matrix],
-    columns: Columns,
-    **names: Sequence[str] | Matrix,
+    **columns: Sequence[str] | Matrix,
 ) -> pd.DataFrame:
     """Estimate `function` over the complete runs of every row that has enough of them."""
     parts = []
@@ -92,8 +76,8 @@ def _over_tasks(
         matrix = complete_runs(study, score_matrix(study, final, method, sampler))
         if matrix is not None:
             estimate = described(bootstrap(study, function, matrix), matrix)
-            parts.append(estimate.assign(method=method, sampler=sampler, **names))
-    return stacked(parts, columns)
+            parts.append(estimate.assign(method=method, sampler=sampler, **columns))
+    return stacked(parts, name)
 
 
 def task_means(study: Study, final: pd.DataFrame, stage: str) -> pd.DataFrame:
@@ -104,19 +88,11 @@ def task_means(study: Study, final: pd.DataFrame, stage: str) -> pd.DataFrame:
     parts = []
     for method, sampler in comparison_rows(study, stage):
         for measure in ("success", "length"):
-            whole = score_matrix(study, final, method, sampler, measure)
-            for matrix in without_gaps(whole):
-                parts.append(
-                    described(bootstrap(study, _task_mean, matrix), matrix).assign(
-                        method=method,
-                        sampler=sampler,
-                        measure=measure,
-                        task=list(matrix.columns),
-                        deviation=matrix.std(ddof=1).to_numpy(),
-                        tasks=len(study.tasks),
-                    )
-                )
-    return stacked(parts, TASK_MEANS)
+            matrix = score_matrix(study, final, method, sampler, measure)
+            row = {"method": method, "sampler": sampler, "measure": measure}
+            parts += [part.assign(**row) for part in task_estimates(study, matrix)]
+    means = stacked(parts, "task_means").assign(tasks=len(study.tasks))
+    return means.round(dict.fromkeys(("value", "low", "high"), 12))
 
 
 def improvement(study: Study, final: pd.DataFrame, stage: str) -> pd.DataFrame:
@@ -130,27 +106,26 @@ def improvement(study: Study, final: pd.DataFrame, stage: str) -> pd.DataFrame:
         estimate = bootstrap(study, probability_of_improvement, pair.ours, pair.theirs)
         behind = min(pair.ours, pair.theirs, key=len)
         parts.append(described(estimate, behind).assign(**pair.names()))
-    return stacked(parts, IMPROVEMENT)
+    return stacked(parts, "improvement")
 
 
-def write_statistics(
-    study: Study, scores_path: Path, folder: Path, manifests: Sequence[Path] = ()
-) -> None:
-    """Write aggregates, profiles, improvement, comparisons and task_means as .csv into `folder`."""
-    scores = load_scores(study, scores_path)
-    check_scores_origin(study, scores_path)
+def write_statistics(study: Study, folder: Path, manifests: Sequence[Path] = ()) -> None:
+    """Write statistics of `folder`/scores.csv as .csv into `folder`/statistics.
+
+    Raises:
+        UserError: the scores are missing, or of another study or other settings.
+    """
+    path = folder / "scores.csv"
+    scores = load_scores(study, path)
+    recorded_notes(study, path, "fmq scores")
     if len(study.seeds) == 1:
         logger.warning("one seed: no intervals, because there are no runs to resample")
-    final = {stage: final_scores(study, scores, stage) for stage in STAGES}
-    tables = {
-        "aggregates": (AGGREGATES, [aggregates(study, final[s], s) for s in STAGES]),
-        "profiles": (PROFILES, [profiles(study, final[s], s) for s in STAGES]),
-        "improvement": (IMPROVEMENT, [improvement(study, final[s], s) for s in STAGES]),
-        "comparisons": (COMPARISONS, [comparisons(study, final[s], s) for s in STAGES]),
-        "task_means": (TASK_MEANS, [task_means(study, final[s], s) for s in STAGES]),
-    }
-    provenance = collect_provenance(study, manifests) | scores_note(scores_path)
-    for name, (columns, parts) in tables.items():
-        staged = [part.assign(stage=stage) for stage, part in zip(STAGES, parts, strict=True)]
-        frame = pd.concat([part for part in staged if len(part)] or staged[:1])
-        write_table(folder / f"{name}.csv", frame, columns, provenance)
+    provenance = collect_provenance(study, manifests) | {"scores_sha256": file_sha256(path)}
+    for function in (aggregates, profiles, improvement, comparisons, task_means):
+        parts = [
+            function(study, final_scores(study, scores, stage), stage).assign(stage=stage)
+            for stage in STAGES
+        ]
+        frame = pd.concat([part for part in parts if len(part)] or parts[:1])
+        columns, _ = STATISTICS[function.__name__]
+        write_table(folder / "statistics" / f"{function.__name__}.csv", frame, columns, provenance)

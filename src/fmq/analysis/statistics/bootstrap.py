@@ -1,19 +1,63 @@
-"""Estimate statistics of runs x tasks by the stratified bootstrap over runs, through rliable.
+"""Arrange scores as matrices of runs x tasks, and estimate statistics of them by the bootstrap.
 
-With a single run there is nothing to resample, and `low` and `high` are empty.
+The bootstrap is stratified, over runs within each task, through rliable. With a single run there is
+nothing to resample, and `low` and `high` are empty.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from rliable.library import get_interval_estimates
 
-from fmq.analysis.inputs.csvw import Columns
-from fmq.analysis.inputs.matrices import Matrix, runs_by_tasks
 from fmq.base.seeding import derive_seed, global_numpy_seed
 from fmq.config.study import Study
+
+Matrix = NDArray[np.float64]
+
+
+def score_matrix(
+    study: Study, final: pd.DataFrame, method: str, sampler: str, measure: str = "success"
+) -> pd.DataFrame:
+    """Return the final scores of one row of the comparison, arranged runs x tasks.
+
+    Returns:
+        frame of shape (R, T), indexed by ``seed`` in ascending order, with columns by ``task`` as
+        in the settings; NaN where a score is missing.
+
+    Raises:
+        ValueError: a score is missing and the study does not allow it.
+    """
+    rows = final[(final["method"] == method) & (final["sampler"] == sampler)]
+    matrix = rows.pivot(index="seed", columns="task", values=measure)
+    matrix = matrix.reindex(
+        index=pd.Index(sorted(study.seeds), name="seed"),
+        columns=pd.Index(study.tasks, name="task"),
+    )
+    if matrix.isna().any(axis=None) and not study.allow_missing:
+        raise ValueError(f"{method} with {sampler} lacks a final score of some seed or task")
+    return matrix
+
+
+def complete_runs(study: Study, matrix: pd.DataFrame) -> pd.DataFrame | None:
+    """Select the seeds that have every task, (R', T); None if there are too few of them.
+
+    Two seeds are needed, or one in a study of a single seed.
+    """
+    complete = matrix.dropna()
+    return complete if len(complete) >= min(2, len(study.seeds)) else None
+
+
+def without_gaps(matrix: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Split a matrix into parts without gaps, each with all tasks that have the same seeds.
+
+    A matrix without gaps is yielded as a single part.
+    """
+    seeds = {task: tuple(matrix.index[matrix[task].notna()]) for task in matrix.columns}
+    for some in dict.fromkeys(filter(None, seeds.values())):
+        yield matrix.loc[list(some), [task for task in matrix.columns if seeds[task] == some]]
 
 
 class Estimate(NamedTuple):
@@ -30,8 +74,11 @@ def bootstrap(study: Study, function: Callable[..., Matrix], *matrices: pd.DataF
     Args:
         function: maps one (R, T) array per matrix to an array of shape (K,).
         matrices: runs x tasks; several matrices are resampled independently.
+
+    Raises:
+        ValueError: the axes of a matrix are not runs x tasks.
     """
-    arrays = [runs_by_tasks(matrix) for matrix in matrices]
+    arrays = [_runs_by_tasks(matrix) for matrix in matrices]
     if min(len(array) for array in arrays) < 2:
         value = np.asarray(function(*arrays), dtype=np.float64)
         return Estimate(value, np.full_like(value, np.nan), np.full_like(value, np.nan))
@@ -47,13 +94,34 @@ def bootstrap(study: Study, function: Callable[..., Matrix], *matrices: pd.DataF
     return Estimate(values["row"], *intervals["row"])
 
 
+def _runs_by_tasks(matrix: pd.DataFrame) -> Matrix:
+    """Return the values, (R, T); of a transposed matrix, rliable's interval silently collapses."""
+    if (matrix.index.name, matrix.columns.name) != ("seed", "task"):
+        raise ValueError(
+            "expected rows by seed and columns by task, found "
+            f"{matrix.index.name} and {matrix.columns.name}"
+        )
+    return matrix.to_numpy(dtype=np.float64)
+
+
+def run_means(scores: Matrix) -> Matrix:
+    """Average scores, (R, T), over runs, giving (T,)."""
+    return np.mean(scores, axis=0)
+
+
+def task_estimates(study: Study, matrix: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Estimate the mean over runs of each task that has one, in a frame per part without gaps.
+
+    The columns are task, value, low, high, deviation and runs.
+    """
+    for part in without_gaps(matrix):
+        estimate = pd.DataFrame(bootstrap(study, run_means, part)._asdict())
+        deviation = part.std(ddof=1).to_numpy()
+        yield estimate.assign(task=list(part.columns), deviation=deviation, runs=len(part))
+
+
 def described(estimate: Estimate, matrix: pd.DataFrame) -> pd.DataFrame:
     """Return an estimate as a frame of K rows, with the number of runs and tasks behind it."""
     # Round, so that floating-point error cannot push a rate above 1.
     frame = pd.DataFrame(estimate._asdict()).round(12)
     return frame.assign(runs=matrix.shape[0], tasks=matrix.shape[1])
-
-
-def stacked(parts: Sequence[pd.DataFrame], columns: Columns) -> pd.DataFrame:
-    """Concatenate estimates; without any, return an empty frame with `columns`."""
-    return pd.concat(parts) if parts else pd.DataFrame(columns=list(columns))

@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 from rliable import metrics
 
-from fmq.analysis.inputs.matrices import Matrix, complete_runs, score_matrix
 from fmq.analysis.inputs.scores import comparison_rows
-from fmq.analysis.statistics.bootstrap import bootstrap, stacked
-from fmq.analysis.statistics.estimates import COMPARISONS
+from fmq.analysis.statistics.bootstrap import Matrix, bootstrap, complete_runs, score_matrix
+from fmq.analysis.statistics.estimates import stacked
 from fmq.config.study import Study
 
 Row = tuple[str, str]
@@ -99,7 +98,7 @@ def _difference_and_improvement(ours: Matrix, theirs: Matrix) -> Matrix:
 
 
 def comparisons(study: Study, final: pd.DataFrame, stage: str) -> pd.DataFrame:
-    """Return a row per comparison, with the columns `estimates.COMPARISONS` except the stage.
+    """Return a row per comparison, with the columns `estimates.STATISTICS` except the stage.
 
     Both rows of a comparison are resampled, independently of each other.
     """
@@ -111,7 +110,7 @@ def comparisons(study: Study, final: pd.DataFrame, stage: str) -> pd.DataFrame:
             found = {"": estimate.value, "_low": estimate.low, "_high": estimate.high}
             numbers |= {f"{name}{end}": round(float(k[place]), 12) for end, k in found.items()}
         parts.append(pd.DataFrame([numbers]))
-    return stacked(parts, COMPARISONS)
+    return stacked(parts, "comparisons")
 
 
 def _counts(pair: Pair) -> dict[str, int]:

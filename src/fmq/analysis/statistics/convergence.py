@@ -12,9 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fmq.analysis.inputs.csvw import Column, Columns
-from fmq.analysis.inputs.matrices import Matrix, complete_runs
 from fmq.analysis.inputs.training_metrics import training_seconds
-from fmq.analysis.statistics.bootstrap import bootstrap
+from fmq.analysis.statistics.bootstrap import Matrix, bootstrap, complete_runs
 from fmq.analysis.statistics.crossings import LEVELS, cost_of, crossings, first_reached, speedups
 from fmq.config.study import Study
 
@@ -119,7 +118,7 @@ def convergence(study: Study, ours: Curves, theirs: Curves, unit: str) -> pd.Dat
     ]
     tasks = pd.concat(parts, ignore_index=True)
     rows = pd.concat([tasks, _mean_rows(study, ours, theirs, tasks, unit)], ignore_index=True)
-    return rows[list(CONVERGENCE)]
+    return rows.reindex(columns=list(CONVERGENCE))
 
 
 def _over_runs(values: Matrix, runs: NDArray[np.int64]) -> Matrix:
@@ -140,9 +139,7 @@ def _task_rows(study: Study, ours: Curves, theirs: Curves, task: int, unit: str)
     rows = pd.DataFrame({"level": LEVELS, "tasks": 0, "tasks_censored": 0})
     rows = rows.assign(fmq_runs=len(one.success), mvp_runs=len(other.success))
     if not (len(one.success) and len(other.success)):
-        return rows.assign(state="no runs", fmq_reached=0, mvp_reached=0).reindex(
-            columns=list(CONVERGENCE)
-        )
+        return rows.assign(state="no runs", fmq_reached=0, mvp_reached=0)
     found = crossings(one.success.mean(axis=0), other.success.mean(axis=0))
     costs = [
         _costs(study, curves, np.arange(len(curves.success))[:, None], unit)
@@ -163,8 +160,6 @@ def _task_rows(study: Study, ours: Curves, theirs: Curves, task: int, unit: str)
         success=found.success[0],
         least=least,
         most=most,
-        low=np.nan,
-        high=np.nan,
         state=states,
         tasks=(~np.isnan(most)).astype(int),
         tasks_censored=(states == "censored").astype(int),
@@ -197,11 +192,10 @@ def _mean_rows(
     rows = tasks.groupby("level", as_index=False)[counts].sum().assign(task=MEAN)
     our_runs, their_runs = (complete_runs(study, curves.places) for curves in (ours, theirs))
     if our_runs is None or their_runs is None:
-        return rows.assign(state="no runs").reindex(columns=list(CONVERGENCE))
+        return rows.assign(state="no runs")
     estimate = bootstrap(study, statistic, our_runs, their_runs)
     (least, most), (low, _), (_, high) = (np.split(each, 2) for each in estimate)
     nothing = "no time" if (tasks["state"] == "no time").any() else "no level"
     state = np.where(least < most, "censored", "measured")
-    return rows.assign(
-        least=least, most=most, low=low, high=high, state=np.where(np.isnan(most), nothing, state)
-    ).reindex(columns=list(CONVERGENCE))
+    state = np.where(np.isnan(most), nothing, state)
+    return rows.assign(least=least, most=most, low=low, high=high, state=state)

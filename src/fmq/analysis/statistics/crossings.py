@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fmq.analysis.inputs.matrices import Matrix
+from fmq.analysis.statistics.bootstrap import Matrix
 
 LEVELS = (0.75, 0.85, 0.95, 1.0)
 _SLACK = 1e-9  # tolerates rounding: fractions summed in another order are the same level

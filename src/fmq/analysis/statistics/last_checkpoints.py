@@ -8,12 +8,10 @@ import pandas as pd
 from rliable.metrics import aggregate_iqm
 
 from fmq.analysis.inputs.csvw import Column, Columns
-from fmq.analysis.inputs.evaluations import SAMPLER, SEED, TASK, evaluation_files, read_evaluations
-from fmq.analysis.inputs.matrices import Matrix, complete_runs
-from fmq.analysis.inputs.problems import Problem, refuse
-from fmq.analysis.inputs.provenance import present_manifests
-from fmq.analysis.inputs.records import identity_problems
-from fmq.analysis.statistics.bootstrap import bootstrap
+from fmq.analysis.inputs.evaluations import SAMPLER, SEED, TASK, evaluation_files
+from fmq.analysis.inputs.records import read_evaluations
+from fmq.analysis.inputs.words import confidence
+from fmq.analysis.statistics.bootstrap import Matrix, bootstrap, complete_runs, run_means
 from fmq.base.errors import UserError
 from fmq.config.study import Study
 from fmq.pipeline.runs import make_run
@@ -63,12 +61,8 @@ def collect(
         for task in study.tasks
         for seed in study.seeds
     ]
-    frames, problems = read_evaluations(files)
-    there = [file for file in files if file.path.exists()]
-    problems += identity_problems(there, present_manifests(study, manifests))
-    shortened = [Problem(kind, item.removeprefix(f"{results}/")) for kind, item in problems]
     remedy = f"`snakemake {target}` makes them"
-    refuse(results, shortened, remedy, study.allow_missing)
+    frames = read_evaluations(study, results, files, manifests, remedy)
     if not frames:
         raise UserError(f"{results}: no evaluations yet; {remedy}")
     return pd.DataFrame(
@@ -95,7 +89,7 @@ def summarise(study: Study, scores: pd.DataFrame) -> pd.DataFrame:
     for (run, sampler), own in scores.groupby(["run", "sampler"], sort=False):
         matrix = own.pivot(index="seed", columns="task", values="success")
         matrix = matrix.reindex(columns=pd.Index(study.tasks, name="task"))
-        columns = [(task, matrix[[task]].dropna(), _mean) for task in study.tasks]
+        columns = [(task, matrix[[task]].dropna(), run_means) for task in study.tasks]
         whole = complete_runs(study, matrix)
         if whole is not None:
             columns.insert(0, (IQM, whole, _iqm))
@@ -106,10 +100,6 @@ def summarise(study: Study, scores: pd.DataFrame) -> pd.DataFrame:
                 place = {"run": run, "sampler": sampler, "task": task}
                 parts.append(place | numbers | {"runs": len(scored)})
     return pd.DataFrame(parts)[list(SUMMARY)].round(12)
-
-
-def _mean(scores: Matrix) -> Matrix:
-    return scores.mean(0)
 
 
 def _iqm(scores: Matrix) -> Matrix:
@@ -127,6 +117,6 @@ def interval_words(study: Study) -> str:
     if len(study.seeds) == 1:
         return "One seed: no intervals."
     return (
-        f"{len(study.seeds)} seeds; {100 * study.statistics.confidence:g}% stratified bootstrap "
+        f"{len(study.seeds)} seeds; {confidence(study)} stratified bootstrap "
         f"over seeds. {IQM}: interquartile mean over tasks and seeds."
     )

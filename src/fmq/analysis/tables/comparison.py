@@ -1,14 +1,14 @@
 """Write the study's tables of success and episode length: tasks down, methods across."""
 
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
 
 from fmq.analysis.figures.style import short_task_names
 from fmq.analysis.inputs.csvw import Column, Columns, write_table
-from fmq.analysis.inputs.origin import check_statistics_origin
-from fmq.analysis.inputs.provenance import collect_provenance, source_sentences
+from fmq.analysis.inputs.provenance import collect_provenance
 from fmq.analysis.inputs.published import (
     OWN,
     OWN_ROW,
@@ -19,11 +19,10 @@ from fmq.analysis.inputs.published import (
     reported_iqm,
 )
 from fmq.analysis.inputs.scores import STAGES, comparison_rows, load_scores
-from fmq.analysis.inputs.unfinished import table_words
-from fmq.analysis.statistics.estimates import read_estimates
-from fmq.analysis.tables.render import Table, latex, markdown
+from fmq.analysis.inputs.words import confidence, counted, paragraph, table_words
+from fmq.analysis.statistics.estimates import read_statistics
+from fmq.analysis.tables.render import Table, write_comparison
 from fmq.analysis.tables.sentences import comparison_sentences, sentences_caption, write_sentences
-from fmq.base.files import atomic_path
 from fmq.config.study import Study
 from fmq.pipeline.variants import row_label
 
@@ -49,6 +48,7 @@ _SEEDS: Columns = {
     "value": _ENTRIES["value"]._replace(optional=True),
     "runs": Column("integer", "seeds behind the value; 0 without one", minimum=0, optional=True),
 }
+_NUMBERS = ["value", "deviation", "low", "high"]
 _OURS = "this study"
 _SOURCE: Columns = {
     "source": Column(
@@ -83,51 +83,28 @@ def clear_best(entries: pd.DataFrame, runs: int, larger: bool = True) -> list[bo
     return nothing
 
 
-def _task_entries(study: Study, means: pd.DataFrame, measure: str, scale: float) -> pd.DataFrame:
-    """Return the entries of one measure for every task, in the order of the settings."""
-    parts = []
-    for task in study.tasks:
-        for stage in STAGES:
-            chosen = means[
-                (means["task"] == task) & (means["stage"] == stage) & (means["measure"] == measure)
-            ]
-            part = _ordered(study, chosen, scale).assign(task=task, stage=stage)
-            parts.append(part.assign(best=_best(study, part, stage, measure == "success")))
-    return pd.concat(parts, ignore_index=True)
+def _entries(
+    study: Study, estimates: pd.DataFrame, tasks: Sequence[str], larger: bool = True
+) -> pd.DataFrame:
+    """Return an entry per task, stage and row of the comparison, in the order of the settings.
 
-
-def _iqm_entries(study: Study, aggregates: pd.DataFrame, scale: float) -> pd.DataFrame:
-    """Return the IQM entries, which form the last row of the success table."""
-    parts = []
-    for stage in STAGES:
-        chosen = aggregates[(aggregates["stage"] == stage) & (aggregates["metric"] == "iqm")]
-        part = _ordered(study, chosen.assign(deviation=float("nan")), scale)
-        part = part.assign(task=IQM, stage=stage)
-        parts.append(part.assign(best=_best(study, part, stage, True)))
-    return pd.concat(parts, ignore_index=True)
-
-
-def _best(study: Study, part: pd.DataFrame, stage: str, larger: bool) -> list[int]:
-    """Flag the best online entry; offline there is none, because methods share checkpoints."""
-    if stage == "offline":
-        return [0] * len(part)
-    return [int(flag) for flag in clear_best(part, int(part["runs"].min()), larger)]
-
-
-def _ordered(study: Study, chosen: pd.DataFrame, scale: float) -> pd.DataFrame:
-    """Return one entry per row of the comparison, in its order, with numbers times `scale`.
-
-    An entry without an estimate has NaN for its numbers and 0 for its runs.
+    An entry without an estimate has NaN for its numbers and 0 for its runs. The best is flagged
+    online alone: offline, methods share checkpoints.
     """
-    rows = comparison_rows(study)
-    numbers = ["value", "deviation", "low", "high"]
-    names = ["method", "sampler"]
-    found = chosen.set_index(names).reindex(pd.MultiIndex.from_tuples(rows, names=names))
-    runs = found["runs"].fillna(0).astype("int64")
-    ordered = (found[numbers] * scale).round(9).assign(runs=runs)
-    fewer = runs.between(1, len(study.seeds) - 1)
-    ordered["note"] = [f"n={n}" if some else "" for n, some in zip(runs, fewer, strict=True)]
-    return ordered.reset_index().assign(label=[row_label(study, *row) for row in rows])
+    names = ["task", "stage", "method", "sampler"]
+    rows = [(*place, *row) for *place, row in product(tasks, STAGES, comparison_rows(study))]
+    index = pd.MultiIndex.from_tuples(rows, names=names)
+    found = estimates.set_index(names)[[*_NUMBERS, "runs"]].reindex(index).reset_index()
+    found["label"] = [row_label(study, *row) for _, _, *row in rows]
+    found["runs"] = found["runs"].fillna(0).astype("int64")
+    fewer = found["runs"].between(1, len(study.seeds) - 1)
+    found["note"] = found["runs"].map("n={}".format).where(fewer, "")
+    found[_NUMBERS] = found[_NUMBERS].round(9)
+    found["best"] = 0
+    for _, part in found[found["stage"] == "online"].groupby("task"):
+        flags = clear_best(part, int(part["runs"].min()), larger)
+        found.loc[part.index, "best"] = [int(flag) for flag in flags]
+    return found
 
 
 def _measured(study: Study, entries: pd.DataFrame) -> pd.DataFrame:
@@ -145,8 +122,7 @@ def _reported_entries(study: Study) -> pd.DataFrame:
     iqm = beside(study, reported_iqm()).assign(task=IQM)
     # Without a task in common, the paper's IQM has nothing to stand beside.
     entries = pd.concat([finals, iqm if len(finals) else iqm[:0]], ignore_index=True)
-    numbers = ["value", "deviation", "low", "high"]
-    entries[numbers] = (100 * entries[numbers]).round(9)
+    entries[_NUMBERS] = (100 * entries[_NUMBERS]).round(9)
     return entries.assign(stage="online", best=0, note="")
 
 
@@ -156,22 +132,20 @@ def _reported_words(study: Study, reported: pd.DataFrame) -> str:
         return ""
     own = reported[reported["row"] == OWN_ROW]
     papers = " and ".join(f"{label}'s {OWN[label]}" for label in OWN if label in set(own["label"]))
-    sentences = [
+    return paragraph(
         "Rows in italics: reported elsewhere, not run here, in no statistic and never bold. "
         f"FMQ paper: {protocol_words()}, with its {IQM} over 12 tasks.",
         f"Own paper: {papers}." if papers else "",
         budget_words(study),
-    ]
-    return " ".join(filter(None, sentences))
+    )
 
 
 def _interval_words(study: Study) -> str:
     """Say how the intervals were computed, or that there are none."""
     if len(study.seeds) == 1:
         return "One seed: no deviations and no intervals, and nothing is bold."
-    percent = f"{100 * study.statistics.confidence:g}%"
     words = (
-        f"Intervals: {percent} stratified bootstrap over seeds "
+        f"Intervals: {confidence(study)} stratified bootstrap over seeds "
         f"({study.statistics.resamples} resamples); one of no width means that all runs agree. "
     )
     if len(study.seeds) < RUNS_FOR_BOLD:
@@ -182,12 +156,24 @@ def _interval_words(study: Study) -> str:
     )
 
 
-def _counts(study: Study, unfinished: bool) -> str:
-    seeds, episodes = len(study.seeds), study.evaluation.episodes
-    return (
-        f"{'up to ' if unfinished else ''}{seeds} seed{'s' if seeds > 1 else ''}, "
-        f"{episodes} episode{'s' if episodes > 1 else ''} "
-        "per evaluation, last checkpoint of each stage"
+def _caption(
+    study: Study, subject: str, entries: pd.DataFrame, aggregate: str, ends: Sequence[str]
+) -> str:
+    """Say what a table shows of how many seeds, how its intervals were made, and what is missing.
+
+    Args:
+        aggregate: name of the line that is over all tasks, or "".
+        ends: further sentences.
+    """
+    seeds = len(study.seeds)
+    missing = table_words(study, _measured(study, entries), aggregate, RUNS_FOR_BOLD)
+    deviation = ", mean ± standard deviation over seeds" if seeds > 1 else ""
+    return paragraph(
+        f"{subject}, offline → online{deviation} "
+        f"({'up to ' if missing else ''}{counted(seeds, 'seed')}, "
+        f"{counted(study.evaluation.episodes, 'episode')} per evaluation, last checkpoint of each "
+        "stage).",
+        *(_interval_words(study), missing, *ends),
     )
 
 
@@ -195,68 +181,49 @@ def _captions(
     study: Study, main: pd.DataFrame, length: pd.DataFrame, reported: pd.DataFrame
 ) -> dict[str, str]:
     """Return the captions of the two tables with the entries `main` and `length`."""
-    deviation = ", mean ± standard deviation over seeds" if len(study.seeds) > 1 else ""
-    words = f" {_reported_words(study, reported)}".rstrip()
-    missing = {
-        "main": table_words(study, _measured(study, main), IQM, RUNS_FOR_BOLD),
-        "length": table_words(study, _measured(study, length), "", RUNS_FOR_BOLD),
-    }
-    common = {
-        name: " ".join(
-            filter(None, (f"({_counts(study, bool(told))}).", _interval_words(study), told))
-        )
-        for name, told in missing.items()
-    }
+    ends = (
+        f"{IQM}: interquartile mean over tasks and seeds. Methods that start from one offline "
+        "checkpoint share its entry.",
+        _reported_words(study, reported),
+    )
+    steps = "Mean episode length in environment steps (fewer is better)"
+    failed = "A failed episode counts with its full length."
     return {
-        "main": f"Success in percent, offline → online{deviation} {common['main']} "
-        f"{IQM}: interquartile mean over tasks and seeds. "
-        f"Methods that start from one offline checkpoint share its entry.{words}",
-        "length": "Mean episode length in environment steps (fewer is better), offline → online"
-        f"{deviation} {common['length']} A failed episode counts with its full length.",
+        "main": _caption(study, "Success in percent", main, IQM, ends),
+        "length": _caption(study, steps, length, "", [failed]),
     }
 
 
-def write_tables(
-    study: Study,
-    scores_path: Path,
-    statistics_folder: Path,
-    manifests: Sequence[Path],
-    folder: Path,
-) -> None:
-    """Write main and length as .tex, .md and .csv, and comparisons as sentences in .tex and .md.
+def write_tables(study: Study, folder: Path, manifests: Sequence[Path] = ()) -> None:
+    """Write tables of the scores and statistics in `folder` into `folder`/tables.
 
-    The .tex files are for \\input into a document that uses booktabs.
+    These are main and length as .tex, .md and .csv, and comparisons as sentences in .tex and .md.
 
     Raises:
         UserError: the scores or statistics are missing or belong to another study.
     """
-    load_scores(study, scores_path)
-    means = read_estimates(study, statistics_folder, "task_means")
-    aggregates = read_estimates(study, statistics_folder, "aggregates")
-    comparisons = read_estimates(study, statistics_folder, "comparisons")
+    load_scores(study, folder / "scores.csv")
     names = ("task_means", "aggregates", "comparisons")
-    files = [statistics_folder / f"{name}.csv" for name in names]
-    check_statistics_origin(study, files, scores_path)
-    iqm = _iqm_entries(study, aggregates, 100.0)
-    main = pd.concat([_task_entries(study, means, "success", 100.0), iqm])
-    length = _task_entries(study, means, "length", 1.0)
+    found = read_statistics(study, folder, names)
+    means, aggregates, comparisons = (found[name] for name in names)
+    iqm = aggregates[aggregates["metric"] == "iqm"].assign(task=IQM, deviation=float("nan"))
+    success = pd.concat([means[means["measure"] == "success"], iqm])
+    success[_NUMBERS] *= 100.0
+    main = _entries(study, success, [*study.tasks, IQM])
+    length = _entries(study, means[means["measure"] == "length"], study.tasks, larger=False)
     reported = _reported_entries(study)
     captions = _captions(study, main, length, reported)
     short = short_task_names(study.tasks) | {IQM: IQM}
-    provenance = collect_provenance(study, manifests)
-    source = source_sentences(provenance)
+    tables, provenance = folder / "tables", collect_provenance(study, manifests)
     for name, entries, others in (("main", main, reported), ("length", length, reported[:0])):
-        table = Table(f"tab:{name}", f"{captions[name]} {source}", short, entries, others)
+        table = Table(f"tab:{name}", captions[name], short, entries, others)
         columns = {**_ENTRIES, **(_SEEDS if study.allow_missing else {})}
         entries = _measured(study, entries)
         if study.published and name == "main":
             columns |= _SOURCE
             entries = pd.concat([entries.assign(source=_OURS), others])
             entries["runs"] = entries["runs"].astype("Int64")
-        write_table(folder / f"{name}.csv", entries, columns, provenance)
-        for suffix, render in ((".tex", latex), (".md", markdown)):
-            with atomic_path(folder / f"{name}{suffix}") as temporary:
-                temporary.write_text(render(table, provenance), encoding="utf-8")
+        write_table(tables / f"{name}.csv", entries, columns, provenance)
+        write_comparison(tables / name, table, provenance)
     sentences = comparison_sentences(study, comparisons)
-    caption = f"{sentences_caption(study)} {source}"
-    write_sentences(folder / "comparisons", caption, sentences, provenance)
+    write_sentences(tables / "comparisons", sentences_caption(study), sentences, provenance)

@@ -1,13 +1,15 @@
-"""Render a table of entries as LaTeX and as Markdown."""
+"""Write the comparison of methods on tasks as LaTeX and as Markdown."""
 
 import math
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from fmq.analysis.inputs.provenance import provenance_lines
-from fmq.analysis.tables.escape import escape_latex, escape_markdown, plain
+from fmq.analysis.inputs.provenance import source_sentences
+from fmq.analysis.tables.escape import escape_latex, escape_markdown
+from fmq.analysis.tables.texts import latex_row, latex_table, markdown_table, write_texts
 
 MISSING = "–"
 
@@ -21,7 +23,7 @@ class Table(NamedTuple):
 
     Attributes:
         label: label for LaTeX's \\ref.
-        caption: caption as plain text.
+        caption: caption as plain text, to which the origin of the data is added.
         names: displayed name of each task, in the order of the lines.
         entries: a row per task, label and stage, with value (NaN if missing), deviation, low,
             high, best and `note`, a remark or an empty string.
@@ -36,22 +38,18 @@ class Table(NamedTuple):
     reported: pd.DataFrame
 
 
-def _number(value: float) -> str:
-    return f"{value:.0f}"
-
-
 def _value(entry: Any) -> str:
     """Format value and deviation, as far as they exist."""
     if math.isnan(entry.value):
         return MISSING
     if math.isnan(entry.deviation):
-        return _number(entry.value)
-    return f"{_number(entry.value)} ± {_number(entry.deviation)}"
+        return f"{entry.value:.0f}"
+    return f"{entry.value:.0f} ± {entry.deviation:.0f}"
 
 
 def _interval(entry: Any) -> str:
     """Format the interval in brackets; an empty string if there is none."""
-    return "" if math.isnan(entry.low) else f"[{_number(entry.low)}, {_number(entry.high)}]"
+    return "" if math.isnan(entry.low) else f"[{entry.low:.0f}, {entry.high:.0f}]"
 
 
 def _value_with_interval(entry: Any) -> str:
@@ -89,12 +87,17 @@ def _is_aggregate(table: Table, task: str) -> bool:
     return table.names[task] == task
 
 
-def latex(table: Table, provenance: Mapping[str, Any]) -> str:
-    """Render a LaTeX table environment for a document that uses booktabs.
+def write_comparison(path: Path, table: Table, provenance: Mapping[str, Any]) -> None:
+    """Write `path`.tex (for \\input into a document that uses booktabs) and `path`.md."""
+    table = table._replace(caption=f"{table.caption} {source_sentences(provenance)}")
+    write_texts(path, latex(table), markdown(table), provenance)
+
+
+def latex(table: Table) -> list[str]:
+    """Return the lines of a LaTeX table environment.
 
     A task takes two lines, offline above online, so that six methods fit the width of a page.
     """
-    labels = [_two_lines(label) for label in _labels(table)]
     body: list[str] = []
     for task, offline, online in _lines(table):
         if body:
@@ -102,30 +105,12 @@ def latex(table: Table, provenance: Mapping[str, Any]) -> str:
         body += _latex_lines(table, task, offline, online)
         for name, entries in _reported_lines(table, task):
             body += _latex_reported(table, task, name, entries)
-    comments = [f"% {plain(line)}" for line in provenance_lines(provenance)]
-    caption = escape_latex(table.caption)
-    tall = not table.reported.empty and len(body) > _LINES_OF_A_PAGE
-    return "\n".join(
-        [
-            *comments,
-            r"\begin{table}[htbp]",
-            r"\centering",
-            rf"\caption{{\footnotesize {caption}}}" if tall else rf"\caption{{{caption}}}",
-            rf"\label{{{table.label}}}",
-            r"\medskip",
-            *_size(table),
-            *(_TIGHT if tall else ()),
-            rf"\begin{{tabular}}{{@{{}}l{'r' * len(labels)}@{{}}}}",
-            r"\toprule",
-            *(_latex_row("", [label[line] for label in labels]) for line in (0, 1)),
-            r"\midrule",
-            *body,
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{table}",
-            "",
-        ]
-    )
+    labels = [_two_lines(label) for label in _labels(table)]
+    head = [latex_row(["", *words]) for words in zip(*labels, strict=True)]
+    caption, layout = escape_latex(table.caption), _size(table)
+    if not table.reported.empty and len(body) > _LINES_OF_A_PAGE:
+        caption, layout = rf"\footnotesize {caption}", [*layout, *_TIGHT]
+    return latex_table(caption, table.label, head, body, len(labels), layout)
 
 
 def _size(table: Table) -> list[str]:
@@ -141,10 +126,6 @@ def _size(table: Table) -> list[str]:
     return [r"\scriptsize", r"\setlength{\tabcolsep}{2pt}"]
 
 
-def _latex_row(name: str, cells: list[str]) -> str:
-    return " & ".join([escape_latex(name), *cells]) + r" \\"
-
-
 def _two_lines(label: str) -> tuple[str, str]:
     """Break a label into two escaped lines, before a sampler or after a comma."""
     for sign, keep in (("+", False), (", ", True)):
@@ -157,19 +138,16 @@ def _two_lines(label: str) -> tuple[str, str]:
 
 def _latex_lines(table: Table, task: str, offline: list[Any], online: list[Any]) -> list[str]:
     """Return the lines of one task; an aggregate has its intervals on separate lines."""
-    first, _, second = table.names[task].partition(" ")
-    before = [_latex_value(entry) for entry in offline]
-    after = [_latex_online(entry) for entry in online]
-    if not _is_aggregate(table, task):
-        return [_latex_row(first, before), _latex_row(second, after)]
-    lines = [_latex_row(first, before), _latex_row("", after)]
-    if any(_interval(entry) for entry in offline + online):
-        small = [
-            [rf"{{\scriptsize {_interval(entry)}}}" for entry in part] for part in (offline, online)
-        ]
-        lines.insert(1, _latex_row("", small[0]))
-        lines.append(_latex_row("", small[1]))
-    return lines
+    first, _, second = map(escape_latex, table.names[task].partition(" "))
+    before = [first, *map(_latex_value, offline)]
+    after = [second, *map(_latex_online, online)]
+    if not (_is_aggregate(table, task) and any(map(_interval, offline + online))):
+        return [latex_row(before), latex_row(after)]
+    small = [
+        ["", *(rf"{{\scriptsize {_interval(entry)}}}" for entry in part)]
+        for part in (offline, online)
+    ]
+    return [*map(latex_row, (before, small[0], after, small[1]))]
 
 
 def _latex_reported(table: Table, task: str, name: str, entries: list[Any]) -> list[str]:
@@ -182,7 +160,7 @@ def _latex_reported(table: Table, task: str, name: str, entries: list[Any]) -> l
     if _is_aggregate(table, task):
         lines.append(["", *(_interval(entry) if entry else "" for entry in entries)])
     small = [[rf"{{\scriptsize\itshape {cell}}}" if cell else "" for cell in row] for row in lines]
-    return [" & ".join(row) + r" \\" for row in small]
+    return [*map(latex_row, small)]
 
 
 def _latex_value(entry: Any) -> str:
@@ -198,19 +176,17 @@ def _latex_online(entry: Any) -> str:
     return rf"$\to$\,{{\boldmath {shown}}}" if entry.best else rf"$\to$\,{shown}"
 
 
-def markdown(table: Table, provenance: Mapping[str, Any]) -> str:
-    """Render a Markdown pipe table with its caption above and its provenance below."""
-    labels = [escape_markdown(label) for label in _labels(table)]
-    lines = [f"| task | {' | '.join(labels)} |", f"| --- |{' ---: |' * len(labels)}"]
+def markdown(table: Table) -> list[str]:
+    """Return the lines of a Markdown pipe table with its caption above."""
+    rows = []
     for task, offline, online in _lines(table):
         cells = [_markdown_cell(*pair) for pair in zip(offline, online, strict=True)]
-        lines.append(f"| {escape_markdown(table.names[task])} | {' | '.join(cells)} |")
+        rows.append([escape_markdown(table.names[task]), *cells])
         for name, entries in _reported_lines(table, task):
             cells = [f"*{_value_with_interval(entry)}*" if entry else "" for entry in entries]
-            lines.append(f"| *{escape_markdown(name)}* | {' | '.join(cells)} |")
-    footer = [f"- {escape_markdown(line)}" for line in provenance_lines(provenance)]
-    caption = escape_markdown(table.caption)
-    return "\n".join([caption, "", *lines, "", "Provenance:", "", *footer, ""])
+            rows.append([f"*{escape_markdown(name)}*", *cells])
+    header = ["task", *map(escape_markdown, _labels(table))]
+    return [escape_markdown(table.caption), "", *markdown_table(header, rows)]
 
 
 def _markdown_cell(offline: Any, online: Any) -> str:

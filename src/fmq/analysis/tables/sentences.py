@@ -7,11 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from fmq.analysis.inputs.provenance import provenance_lines
+from fmq.analysis.inputs.provenance import source_sentences
 from fmq.analysis.inputs.scores import STAGES
+from fmq.analysis.inputs.words import confidence, counted
 from fmq.analysis.statistics.comparisons import Row, compared_rows
-from fmq.analysis.tables.escape import escape_latex, escape_markdown, plain
-from fmq.base.files import atomic_path
+from fmq.analysis.tables.escape import escape_latex, escape_markdown
+from fmq.analysis.tables.texts import write_texts
 from fmq.config.study import Study
 from fmq.pipeline.variants import row_label
 
@@ -24,7 +25,7 @@ def comparison_sentences(study: Study, comparisons: pd.DataFrame) -> dict[str, l
     Rows that cannot be compared yet are named too.
 
     Args:
-        comparisons: columns `fmq.analysis.statistics.estimates.COMPARISONS`.
+        comparisons: columns `fmq.analysis.statistics.estimates.STATISTICS`.
     """
     return {
         f"After {stage} training": _stage_sentences(
@@ -77,7 +78,7 @@ def _tasks(ours: str, theirs: str, found: Any) -> str:
     """Say on how many tasks each of the two is ahead, the larger number first."""
     above, below = found.tasks_above, found.tasks_below
     equal = found.tasks - above - below
-    total = f"{found.tasks} task{'s' if found.tasks > 1 else ''}"
+    total = counted(found.tasks, "task")
     if above == below == 0:
         return f"{ours} equal to {theirs} on {equal} of {total}"
     if above == below:
@@ -120,13 +121,12 @@ def _seeds(found: Any) -> str:
 
 def sentences_caption(study: Study) -> str:
     """Return the caption that explains the numbers of the sentences."""
-    percent = f"{100 * study.statistics.confidence:g}%"
     spread = "" if len(study.seeds) == 1 else " ± standard deviation over seeds"
     intervals = (
         "One seed: no intervals."
         if len(study.seeds) == 1
-        else f"Brackets: {percent} stratified bootstrap over seeds ({study.statistics.resamples} "
-        "resamples), both rows resampled independently."
+        else f"Brackets: {confidence(study)} stratified bootstrap over seeds "
+        f"({study.statistics.resamples} resamples), both rows resampled independently."
     )
     return (
         "Comparisons as fractions of successful episodes of the last checkpoint. A task counts as "
@@ -140,24 +140,13 @@ def write_sentences(
     path: Path, caption: str, groups: Groups, provenance: Mapping[str, Any]
 ) -> None:
     """Write `path`.md and `path`.tex (for \\input): lists of sentences under their headings."""
-    for suffix, render in ((".md", _markdown), (".tex", _latex)):
-        with atomic_path(path.with_name(path.name + suffix)) as temporary:
-            temporary.write_text(render(caption, groups, provenance), encoding="utf-8")
-
-
-def _markdown(caption: str, groups: Groups, provenance: Mapping[str, Any]) -> str:
-    lines = [escape_markdown(caption), ""]
-    for heading, sentences in groups.items():
-        items = [f"- {escape_markdown(sentence)}" for sentence in sentences]
-        lines += [f"{escape_markdown(heading)}:", "", *items, ""]
-    footer = [f"- {escape_markdown(line)}" for line in provenance_lines(provenance)]
-    return "\n".join([*lines, "Provenance:", "", *footer, ""])
-
-
-def _latex(caption: str, groups: Groups, provenance: Mapping[str, Any]) -> str:
-    lines = [f"% {plain(line)}" for line in provenance_lines(provenance)]
+    caption = f"{caption} {source_sentences(provenance)}"
+    latex, markdown = [], [escape_markdown(caption)]
     for heading, sentences in groups.items():
         items = [rf"\item {escape_latex(sentence)}" for sentence in sentences]
-        lines += [rf"\paragraph{{{escape_latex(heading)}}}", r"\begin{itemize}", *items]
-        lines += [r"\end{itemize}"]
-    return "\n".join([*lines, rf"{{\footnotesize {escape_latex(caption)}\par}}", ""])
+        latex += [rf"\paragraph{{{escape_latex(heading)}}}", r"\begin{itemize}", *items]
+        latex += [r"\end{itemize}"]
+        items = [f"- {escape_markdown(sentence)}" for sentence in sentences]
+        markdown += ["", f"{escape_markdown(heading)}:", "", *items]
+    latex.append(rf"{{\footnotesize {escape_latex(caption)}\par}}")
+    write_texts(path, latex, markdown, provenance)

@@ -1,0 +1,69 @@
+"""Write a text as LaTeX and as Markdown, both with their provenance."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fmq.analysis.inputs.provenance import provenance_lines
+from fmq.analysis.tables.escape import escape_markdown, plain
+from fmq.base.files import atomic_path
+
+
+def write_texts(
+    path: Path, latex: Sequence[str], markdown: Sequence[str], provenance: Mapping[str, Any]
+) -> None:
+    """Write lines as `path`.tex (for \\input) and `path`.md, with the provenance in either.
+
+    Args:
+        latex, markdown: escaped lines.
+    """
+    told = provenance_lines(provenance)
+    comments = [f"% {plain(line)}" for line in told]
+    footer = ["", "Provenance:", "", *(f"- {escape_markdown(line)}" for line in told)]
+    for suffix, lines in ((".tex", [*comments, *latex]), (".md", [*markdown, *footer])):
+        with atomic_path(path.with_name(path.name + suffix)) as temporary:
+            temporary.write_text("\n".join([*lines, ""]), encoding="utf-8")
+
+
+def latex_table(
+    caption: str,
+    label: str,
+    head: Sequence[str],
+    body: Sequence[str],
+    columns: int,
+    layout: Sequence[str] = (),
+    shrunk: bool = False,
+) -> list[str]:
+    """Return a table environment for a document that uses booktabs.
+
+    Args:
+        caption, head, body: escaped; the rows end with a line break.
+        columns: their number, without the first, which names the row.
+        layout: commands before the rows.
+        shrunk: whether to shrink it to the width of the text if it is wider, with adjustbox.
+    """
+    rows = [
+        rf"\begin{{tabular}}{{@{{}}l{'r' * columns}@{{}}}}",
+        *(r"\toprule", *head, r"\midrule", *body, r"\bottomrule"),
+        r"\end{tabular}",
+    ]
+    if shrunk:
+        rows = [r"\begin{adjustbox}{max width=\textwidth}", *rows, r"\end{adjustbox}"]
+    return [
+        r"\begin{table}[htbp]",
+        *(r"\centering", rf"\caption{{{caption}}}", rf"\label{{{label}}}", r"\medskip"),
+        *layout,
+        *rows,
+        r"\end{table}",
+    ]
+
+
+def latex_row(cells: Sequence[str]) -> str:
+    """Return a row of escaped cells."""
+    return " & ".join(cells) + r" \\"
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return a pipe table of escaped cells; all columns but the first are aligned to the right."""
+    first, *others = [f"| {' | '.join(cells)} |" for cells in (header, *rows)]
+    return [first, f"| --- |{' ---: |' * (len(header) - 1)}", *others]
