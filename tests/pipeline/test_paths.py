@@ -8,8 +8,9 @@ import pytest
 from fmq.config.reading import load_study, study_from_dict
 from fmq.config.section import overlaid
 from fmq.config.study import Study
-from fmq.pipeline.paths import evaluation_file, study_folder
+from fmq.pipeline.paths import evaluation_file
 from fmq.pipeline.runs import make_run
+from fmq.pipeline.studies import study_folder
 
 
 @pytest.fixture

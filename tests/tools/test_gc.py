@@ -16,10 +16,10 @@ from fmq.pipeline.paths import (
     run_folder,
     scratch_folder,
     settings_file,
-    study_folder,
     theory_folder,
 )
 from fmq.pipeline.runs import make_run
+from fmq.pipeline.studies import study_folder
 from fmq.tools.gc import collect
 
 DATASET = "pointmaze-medium-navigate-v0"

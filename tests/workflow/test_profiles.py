@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from fmq.config.reading import load_study
-from fmq.pipeline.paths import run_folder, study_folder
-from fmq.pipeline.rules import memory_mb
+from fmq.pipeline.paths import run_folder
+from fmq.pipeline.resources import memory_mb, training_memory_mb
 from fmq.pipeline.runs import make_run
-from fmq.pipeline.training_rules import memory_mb as training_mb
+from fmq.pipeline.studies import study_folder
 
 ROOT = Path(__file__).parents[2]
 MINUTES = {"pretrain": 720, "distill": 720, "finetune": 1440, "evaluate": 120}
@@ -106,7 +106,7 @@ def test_a_stack_is_one_job_for_all_seeds(tmp_path: Path) -> None:
     assert f"fmq finetune {task} {seeds} {options}" in commands
     blocks = re.split(r"\n(?=\[)", output)
     job = next(block for block in blocks if f"{seeds} --method fmq" in block and task in block)
-    assert f"mem_mb={training_mb(study, task)}," in job
+    assert f"mem_mb={training_memory_mb(study, task)}," in job
     assert "gpu=1" in job
     assert job.count("checkpoint.pt") >= 2 * 5
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from helpers.workflows import Project, unaddressed
 
-from fmq.pipeline.paths import study_sha256
+from fmq.pipeline.studies import study_sha256
 
 ROOT = Path(__file__).parents[2]
 TASK2, TASK4 = (f"pointmaze-medium-navigate-singletask-task{n}-v0" for n in (2, 4))

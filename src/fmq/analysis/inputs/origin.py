@@ -13,7 +13,7 @@ from typing import Any
 from fmq.base.errors import UserError
 from fmq.base.files import file_sha256
 from fmq.config.study import Study
-from fmq.pipeline.paths import study_sha256
+from fmq.pipeline.studies import study_sha256
 
 
 def scores_note(scores: Path) -> dict[str, str]:
