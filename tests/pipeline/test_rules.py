@@ -1,13 +1,12 @@
 """Test what rules are told of the jobs that make runs, for one seed and for a stack of seeds."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
+from helpers.studies import changed
 
 from fmq.base.errors import UserError
-from fmq.config.reading import load_study, study_from_dict
-from fmq.config.section import overlaid
+from fmq.config.reading import load_study
 from fmq.config.study import Study
 from fmq.pipeline import rules as workflow
 from fmq.pipeline.resources import memory_mb, training_memory_mb
@@ -20,10 +19,6 @@ FILES = {
     *("checkpoint.pt", "metrics.csv", "settings.json", "provenance.json"),
     *("evaluations.csv", "last_evaluation.csv", "last_evaluation.json"),
 }
-
-
-def changed(study: Study, changes: dict[str, Any]) -> Study:
-    return study_from_dict(overlaid(study.model_dump(), changes), "test")
 
 
 @pytest.fixture

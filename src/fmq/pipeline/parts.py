@@ -125,6 +125,10 @@ def run_part(run: Run, parent: Part | None, results: Path) -> Part:
     )
 
 
+def _checkpoint(run: Run, results: Path) -> Path:
+    return run_folder(run, results) / "checkpoint.pt"
+
+
 def evaluation_part(run: Run, sampler: str, results: Path) -> Part:
     """Return an evaluation of a run's last checkpoint, by a job of its own."""
     file = evaluation_file(run, sampler, results)
@@ -132,7 +136,7 @@ def evaluation_part(run: Run, sampler: str, results: Path) -> Part:
     return Part(
         "evaluate",
         file,
-        inputs=(run_folder(run, results) / "checkpoint.pt",),
+        inputs=(_checkpoint(run, results),),
         outputs=(file, file.with_suffix(".json")),
         log=first.with_suffix(".log"),
         tasks=(run.task.name,),
@@ -158,7 +162,7 @@ def _theory_part(study: Study, task: str, seed: int, results: Path) -> Part:
         folder,
         inputs=(
             manifest_file(study, study.task(task).dataset, results),
-            *(run_folder(run, results) / "checkpoint.pt" for run in runs.values()),
+            *(_checkpoint(run, results) for run in runs.values()),
         ),
         outputs=tuple(folder / name for name in THEORY_FILES),
         log=folder / "log.txt",
@@ -179,7 +183,7 @@ def _cost_part(study: Study, task: str, results: Path) -> Part:
     return Part(
         "measure_inference",
         file,
-        inputs=tuple(run_folder(run, results) / "checkpoint.pt" for run in runs),
+        inputs=tuple(_checkpoint(run, results) for run in runs),
         outputs=(file,),
         log=file.with_suffix(".log"),
         tasks=(task,),
@@ -190,11 +194,10 @@ def _cost_part(study: Study, task: str, results: Path) -> Part:
 def recording_part(run: Run, results: Path) -> Part:
     """Return the recorded episodes of the last evaluation of a run."""
     file, evaluation = rollout_file(run, results), evaluation_file(run, run.sampler, results)
-    checkpoint = run_folder(run, results) / "checkpoint.pt"
     return Part(
         "record_rollouts",
         file,
-        inputs=(checkpoint, evaluation, evaluation.with_suffix(".json")),
+        inputs=(_checkpoint(run, results), evaluation, evaluation.with_suffix(".json")),
         outputs=(file,),
         log=file.with_suffix(".log"),
         tasks=(run.task.name,),

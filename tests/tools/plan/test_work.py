@@ -3,17 +3,11 @@
 from collections import Counter
 
 from helpers.jobs import jobs_of_a_task
+from helpers.studies import changed
 
-from fmq.config.reading import study_from_dict
-from fmq.config.section import overlaid
 from fmq.config.study import Study
 from fmq.tools.plan.jobs import Job, study_jobs
 from fmq.tools.plan.work import Work, episode_limit
-
-
-def changed(study: Study, changes: dict) -> Study:
-    """Return `study` with changes laid over it."""
-    return study_from_dict(overlaid(study.model_dump(), changes), "test")
 
 
 def work_of(study: Study, name: str) -> Work:

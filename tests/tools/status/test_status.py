@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from helpers.studies import changed
 
 from fmq.acting.evaluation import COLUMNS
 from fmq.base.locks import own
-from fmq.config.reading import study_from_dict
-from fmq.config.section import overlaid
 from fmq.pipeline.paths import run_folder
 from fmq.pipeline.runs import make_run
 from fmq.tools.status import alive, logs
@@ -62,7 +61,7 @@ def test_what_other_settings_made_is_no_part_and_done_once_they_are_back(
 ) -> None:
     folder.finish(name)
     before = folder.study
-    folder.study = study_from_dict(overlaid(before.model_dump(), changes), "test")
+    folder.study = changed(before, changes)
     assert (folder.state(name).state, folder.state(name).note) == ("waiting", "")
     folder.study = before
     assert folder.state(name).state == "done"
