@@ -58,12 +58,6 @@ def test_the_paper_study_has_every_job(cluster: str) -> None:
     assert job_stats(cluster) == expected
 
 
-@pytest.mark.slow
-def test_the_paper_study_is_the_same_without_a_cluster(cluster: str) -> None:
-    here = dry_run("--cores", "8", "--configfile", "config/paper.yaml")
-    assert job_stats(here) == job_stats(cluster)
-
-
 def test_jobs_on_the_cluster_ask_for_a_gpu_memory_and_time(cluster: str) -> None:
     study = load_study(ROOT / "config.yaml", ROOT / "config" / "paper.yaml")
     blocks = re.split(r"\n(?=\[)", cluster)
