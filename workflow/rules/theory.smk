@@ -1,5 +1,6 @@
 # `snakemake theory`: test Theorem 3.2 and its assumptions on the study's own networks.
 from fmq.pipeline.parts import THEORY_FILES
+from fmq.pipeline.theory import MEASUREMENTS
 
 THEORY = "results/runs/{task}/seed{seed}/theory-{identity}"
 
@@ -29,7 +30,7 @@ rule theory_report:
     output:
         expand(
             f"{STUDY}/theory/{{name}}.{{suffix}}",
-            name=["optimum", "first_order", "map", "improvement"],
+            name=MEASUREMENTS,
             suffix=["csv", "csv-metadata.json", "md", "tex", "pdf"],
         ),
         [
@@ -39,7 +40,7 @@ rule theory_report:
                 category="theory",
                 labels={"what": name.replace("_", " "), "kind": "figure"},
             )
-            for name in ["optimum", "first_order", "map", "improvement"]
+            for name in MEASUREMENTS
         ],
     log:
         f"{STUDY}/logs/theory.txt",

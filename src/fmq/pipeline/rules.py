@@ -29,6 +29,7 @@ from fmq.pipeline.runs import DISTILLATIONS
 from fmq.pipeline.seeds import options
 from fmq.pipeline.shown import hide_others
 from fmq.pipeline.studies import study_folder
+from fmq.pipeline.theory import MEASUREMENTS
 
 RESULTS = Path("results")
 
@@ -36,7 +37,7 @@ PAGES = (
     *TABLE_PAGES,
     *("convergence-steps", "convergence-seconds", "trust_region-trust_region"),
     *("inference-inference", "ablations-offline", "ablations-training", "ablations-sampling"),
-    *("theory-optimum", "theory-first_order", "theory-map", "theory-improvement"),
+    *(f"theory-{name}" for name in MEASUREMENTS),
 )
 """Every table that the report can show, as FOLDER-NAME."""
 
