@@ -3,9 +3,10 @@
 from snakemake.utils import min_version
 
 from fmq.base.errors import UserError
+from fmq.pipeline import analyses, shown
+from fmq.pipeline import resources as job_resources
 from fmq.pipeline import rules as study_workflow
-from fmq.pipeline import shown
-from fmq.pipeline import training_rules as training_jobs
+from fmq.pipeline.rules import RESULTS
 
 min_version("9.27")
 
@@ -19,6 +20,16 @@ except UserError as error:
     raise SystemExit(f"fmq: {error}")
 
 
+# Folder for everything computed from the study's runs together. Its name ends in a hash of what
+# determines its content, so a file that exists is up to date: inputs are marked `ancient`, to make
+# Snakemake ignore modification times.
+STUDY = study_workflow.study_folder(study, RESULTS)
+# Jobs read the settings from there: one that outlives its Snakemake keeps to its own study.
+SETTINGS = f"{STUDY}/settings.json"
+# The parts of the study by their place: what the rules make, and what they need for it.
+GRAPH = study_workflow.graph_of(study, STUDY)
+
+
 wildcard_constraints:
     dataset="[^/]+",
     task="[^/]+",
@@ -28,16 +39,8 @@ wildcard_constraints:
     method=study_workflow.method_pattern(study),
     run=study_workflow.run_pattern(study),
     sampler=study_workflow.sampler_pattern(study),
-    identity="|".join(study_workflow.identities(study)),
-    sampling="[0-9a-f]{8}",
-
-
-# Folder for everything computed from the study's runs together. Its name ends in a hash of what
-# determines its content, so a file that exists is up to date: inputs are marked `ancient`, to make
-# Snakemake ignore modification times.
-STUDY = study_workflow.study_folder(study, study_workflow.RESULTS)
-# Jobs read the settings from there: one that outlives its Snakemake keeps to its own study.
-SETTINGS = f"{STUDY}/settings.json"
+    identity=study_workflow.identities(GRAPH, study_workflow.ADDRESSED),
+    sampling=study_workflow.identities(GRAPH, study_workflow.IN_RUNS),
 
 
 # These rules are short or need network access: on a cluster they run on the machine of `snakemake`.
@@ -93,5 +96,5 @@ rule all:
     default_target: True
     input:
         ancient(rules.show.output),
-        ancient(expand(f"{STUDY}/pages/{{page}}.html", page=study_workflow.TABLE_PAGES)),
+        ancient(expand(f"{STUDY}/pages/{{page}}.html", page=analyses.TABLE_PAGES)),
         ancient(rules.settings_page.output),

@@ -21,8 +21,10 @@ from pathlib import Path
 from fmq.base.files import write_json
 from fmq.config.reading import load_study
 from fmq.config.study import Study
+from fmq.pipeline.graph import study_parts
+from fmq.pipeline.parts import Part
 from fmq.pipeline.paths import settings_file
-from fmq.tools.status.parts import Part, study_parts
+from fmq.tools.status.parts import episodes_of, progress_of, scratch_of
 
 ROOT = Path(__file__).parents[1]
 ROW = "task,run,sampler,0,online,{step},{episode},1,-100.0,200\n"
@@ -38,24 +40,25 @@ def sized_study(runs: int, stacked: bool) -> Study:
     return study.model_copy(update={"seeds": list(range(-(-runs // each)))})
 
 
-def fill(part: Part, third: int) -> None:
+def fill(part: Part, third: int, results: Path) -> None:
     """Write the files of a part that is done (0), was killed (1) or failed (2)."""
-    for path in (part.output, part.log):
+    for path in (part.outputs[0], part.log):
         path.parent.mkdir(parents=True, exist_ok=True)
     beats = [f"{part.name}: {step}000/1000000 steps, 150 steps/s\n" for step in range(500)]
     part.log.write_text("".join(beats))
     if third == 0:
         rows = [ROW.format(step=step, episode=n) for step in range(9) for n in range(50)]
-        part.output.write_bytes(b"")
-        if part.episodes is not None:
-            part.episodes.write_text("header\n" + "".join(rows))
+        part.outputs[0].write_bytes(b"")
+        if (episodes := episodes_of(part)) is not None:
+            episodes.write_text("header\n" + "".join(rows))
     if third == 2:
         part.log.write_text("".join(beats) + "fmq: training diverged\n")
-    if part.kept is not None and part.scratch is not None:
-        part.kept.mkdir(parents=True, exist_ok=True)
-        part.scratch.mkdir(parents=True, exist_ok=True)
-        write_json(part.scratch / "owner.json", {"host": "elsewhere", "pid": 1})
-        (part.scratch / "lock").touch()
+    scratch, progress = scratch_of(part, results), progress_of(part, results)
+    if progress is not None and scratch is not None:
+        progress.mkdir(parents=True, exist_ok=True)
+        scratch.mkdir(parents=True, exist_ok=True)
+        write_json(scratch / "owner.json", {"host": "elsewhere", "pid": 1})
+        (scratch / "lock").touch()
 
 
 def make_folder(study: Study, results: Path) -> int:
@@ -64,7 +67,7 @@ def make_folder(study: Study, results: Path) -> int:
     parts = study_parts(study, results)
     for number, part in enumerate(parts):
         if part.rule != "dataset":
-            fill(part, number % 3)
+            fill(part, number % 3, results)
     return len(parts)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from faulting.processes import OVERLAY, PATIENCE, ROOT, finish_or_kill, start
 from fmq.config.reading import load_study
-from fmq.pipeline.paths import study_folder
+from fmq.pipeline.studies import study_folder
 
 
 def copy_project(folder: Path) -> Path:

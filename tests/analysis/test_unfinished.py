@@ -23,7 +23,7 @@ from fmq.analysis.statistics.estimates import read_estimates
 from fmq.analysis.tables.comparison import write_tables
 from fmq.base.errors import UserError
 from fmq.config.study import Study
-from fmq.pipeline import rules as workflow
+from fmq.pipeline.analyses import score_files
 from fmq.pipeline.paths import evaluation_file, run_folder
 from fmq.pipeline.runs import make_run
 
@@ -261,16 +261,14 @@ def test_tasks_with_the_same_seeds_are_resampled_together(unfinished: Study) -> 
 
 
 def test_the_workflow_takes_what_is_there(
-    unfinished: Study, study: Study, made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    unfinished: Study, study: Study, made: Made, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(workflow, "RESULTS", made.results)
-    wanted, found = workflow.evaluation_files(study), workflow.evaluation_files(unfinished)
-    assert set(found) < set(wanted)
-    assert {file for file in wanted if not Path(file).exists()} == set(wanted) - set(found)
+    wanted, found = (set(score_files(one, made.results)) for one in (study, unfinished))
+    assert found < wanted
+    assert {file for file in wanted if not file.exists()} == wanted - found
     # Episodes whose record is lost have to be made again.
     copy = shutil.copytree(made.results, tmp_path / "results")
     run = make_run(study, TASK2, 0, "finetune-qc")
     lost = evaluation_file(run, run.sampler, copy).with_suffix(".json")
     lost.unlink()
-    monkeypatch.setattr(workflow, "RESULTS", copy)
-    assert str(lost) in workflow.evaluation_files(unfinished)
+    assert lost in score_files(unfinished, copy)

@@ -8,10 +8,10 @@ import pytest
 from fmq.base.errors import UserError
 from fmq.config.reading import load_study, study_from_dict
 from fmq.config.study import Study
+from fmq.pipeline.graph import ablation_parts
 from fmq.pipeline.paths import run_folder
 from fmq.pipeline.rules import RESULTS, run_pattern, sampler_pattern
 from fmq.pipeline.runs import evaluation_name, make_run
-from fmq.pipeline.training_rules import parent_checkpoints
 from fmq.pipeline.variants import ablation_rows, inference_rows, sampler_label
 
 TASK = "pointmaze-medium-navigate-singletask-task2-v0"
@@ -40,10 +40,12 @@ def test_a_distillation_is_the_same_run_by_whatever_name_it_is_reached(study: St
     variant = make_run(study, TASK, 0, "finetune-fmq@lsd")
     assert variant.parent is not None
     assert variant.parent.folder == make_run(study, TASK, 0, "distill-lsd").folder
-    wildcards = {"task": TASK, "method": "fmq@lsd"}
+    parts = ablation_parts(study, RESULTS)
+    variants = [part for part in parts if part.name == variant.name and TASK in part.tasks]
     runs = [make_run(study, TASK, seed, "distill-lsd") for seed in study.seeds]
-    checkpoints = parent_checkpoints(study, "finetune-{method}", wildcards)
-    assert checkpoints == [str(run_folder(run, RESULTS) / "checkpoint.pt") for run in runs]
+    assert [part.inputs[1] for part in variants] == [
+        run_folder(run, RESULTS) / "checkpoint.pt" for run in runs
+    ]
 
 
 def test_ablations_shape_no_run_of_the_study(study: Study) -> None:

@@ -12,11 +12,11 @@ from fmq.analysis.statistics.comparisons import compared_rows
 from fmq.base.errors import UserError
 from fmq.config.reading import load_study, refuse_missing, study_from_dict
 from fmq.config.study import Study
-from fmq.pipeline.graph import study_jobs
-from fmq.pipeline.rules import imported_file, imported_pattern, run_pattern, trained_pattern
+from fmq.pipeline.rules import imported_pattern, run_pattern, trained_pattern
 from fmq.pipeline.runs import make_run
 from fmq.pipeline.variants import flow_map_methods
 from fmq.tools.doctor.data_files import imported_findings
+from fmq.tools.plan.jobs import study_jobs
 
 ROOT = Path(__file__).parents[2]
 TASK = "pointmaze-medium-navigate-singletask-task2-v0"
@@ -80,9 +80,10 @@ def test_other_sections_know_it(tmp_path: Path) -> None:
 
 def test_a_pattern_names_a_file_for_each_task_and_seed() -> None:
     study = with_imported()
-    assert imported_file(study, TASK, "2", "authors") == f"authors/{TASK}/params_online_sd002.pkl"
+    file = study.imported["authors"].file(TASK, 2)
+    assert file == Path(f"authors/{TASK}/params_online_sd002.pkl")
     single = with_imported(files="~/agent.pkl", also={"tasks": [TASK], "seeds": [0]})
-    assert imported_file(single, TASK, "0", "authors") == str(Path.home() / "agent.pkl")
+    assert single.imported["authors"].file(TASK, 0) == Path.home() / "agent.pkl"
 
 
 def test_missing_files_are_counted_on_one_line(

@@ -174,7 +174,7 @@ import sys
 from pathlib import Path
 from fmq.config.reading import load_study
 from fmq.pipeline.paths import run_folder
-from fmq.pipeline.rules import make_run
+from fmq.pipeline.runs import make_run
 study = load_study(Path({str(settings)!r}))
 print(run_folder(make_run(study, {TASK!r}, 0, "finetune-mine"), Path("")).name)
 assert "torch" not in sys.modules

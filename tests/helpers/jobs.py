@@ -1,7 +1,7 @@
 """Jobs of a study by what they make, whatever their folders are called."""
 
 from fmq.config.study import Study
-from fmq.pipeline.graph import Job, study_jobs
+from fmq.tools.plan.jobs import Job, study_jobs
 
 
 def jobs_of_a_task(study: Study, task: int = 0) -> dict[str, Job]:

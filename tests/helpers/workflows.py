@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fmq.config.reading import load_study
 from fmq.config.study import Study
-from fmq.pipeline.paths import study_folder
+from fmq.pipeline.studies import study_folder
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,243 +1,166 @@
-"""Test jobs and their work against counts by hand and by Snakemake."""
+"""Test the graph of a study against Snakemake's own, and what is to be seen in it."""
 
 import os
 import re
 import subprocess
 import sys
-from collections import Counter
-from itertools import product
+from collections.abc import Iterable, Mapping
+from itertools import chain, product
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
-from helpers.jobs import jobs_of_a_task
+from helpers.documents import blocks
 
-from fmq.config.reading import load_study, study_from_dict
-from fmq.config.section import overlaid
+from fmq.analysis.inputs.evaluations import evaluation_files
+from fmq.analysis.inputs.scores import comparison_rows
+from fmq.config.reading import load_study
 from fmq.config.study import Study
-from fmq.pipeline.graph import PRIORITIES, Job, Work, episode_limit, study_jobs
+from fmq.pipeline.analyses import score_files
+from fmq.pipeline.parts import Part
+from fmq.pipeline.resources import PRIORITIES
+from fmq.pipeline.rules import RESULTS, Graph, graph_of
+from fmq.pipeline.runs import make_run
+from fmq.pipeline.studies import study_folder
+from fmq.pipeline.variants import runs_of_method
+from fmq.tools.plan.jobs import study_jobs
 
 
-def changed(study: Study, changes: dict) -> Study:
-    """Return `study` with changes laid over it."""
-    return study_from_dict(overlaid(study.model_dump(), changes), "test")
+class Node(NamedTuple):
+    """A job, as Snakemake tells it and as the graph has it."""
+
+    rule: str
+    inputs: frozenset[str]
+    outputs: frozenset[str]
+    log: str
+    cores: int
+    priority: int
 
 
-def work_of(study: Study, name: str) -> Work:
-    return jobs_of_a_task(study)[name].work
+def snakemake_nodes(
+    root: Path, folder: Path, files: list[Path], targets: Iterable[str]
+) -> set[Node]:
+    """Jobs that Snakemake would run for the targets in an empty results folder."""
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(root / "Snakefile")]
+    command += ["--directory", str(folder), "--dry-run", "--cores", "64"]
+    result = subprocess.run(
+        [*command, "--configfile", *map(str, files), "--", *targets],
+        env=os.environ | {"PYTHONPATH": str(root / "src")},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    told = (result.stdout + result.stderr).split("\nReasons:")[0]
+    jobs = re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)*)", told, re.MULTILINE)
+    return {_told_node(rule, dict(re.findall(r"    (\w+): (.*)\n", body))) for rule, body in jobs}
 
 
-def total(jobs: list[Job], *rules: str) -> Work:
-    """Return the total work of the jobs of some rules."""
-    works = [job.work for job in jobs if job.rule in rules]
-    return Work(**{key: sum(getattr(work, key) for work in works) for key in vars(Work())})
-
-
-def test_jobs_of_the_smoke_study_by_hand(smoke: Study) -> None:
-    # 2 tasks, 1 seed. Runs evaluate their last checkpoint with their own sampler; those of distill,
-    # fmq and mvp are evaluated with QGBS in 3 further jobs.
-    counts = Counter(job.rule for job in study_jobs(smoke))
-    assert counts == {
-        "dataset": 1,
-        "pretrain": 4,
-        "distill": 2,
-        "finetune": 8,
-        "evaluate": 6,
-        "page": 3,
-        **dict.fromkeys(("scores", "statistics", "tables", "figures", "settings_page"), 1),
-        **dict.fromkeys(("show", "all"), 1),
-    }
-
-
-def test_jobs_of_the_paper_by_hand(paper: Study) -> None:
-    jobs = study_jobs(paper)
-    counts = Counter(job.rule for job in jobs)
-    assert counts["dataset"] == 7
-    assert counts["pretrain"] == 2 * 60
-    assert counts["distill"] == 60
-    assert counts["finetune"] == 3 * 60
-    assert counts["evaluate"] == 3 * 60
-    assert len(jobs) == 557
-    budgets = Counter(job.run.name for job in jobs if job.run and job.rule == "pretrain")
-    assert budgets == {"pretrain-full": 60, "pretrain-warmup": 60}
-
-
-def test_steps_of_the_paper_by_hand(paper: Study) -> None:
-    jobs = study_jobs(paper)
-    # Warm-up and distillation together have the million steps of full pre-training; online, the
-    # first 5,000 of a million environment steps pass without an update.
-    assert total(jobs, "pretrain", "distill").updates == 60 * 2_000_000
-    assert total(jobs, "finetune").updates == 180 * 995_000
-    assert total(jobs, "finetune").environment_steps == 180 * 1_000_000
-    assert total(jobs, "dataset") == Work()
-    # Evaluations every 100,000 of a million steps, including the last; QGBS has separate jobs.
-    assert total(jobs, "finetune").episodes == 180 * 10 * 50
-    assert total(jobs, "pretrain", "distill").episodes == 120 * 10 * 50
-    assert total(jobs, "evaluate").episodes == 180 * 50
-    limits = [episode_limit(paper.task(task)) for task in paper.tasks]
-    evaluations = 5 * (18 + 27 + 8)  # per task: offline, online, at the end
-    assert total(jobs, "pretrain", "distill", "finetune", "evaluate").evaluation_steps == (
-        evaluations * 50 * sum(limits)
+def _told_node(rule: str, told: Mapping[str, str]) -> Node:
+    inputs, outputs = (
+        frozenset(filter(None, told.get(key, "").split(", "))) for key in ("input", "output")
+    )
+    asked = {file for file in inputs if "fmq-asked-for-" in file}  # `shown.later_than_others`
+    return Node(
+        rule,
+        inputs - asked,
+        outputs,
+        told.get("log", ""),
+        int(told.get("threads", 1)),
+        int(told.get("priority", 0)),
     )
 
 
-def test_work_of_the_smoke_study_by_hand(smoke: Study) -> None:
-    # 40 gradient steps, 10 of them warm-up, evaluated at 20 and 40; episodes of 50 steps in chunks
-    # of 5; 4 episodes in 4 simulators.
-    assert work_of(smoke, "pretrain-warmup") == Work(updates=10)
-    once = {"episodes": 4, "evaluation_steps": 200, "evaluation_calls": 10}
-    twice = {"episodes": 8, "evaluation_steps": 400, "evaluation_calls": 20}
-    full = Work(simulators=4, resets=8, updates=40, **twice)
-    assert work_of(smoke, "pretrain-full") == full
-    assert work_of(smoke, "distill-esd") == Work(simulators=4, resets=8, updates=30, **twice)
-    # 60 environment steps: an update at every second one after the 20th, evaluated at 20, 40, 60.
-    thrice = {"episodes": 12, "evaluation_steps": 600, "evaluation_calls": 30}
-    online = Work(simulators=5, resets=14, updates=20, environment_steps=60, **thrice)
-    assert work_of(smoke, "finetune-fmq") == online
-    still = Work(simulators=4, resets=12, updates=20, **thrice)
-    assert work_of(smoke, "finetune-mvp-no-new-data") == still
-    assert work_of(smoke, "finetune-fmq qgbs") == Work(simulators=4, resets=4, **once)
-    # 4 + 1 episodes of 100 actions, with one row more each.
-    made = Work(simulators=1, resets=5, environment_steps=505)
-    assert work_of(smoke, "dataset") == made
+def graph_nodes(graph: Graph) -> set[Node]:
+    """Jobs of the graph: parts with the same log, taken together."""
+    groups: dict[Path, list[Part]] = {}
+    for part in graph.values():
+        groups.setdefault(part.log, []).append(part)
+    return {_node(parts) for parts in groups.values()}
 
 
-def test_what_does_not_divide_is_rounded_as_the_loops_do(smoke: Study) -> None:
-    study = changed(
-        smoke,
-        {
-            "online": {"steps": 61, "start_training": 21, "update_every": 3, "evaluate_every": 61},
-            "offline": {"evaluate_every": 15},
-            "task_defaults": {"episode_limit": 52},
-            "evaluation": {"episodes": 5, "environments": 3},
-        },
-    )
-    # Updates at 24, 27, ..., 60; evaluated only at the end.
-    work = work_of(study, "finetune-fmq")
-    assert (work.simulators, work.resets, work.episodes) == (1 + 3, 2 + 5, 5)
-    assert (work.updates, work.environment_steps) == (13, 61)
-    # Evaluated at 15, 30 and 40; 5 episodes in 3 simulators are two rounds of 11 chunks.
-    assert work_of(study, "pretrain-full").evaluation_calls == 3 * 2 * 11
-    # Distillation starts after step 10, so it has all three evaluations too.
-    assert work_of(study, "distill-esd").episodes == 3 * 5
-
-
-def test_training_that_never_starts_makes_no_update(smoke: Study) -> None:
-    study = changed(smoke, {"online": {"start_training": 1000}})
-    assert work_of(study, "finetune-fmq").updates == 0
-
-
-def test_shared_runs_are_counted_once(smoke: Study) -> None:
-    jobs = study_jobs(changed(smoke, {"methods": ["mvp"], "samplers": []}))
-    assert Counter(job.rule for job in jobs if job.run) == {
-        "pretrain": 2,
-        "distill": 2,
-        "finetune": 2,
-    }
-    assert len({job.name for job in jobs}) == len(jobs)
-
-
-def test_a_stack_is_one_job_with_the_work_of_all_seeds(smoke: Study) -> None:
-    several = changed(smoke, {"seeds": [3, 1]})
-    stacked = changed(several, {"training": {"stack_seeds": True}})
-    rules = ("pretrain", "distill", "finetune", "evaluate")
-    one, both = study_jobs(several), study_jobs(stacked)
-    counts, halved = (Counter(job.rule for job in jobs) for jobs in (one, both))
-    assert halved == counts | {rule: counts[rule] // 2 for rule in rules}
-    apart, together = vars(total(one, *rules)), vars(total(both, *rules))
-    # Evaluations share their four simulators in six stacks per task (all but the warm-ups), and in
-    # the three jobs of QGBS.
-    assert together.pop("simulators") == apart.pop("simulators") - 2 * (6 + 3) * 4
-    assert together == apart
-    jobs = jobs_of_a_task(stacked)
-    run, evaluation = jobs["finetune-fmq"], jobs["finetune-fmq qgbs"]
-    assert run.name.startswith(f"results/runs/{smoke.tasks[0]}/seed1/finetune-fmq-")
-    assert (run.needs[1], run.seeds) == (jobs["distill-esd"].name, 2)
-    assert (evaluation.needs, evaluation.seeds) == ((run.name,), 2)
-    alone = work_of(smoke, "finetune-fmq qgbs")
-    assert evaluation.work.resets == 2 * alone.resets
-    assert evaluation.work.simulators == alone.simulators
-
-
-def test_every_job_stands_behind_those_it_needs(paper: Study) -> None:
-    seen: set[str] = set()
-    for job in study_jobs(paper):
-        assert seen.issuperset(job.needs)
-        seen.add(job.name)
-
-
-def test_a_chain_of_needs(smoke: Study) -> None:
-    jobs = jobs_of_a_task(smoke)
-    named = {job.name: name for name, job in jobs.items()}
-
-    def needs(name: str) -> list[str]:
-        return [named[needed] for needed in jobs[name].needs]
-
-    assert needs("finetune-fmq qgbs") == ["finetune-fmq"]
-    assert needs("finetune-fmq") == ["dataset", "distill-esd"]
-    assert needs("finetune-qc") == ["dataset", "pretrain-full"]
-    assert needs("distill-esd") == ["dataset", "pretrain-warmup"]
-    assert needs("pretrain-warmup") == ["dataset"]
-
-
-def test_the_suites_own_limits(paper: Study) -> None:
-    settings = {task: {"episode_limit": None} for task in paper.tasks}
-    unset = changed(paper, {"task_settings": settings})
-    for task in paper.tasks:  # config/paper.yaml states the limits that the suites register
-        assert episode_limit(unset.task(task)) == episode_limit(paper.task(task))
-
-
-def test_priorities_and_cores_are_those_of_the_rules(root: Path) -> None:
-    text = "\n".join(path.read_text() for path in (root / "workflow/rules").glob("*.smk"))
-    rules = dict(re.findall(r"^rule (\w+):\n(.*?)(?=^rule|\Z)", text, re.MULTILINE | re.DOTALL))
-    found = {
-        name: int(number[1])
-        for name, body in rules.items()
-        if (number := re.search(r"priority: (\d+)", body))
-    }
-    assert found == PRIORITIES
-    assert "threads: lambda wildcards: study_workflow.dataset_threads" in rules["dataset"]
-    for name in ("pretrain", "distill", "finetune", "evaluate"):
-        assert "threads: study_workflow.job_threads(study)\n" in rules[name]
+def _node(parts: list[Part]) -> Node:
+    rule, log, cores = parts[0].rule, parts[0].log, parts[0].cores
+    assert all((part.rule, part.cores) == (rule, cores) for part in parts)
+    inputs = chain.from_iterable(part.inputs for part in parts)
+    outputs = chain.from_iterable(part.outputs for part in parts)
+    files = (frozenset(map(str, some)) for some in (inputs, outputs))
+    return Node(rule, *files, str(log), cores, PRIORITIES.get(rule, 0))
 
 
 IMPORTED = """
 methods: [fmq, authors]
 imported: {authors: {label: Theirs, files: "{task}-{seed}.pkl"}}
 """
-STACKED = IMPORTED + "training: {stack_seeds: true}\n"
-
-
-SLOW = [
-    pytest.param(overlay, marks=pytest.mark.slow)
-    for overlay in ("config/paper.yaml", IMPORTED, STACKED)
+OWN = """
+methods: [fmq, qc, awr]
+own_methods: {awr: {file: awr.py, label: AWR, offline: pretrain-full, sampler: awr}}
+samplers: [qc+awr]
+seeds: [1, 0]
+"""
+APART, STACKED = ("training: {stack_seeds: false}\n", "training: {stack_seeds: true}\n")
+CASES = [
+    ("config/smoke.yaml", APART),
+    *(
+        pytest.param(case, marks=pytest.mark.slow)
+        for case in product(("config/paper.yaml", "seeds: [3, 1]", IMPORTED, OWN), (APART, STACKED))
+    ),
 ]
 
 
-@pytest.mark.parametrize("overlay", ["config/smoke.yaml", *SLOW])
-def test_snakemake_counts_the_same_jobs(
-    root: Path, tmp_path: Path, overlay: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture(params=CASES, ids=lambda case: " ".join(case).replace("\n", " "))
+def files(
+    request: pytest.FixtureRequest, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> list[Path]:
+    """Overlays of a study, in an empty folder with the files that they name."""
     monkeypatch.chdir(tmp_path)
-    file = root / overlay
-    if overlay in (IMPORTED, STACKED):
-        file = tmp_path / "overlay.yaml"
-        file.write_text(overlay)
-    study = load_study(root / "config.yaml", file)
-    for method in study.compared_imports.values():
-        for task, seed in product(study.tasks, study.seeds):
-            method.file(task, seed).touch()
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(root / "Snakefile")]
-    command += ["--directory", str(tmp_path), "--dry-run", "--quiet", "rules", "--cores", "2"]
-    result = subprocess.run(
-        [*command, "--configfile", str(file)],
-        env=os.environ | {"PYTHONPATH": str(root / "src")},
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stderr
-    lines = re.findall(r"^(\w+) +(\d+)$", result.stdout + result.stderr, re.MULTILINE)
-    counts = Counter(job.rule for job in study_jobs(study))
-    assert {rule: int(count) for rule, count in lines} == counts | {"total": counts.total()}
+    for block in blocks(root / "docs" / "add_method.md"):
+        if block.file == "awr.py":
+            block.write(tmp_path)
+    for seed in (0, 1, 2):
+        for task in load_study(root / "config.yaml").tasks:
+            (tmp_path / f"{task}-{seed}.pkl").touch()
+    overlay, stacking = request.param
+    paths = [root / overlay] if overlay.startswith("config/") else [tmp_path / "overlay.yaml"]
+    if not overlay.startswith("config/"):
+        paths[0].write_text(overlay)
+    (tmp_path / "stacking.yaml").write_text(stacking)
+    return [*paths, tmp_path / "stacking.yaml"]
+
+
+def test_it_is_snakemakes_own(root: Path, tmp_path: Path, files: list[Path]) -> None:
+    study = load_study(root / "config.yaml", *files)
+    graph = graph_of(study, study_folder(study, RESULTS))
+    nodes, rules = graph_nodes(graph), {part.rule for part in graph.values()}
+    every = snakemake_nodes(root, tmp_path, files, ["all", "evidence", "rollouts"])
+    # Pages of tables that are in no graph: those of the other targets.
+    assert {node.rule for node in every - nodes if node.rule in rules} <= {"page"}
+    # Films of variants are made if they are asked for by name.
+    assert {node.rule for node in nodes - every} <= {"record_rollouts", "film_rollouts"}
+    assert all("@" in node.log for node in nodes - every)
+    # The plan has the jobs of `all` alone.
+    jobs = study_jobs(study)
+    logs = {"all": ""} | {place: str(part.log) for place, part in graph.items()}
+    planned = {logs[job.name]: {logs[name] for name in job.needs} for job in jobs}
+    assert planned == edges(snakemake_nodes(root, tmp_path, files, ["all"]))
+    assert len(planned) == len(jobs)
+
+
+def edges(nodes: Iterable[Node]) -> dict[str, set[str]]:
+    """The logs of the jobs that each job needs, by its own log."""
+    makers = {file: node.log for node in nodes for file in node.outputs}
+    return {node.log: {makers[file] for file in node.inputs if file in makers} for node in nodes}
+
+
+def test_scores_are_of_the_evaluations_in_the_graph(smoke: Study) -> None:
+    read = {
+        str(file.path)
+        for task, seed, (method, sampler) in product(
+            smoke.tasks, smoke.seeds, comparison_rows(smoke)
+        )
+        for name in runs_of_method(smoke, method).values()
+        for file in evaluation_files(RESULTS, make_run(smoke, task, seed, name), sampler)
+    }
+    assert read == {str(path) for path in score_files(smoke, RESULTS) if path.suffix == ".csv"}
 
 
 def test_counting_imports_no_torch(root: Path) -> None:
@@ -245,7 +168,7 @@ def test_counting_imports_no_torch(root: Path) -> None:
         "import sys\n"
         "from pathlib import Path\n"
         "from fmq.config.reading import load_study\n"
-        "from fmq.pipeline.graph import study_jobs\n"
+        "from fmq.tools.plan.jobs import study_jobs\n"
         "study_jobs(load_study(Path('config.yaml')))\n"
         "heavy = {'torch', 'ogbench', 'gymnasium'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"

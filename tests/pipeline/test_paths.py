@@ -4,21 +4,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from helpers.studies import changed
 
-from fmq.config.reading import load_study, study_from_dict
-from fmq.config.section import overlaid
+from fmq.config.reading import load_study
 from fmq.config.study import Study
-from fmq.pipeline.paths import evaluation_file, study_folder
+from fmq.pipeline.paths import evaluation_file
 from fmq.pipeline.runs import make_run
+from fmq.pipeline.studies import study_folder
 
 
 @pytest.fixture
 def study(root: Path) -> Study:
     return load_study(root / "config.yaml", root / "config/smoke.yaml")
-
-
-def changed(study: Study, changes: dict[str, Any]) -> Study:
-    return study_from_dict(overlaid(study.model_dump(), changes), "test")
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ import pytest
 from fmq.base.errors import UserError
 from fmq.config.reading import load_study
 from fmq.config.study import Study
-from fmq.pipeline.paths import study_folder, study_sha256
-from fmq.pipeline.shown import FILES, hide_others, is_shown, later_than_others, show
+from fmq.pipeline.analyses import SHOWN
+from fmq.pipeline.shown import hide_others, is_shown, later_than_others, show
+from fmq.pipeline.studies import study_folder, study_sha256
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def other(study: Study) -> Study:
 
 def make(study: Study, results: Path) -> None:
     """Write the study's files, with its name as their content."""
-    for name in FILES:
+    for name in SHOWN:
         path = study_folder(study, results) / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(study.name)
@@ -36,7 +37,7 @@ def make(study: Study, results: Path) -> None:
 
 def shown(results: Path) -> set[str]:
     """Return the contents of the copies."""
-    names = (name for name in FILES if "scores.csv-" not in name)
+    names = (name for name in SHOWN if "scores.csv-" not in name)
     return {(results / name).read_text() for name in names if (results / name).exists()}
 
 
@@ -64,7 +65,7 @@ def test_another_study_s_files_are_hidden_and_one_s_own_are_not(
     hide_others(other, tmp_path)
     assert shown(tmp_path) == set()
     assert not is_shown(study, tmp_path)
-    assert (study_folder(study, tmp_path) / FILES[0]).exists()
+    assert (study_folder(study, tmp_path) / SHOWN[0]).exists()
 
 
 @pytest.mark.parametrize("note", ["{", "[]", "{}", None])
@@ -86,7 +87,7 @@ def test_an_unfinished_study_takes_no_other_s_place(
     for one in (study, other):
         make(one, tmp_path)
     show(study, tmp_path)
-    (study_folder(other, tmp_path) / FILES[-1]).unlink()
+    (study_folder(other, tmp_path) / SHOWN[-1]).unlink()
     with pytest.raises(UserError, match="does not exist yet"):
         show(other, tmp_path)
     assert is_shown(study, tmp_path)
@@ -100,8 +101,8 @@ def test_copies_are_made_again_unless_they_are_all_there_and_the_study_s(
     show(study, tmp_path)
     assert later_than_others(study, tmp_path) == []
     (newer,) = later_than_others(other, tmp_path)
-    assert Path(newer).stat().st_mtime >= (tmp_path / FILES[0]).stat().st_mtime
-    (tmp_path / FILES[0]).unlink()
+    assert Path(newer).stat().st_mtime >= (tmp_path / SHOWN[0]).stat().st_mtime
+    (tmp_path / SHOWN[0]).unlink()
     assert len(later_than_others(study, tmp_path)) == 1
 
 
@@ -119,7 +120,7 @@ def test_a_changed_copy_is_made_again(study: Study, other: Study, tmp_path: Path
     for one in (study, other):
         make(one, tmp_path)
         show(one, tmp_path)
-    shutil.copy(study_folder(study, tmp_path) / FILES[-1], tmp_path / FILES[-1])
+    shutil.copy(study_folder(study, tmp_path) / SHOWN[-1], tmp_path / SHOWN[-1])
     assert not is_shown(other, tmp_path)
 
 
@@ -128,9 +129,9 @@ def test_copies_from_the_future_are_made_again_all_the_same(
 ) -> None:
     make(study, tmp_path)
     show(study, tmp_path)
-    for name in FILES:
+    for name in SHOWN:
         os.utime(tmp_path / name, (4e9, 4e9))
     assert later_than_others(study, tmp_path) == []
     (newer,) = later_than_others(other, tmp_path)
-    dates = {(tmp_path / name).stat().st_mtime for name in FILES}
+    dates = {(tmp_path / name).stat().st_mtime for name in SHOWN}
     assert Path(newer).stat().st_mtime > max(dates)

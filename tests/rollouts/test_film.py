@@ -16,8 +16,8 @@ from fmq.config.study import Study
 from fmq.data.demonstrations import make_env_args
 from fmq.envs.graphics import tried, working_graphics
 from fmq.pipeline.paths import settings_file
-from fmq.pipeline.rollouts import rollout_folder
 from fmq.pipeline.runs import Run
+from fmq.pipeline.studies import rollout_folder
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,9 @@ from fmq.config.reading import load_study
 from fmq.config.study import Study
 from fmq.envs.environment import FloorPlan
 from fmq.pipeline.paths import manifest_file
-from fmq.pipeline.rollouts import rollout_file, rollout_folder
+from fmq.pipeline.rollouts import rollout_file
 from fmq.pipeline.runs import make_run
+from fmq.pipeline.studies import rollout_folder
 from fmq.rollouts.files import Recorded, Rollouts, write_rollouts
 from fmq.rollouts.trajectories import draw, write_trajectories
 

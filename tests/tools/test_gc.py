@@ -4,22 +4,22 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from helpers.studies import changed
 from typer.testing import CliRunner
 
 from fmq.base.errors import UserError
 from fmq.cli import app
-from fmq.config.reading import load_study, study_from_dict
-from fmq.config.section import overlaid
+from fmq.config.reading import load_study
 from fmq.config.study import Study
 from fmq.pipeline.paths import (
     dataset_folder,
     run_folder,
     scratch_folder,
     settings_file,
-    study_folder,
     theory_folder,
 )
 from fmq.pipeline.runs import make_run
+from fmq.pipeline.studies import study_folder
 from fmq.tools.gc import collect
 
 DATASET = "pointmaze-medium-navigate-v0"
@@ -32,7 +32,7 @@ def write(root: Path, tmp_path: Path) -> Write:
 
     def written(name: str, **changes: object) -> tuple[Path, Study]:
         smoke = load_study(root / "config.yaml", root / "config/smoke.yaml")
-        study = study_from_dict(overlaid(smoke.model_dump(), changes), "test")
+        study = changed(smoke, changes)
         path = tmp_path / f"{name}.json"
         path.write_text(study.model_dump_json())
         return path, study

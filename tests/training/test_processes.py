@@ -14,7 +14,8 @@ from helpers.processes import all_end, children
 from fmq.acting.evaluation import evaluate_checkpoints
 from fmq.config.study import Study
 from fmq.envs import processes
-from fmq.pipeline.paths import evaluation_file, settings_file, study_identity
+from fmq.pipeline.paths import evaluation_file, settings_file
+from fmq.pipeline.studies import study_identity
 
 
 def spread(study: Study, **changes: Any) -> Study:

@@ -13,7 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from fmq.base.errors import UserError
 from fmq.config.reading import study_from_dict
 from fmq.config.study import Study
-from fmq.pipeline.paths import study_identity
+from fmq.pipeline.studies import study_identity
 from fmq.training.trackers import make_tracker
 
 NAME = "finetune-fmq"

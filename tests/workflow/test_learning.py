@@ -7,7 +7,7 @@ import pytest
 from helpers.workflows import Project
 
 from fmq.config.reading import load_study
-from fmq.pipeline.paths import study_folder
+from fmq.pipeline.studies import study_folder
 
 STUDY = """
 name: learning

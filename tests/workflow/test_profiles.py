@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from fmq.config.reading import load_study
-from fmq.pipeline.paths import run_folder, study_folder
-from fmq.pipeline.rules import memory_mb
+from fmq.pipeline.paths import run_folder
+from fmq.pipeline.resources import memory_mb, training_memory_mb
 from fmq.pipeline.runs import make_run
-from fmq.pipeline.training_rules import memory_mb as training_mb
+from fmq.pipeline.studies import study_folder
 
 ROOT = Path(__file__).parents[2]
 MINUTES = {"pretrain": 720, "distill": 720, "finetune": 1440, "evaluate": 120}
@@ -58,12 +58,6 @@ def test_the_paper_study_has_every_job(cluster: str) -> None:
     assert job_stats(cluster) == expected
 
 
-@pytest.mark.slow
-def test_the_paper_study_is_the_same_without_a_cluster(cluster: str) -> None:
-    here = dry_run("--cores", "8", "--configfile", "config/paper.yaml")
-    assert job_stats(here) == job_stats(cluster)
-
-
 def test_jobs_on_the_cluster_ask_for_a_gpu_memory_and_time(cluster: str) -> None:
     study = load_study(ROOT / "config.yaml", ROOT / "config" / "paper.yaml")
     blocks = re.split(r"\n(?=\[)", cluster)
@@ -106,7 +100,7 @@ def test_a_stack_is_one_job_for_all_seeds(tmp_path: Path) -> None:
     assert f"fmq finetune {task} {seeds} {options}" in commands
     blocks = re.split(r"\n(?=\[)", output)
     job = next(block for block in blocks if f"{seeds} --method fmq" in block and task in block)
-    assert f"mem_mb={training_mb(study, task)}," in job
+    assert f"mem_mb={training_memory_mb(study, task)}," in job
     assert "gpu=1" in job
     assert job.count("checkpoint.pt") >= 2 * 5
 

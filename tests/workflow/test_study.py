@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from helpers.workflows import Project, unaddressed
 
-from fmq.pipeline.paths import study_sha256
+from fmq.pipeline.studies import study_sha256
 
 ROOT = Path(__file__).parents[2]
 TASK2, TASK4 = (f"pointmaze-medium-navigate-singletask-task{n}-v0" for n in (2, 4))
@@ -233,10 +233,13 @@ def test_a_setting_reruns_what_it_shapes_and_leaves_all_that_is_there(
 
 def test_a_path_of_another_study_is_no_target_of_this_one(project: Project) -> None:
     """Snakemake would delete what is there before a job makes something else."""
+    runs = project.folder / f"results/runs/{TASK4}/seed0"
+    own = next(runs.glob("finetune-fmq-*")).relative_to(project.folder)
     run = f"results/runs/{TASK4}/seed0/finetune-fmq-0123abcd/checkpoint.pt"
-    plan = project.snakemake("--dry-run", *project.overlay("{}"), "--", run)
-    assert plan.returncode != 0
-    assert "MissingRuleException" in plan.stdout + plan.stderr
+    for target in (run, f"{own}/evaluate-qgbs-0123abcd.csv", f"{own}/rollouts-0123abcd.npz"):
+        plan = project.snakemake("--dry-run", *project.overlay("{}"), "--", target)
+        assert plan.returncode != 0
+        assert "MissingRuleException" in plan.stdout + plan.stderr
 
 
 def test_a_dry_run_imports_no_torch(project: Project) -> None:

@@ -2,7 +2,7 @@
 rule ablations:
     input:
         ancient(MANIFESTS),
-        ancient(study_workflow.ablation_files(study)),
+        ancient(analyses.ablation_files(study, RESULTS)),
     output:
         expand(
             f"{STUDY}/ablations/{{name}}.csv{{suffix}}",

@@ -1,13 +1,11 @@
-MANIFESTS = study_workflow.dataset_manifests(study)
+MANIFESTS = analyses.manifest_files(study, RESULTS)
 
 
 rule scores:
     input:
-        ancient(MANIFESTS),
-        ancient(study_workflow.evaluation_files(study)),
+        ancient(study_workflow.needs(GRAPH, f"{STUDY}/scores")),
     output:
-        f"{STUDY}/scores.csv",
-        f"{STUDY}/scores.csv-metadata.json",
+        expand(f"{STUDY}/{{file}}", file=analyses.SCORES),
     log:
         f"{STUDY}/logs/scores.txt",
     conda:
@@ -20,19 +18,9 @@ rule scores:
 
 rule statistics:
     input:
-        ancient(f"{STUDY}/scores.csv"),
+        ancient(study_workflow.needs(GRAPH, f"{STUDY}/statistics")),
     output:
-        expand(
-            f"{STUDY}/statistics/{{name}}.csv{{suffix}}",
-            name=[
-                "aggregates",
-                "comparisons",
-                "improvement",
-                "profiles",
-                "task_means",
-            ],
-            suffix=["", "-metadata.json"],
-        ),
+        expand(f"{STUDY}/{{file}}", file=analyses.STATISTICS),
     log:
         f"{STUDY}/logs/statistics.txt",
     conda:
@@ -45,15 +33,9 @@ rule statistics:
 
 rule tables:
     input:
-        ancient(f"{STUDY}/scores.csv"),
-        ancient(rules.statistics.output),
+        ancient(study_workflow.needs(GRAPH, f"{STUDY}/tables")),
     output:
-        expand(
-            f"{STUDY}/tables/{{name}}.{{suffix}}",
-            name=["main", "length"],
-            suffix=["tex", "md", "csv", "csv-metadata.json"],
-        ),
-        expand(f"{STUDY}/tables/comparisons.{{suffix}}", suffix=["tex", "md"]),
+        expand(f"{STUDY}/{{file}}", file=analyses.TABLES),
     log:
         f"{STUDY}/logs/tables.txt",
     conda:
@@ -66,10 +48,9 @@ rule tables:
 
 rule figures:
     input:
-        ancient(f"{STUDY}/scores.csv"),
-        ancient(rules.statistics.output),
+        ancient(study_workflow.needs(GRAPH, f"{STUDY}/figures")),
     output:
-        expand(f"{STUDY}/figures/{{name}}.pdf", name=shown.FIGURES),
+        expand(f"{STUDY}/figures/{{name}}.pdf", name=analyses.FIGURES),
         [
             report(
                 f"{STUDY}/figures/{name}.png",
@@ -77,7 +58,7 @@ rule figures:
                 category="figures",
                 labels={"what": name.replace("_", " "), "kind": "figure"},
             )
-            for name in shown.FIGURES
+            for name in analyses.FIGURES
         ],
     log:
         f"{STUDY}/logs/figures.txt",
@@ -92,10 +73,10 @@ rule figures:
 # Copy the tables and figures of the study that was run last to paths that never change.
 rule show:
     input:
-        ancient(expand(f"{STUDY}/{{file}}", file=shown.FILES)),
-        shown.later_than_others(study, study_workflow.RESULTS),
+        ancient(study_workflow.needs(GRAPH, f"{STUDY}/show")),
+        shown.later_than_others(study, RESULTS),
     output:
-        expand("results/{file}", file=shown.FILES),
+        expand("results/{file}", file=analyses.SHOWN),
     log:
         f"{STUDY}/logs/show.txt",
     conda:

@@ -2,16 +2,14 @@ rule dataset:
     # Only the manifest is a declared output: Snakemake deletes the declared outputs of a failed
     # job, which would discard a partial download that can be resumed.
     input:
-        ancient(
-            lambda wildcards: study_workflow.dataset_inputs(study, wildcards.dataset)
-        ),
+        ancient(study_workflow.needs(GRAPH, "results/datasets/{dataset}-{identity}")),
     output:
         "results/datasets/{dataset}-{identity}/manifest.json",
     log:
         "results/datasets/{dataset}-{identity}/log.txt",
     conda:
         "../envs/fmq.yaml"
-    threads: lambda wildcards: study_workflow.dataset_threads(study, wildcards.dataset)
+    threads: lambda wildcards: job_resources.dataset_threads(study, wildcards.dataset)
     params:
         settings=SETTINGS,
     shell:

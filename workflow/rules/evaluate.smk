@@ -3,23 +3,25 @@ EVALUATION = "{run}-{identity}/evaluate-{sampler}-{sampling}"
 
 rule evaluate:
     input:
-        ancient(training_jobs.in_seed_folders(study, "{run}-{identity}/checkpoint.pt")),
+        ancient(
+            study_workflow.needs(
+                GRAPH, study_workflow.in_seed_folders(study, f"{EVALUATION}.csv")
+            )
+        ),
     output:
-        training_jobs.in_seed_folders(study, f"{EVALUATION}.csv"),
-        training_jobs.in_seed_folders(study, f"{EVALUATION}.json"),
+        study_workflow.in_seed_folders(study, f"{EVALUATION}.csv"),
+        study_workflow.in_seed_folders(study, f"{EVALUATION}.json"),
     log:
-        training_jobs.in_seed_folders(study, f"{EVALUATION}.log")[0],
+        study_workflow.in_seed_folders(study, f"{EVALUATION}.log")[0],
     conda:
         "../envs/fmq.yaml"
-    threads: study_workflow.job_threads(study)
+    threads: job_resources.job_threads(study)
     resources:
-        gpu=study_workflow.gpus(study),
-        mem_mb=lambda wildcards, attempt: (
-            attempt * study_workflow.memory_mb(study, wildcards.task)
-        ),
+        gpu=job_resources.gpus(study),
+        mem_mb=job_resources.memory(study),
     params:
         settings=SETTINGS,
-        seeds=training_jobs.seed_options(study),
+        seeds=study_workflow.seed_options(study),
     shell:
         "fmq evaluate {wildcards.task} {params.seeds} --run {wildcards.run}"
         " --sampler {wildcards.sampler} --settings {params.settings} 2> {log}"

@@ -2,7 +2,7 @@ rule convergence:
     input:
         ancient(f"{STUDY}/scores.csv"),
         ancient(MANIFESTS),
-        ancient(study_workflow.metrics_files(study)),
+        ancient(analyses.metrics_files(study, RESULTS)),
     output:
         expand(
             f"{STUDY}/convergence/{{name}}.{{suffix}}",
@@ -29,7 +29,7 @@ rule convergence:
 rule trust_region:
     input:
         ancient(MANIFESTS),
-        ancient(study_workflow.metrics_files(study)),
+        ancient(analyses.metrics_files(study, RESULTS)),
     output:
         expand(
             f"{STUDY}/trust_region/trust_region.{{suffix}}",

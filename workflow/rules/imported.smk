@@ -1,22 +1,15 @@
+from fmq.pipeline.parts import IMPORTED_FILES
+
+FINETUNED = "results/runs/{task}/seed{seed}/finetune-{method}-{identity}"
+
+
 rule import_run:
-    # The imported policy was not trained on this data set, but robosuite's simulators are created
-    # from its file.
     input:
-        ancient(
-            lambda wildcards: study_workflow.dataset_manifest(study, wildcards.task)
-        ),
-        ancient(
-            lambda wildcards: study_workflow.imported_file(
-                study, wildcards.task, wildcards.seed, wildcards.method
-            )
-        ),
+        ancient(study_workflow.needs(GRAPH, FINETUNED)),
     output:
-        "results/runs/{task}/seed{seed}/finetune-{method}-{identity}/checkpoint.pt",
-        "results/runs/{task}/seed{seed}/finetune-{method}-{identity}/evaluations.csv",
-        "results/runs/{task}/seed{seed}/finetune-{method}-{identity}/settings.json",
-        "results/runs/{task}/seed{seed}/finetune-{method}-{identity}/provenance.json",
+        [f"{FINETUNED}/{name}" for name in IMPORTED_FILES],
     log:
-        "results/runs/{task}/seed{seed}/finetune-{method}-{identity}/log.txt",
+        f"{FINETUNED}/log.txt",
     wildcard_constraints:
         method=study_workflow.imported_pattern(study),
     conda:

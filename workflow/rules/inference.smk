@@ -1,23 +1,20 @@
 # `snakemake inference`: measure network evaluations, latency and success of every sampler.
+COSTS = "results/runs/{task}/seed{seed}/costs-{identity}"
+
+
 rule measure_inference:
     input:
-        ancient(
-            lambda wildcards: study_workflow.checkpoints(
-                study, wildcards.task, wildcards.seed, study_workflow.finetuned(study)
-            )
-        ),
+        ancient(study_workflow.needs(GRAPH, f"{COSTS}.csv")),
     output:
-        "results/runs/{task}/seed{seed}/costs-{identity}.csv",
+        f"{COSTS}.csv",
     log:
-        "results/runs/{task}/seed{seed}/costs-{identity}.log",
+        f"{COSTS}.log",
     conda:
         "../envs/fmq.yaml"
     threads: study.threads
     resources:
-        gpu=study_workflow.gpus(study),
-        mem_mb=lambda wildcards, attempt: (
-            attempt * study_workflow.memory_mb(study, wildcards.task)
-        ),
+        gpu=job_resources.gpus(study),
+        mem_mb=job_resources.memory(study),
     params:
         settings=SETTINGS,
     shell:
@@ -27,7 +24,7 @@ rule measure_inference:
 rule inference:
     input:
         ancient(MANIFESTS),
-        ancient(study_workflow.inference_files(study)),
+        ancient(analyses.inference_files(study, RESULTS)),
     output:
         expand(
             f"{STUDY}/inference/inference.{{suffix}}",

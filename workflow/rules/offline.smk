@@ -1,24 +1,25 @@
 rule pretrain:
     input:
         ancient(
-            lambda wildcards: study_workflow.dataset_manifest(study, wildcards.task)
+            study_workflow.needs(
+                GRAPH,
+                study_workflow.in_seed_folders(study, "pretrain-{budget}-{identity}"),
+            )
         ),
     output:
-        training_jobs.outputs(study, "pretrain-{budget}-{identity}"),
+        study_workflow.run_files(study, "pretrain-{budget}-{identity}"),
     log:
-        training_jobs.log(study, "pretrain-{budget}-{identity}"),
-    priority: 2
+        study_workflow.run_log(study, "pretrain-{budget}-{identity}"),
+    priority: job_resources.PRIORITIES["pretrain"]
     conda:
         "../envs/fmq.yaml"
-    threads: study_workflow.job_threads(study)
+    threads: job_resources.job_threads(study)
     resources:
-        gpu=study_workflow.gpus(study),
-        mem_mb=lambda wildcards, attempt: (
-            attempt * training_jobs.memory_mb(study, wildcards.task)
-        ),
+        gpu=job_resources.gpus(study),
+        mem_mb=job_resources.memory(study, training=True),
     params:
         settings=SETTINGS,
-        seeds=training_jobs.seed_options(study),
+        seeds=study_workflow.seed_options(study),
     shell:
         "fmq pretrain {wildcards.task} {params.seeds} --budget {wildcards.budget} --settings {params.settings} 2> {log}"
 
@@ -26,28 +27,24 @@ rule pretrain:
 rule distill:
     input:
         ancient(
-            lambda wildcards: study_workflow.dataset_manifest(study, wildcards.task)
-        ),
-        ancient(
-            lambda wildcards: training_jobs.parent_checkpoints(
-                study, "distill-{kind}", wildcards
+            study_workflow.needs(
+                GRAPH,
+                study_workflow.in_seed_folders(study, "distill-{kind}-{identity}"),
             )
         ),
     output:
-        training_jobs.outputs(study, "distill-{kind}-{identity}"),
+        study_workflow.run_files(study, "distill-{kind}-{identity}"),
     log:
-        training_jobs.log(study, "distill-{kind}-{identity}"),
-    priority: 2
+        study_workflow.run_log(study, "distill-{kind}-{identity}"),
+    priority: job_resources.PRIORITIES["distill"]
     conda:
         "../envs/fmq.yaml"
-    threads: study_workflow.job_threads(study)
+    threads: job_resources.job_threads(study)
     resources:
-        gpu=study_workflow.gpus(study),
-        mem_mb=lambda wildcards, attempt: (
-            attempt * training_jobs.memory_mb(study, wildcards.task)
-        ),
+        gpu=job_resources.gpus(study),
+        mem_mb=job_resources.memory(study, training=True),
     params:
         settings=SETTINGS,
-        seeds=training_jobs.seed_options(study),
+        seeds=study_workflow.seed_options(study),
     shell:
         "fmq distill {wildcards.task} {params.seeds} --kind {wildcards.kind} --settings {params.settings} 2> {log}"

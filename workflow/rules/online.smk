@@ -1,30 +1,26 @@
 rule finetune:
     input:
         ancient(
-            lambda wildcards: study_workflow.dataset_manifest(study, wildcards.task)
-        ),
-        ancient(
-            lambda wildcards: training_jobs.parent_checkpoints(
-                study, "finetune-{method}", wildcards
+            study_workflow.needs(
+                GRAPH,
+                study_workflow.in_seed_folders(study, "finetune-{method}-{identity}"),
             )
         ),
     output:
-        training_jobs.outputs(study, "finetune-{method}-{identity}"),
+        study_workflow.run_files(study, "finetune-{method}-{identity}"),
     log:
-        training_jobs.log(study, "finetune-{method}-{identity}"),
+        study_workflow.run_log(study, "finetune-{method}-{identity}"),
     wildcard_constraints:
         method=study_workflow.trained_pattern(study),
-    priority: 1
+    priority: job_resources.PRIORITIES["finetune"]
     conda:
         "../envs/fmq.yaml"
-    threads: study_workflow.job_threads(study)
+    threads: job_resources.job_threads(study)
     resources:
-        gpu=study_workflow.gpus(study),
-        mem_mb=lambda wildcards, attempt: (
-            attempt * training_jobs.memory_mb(study, wildcards.task)
-        ),
+        gpu=job_resources.gpus(study),
+        mem_mb=job_resources.memory(study, training=True),
     params:
         settings=SETTINGS,
-        seeds=training_jobs.seed_options(study),
+        seeds=study_workflow.seed_options(study),
     shell:
         "fmq finetune {wildcards.task} {params.seeds} --method {wildcards.method} --settings {params.settings} 2> {log}"

@@ -19,7 +19,7 @@ rule page:
 
 rule settings_page:
     input:
-        ancient(MANIFESTS),
+        ancient(study_workflow.needs(GRAPH, f"{STUDY}/settings-page")),
     output:
         report(
             f"{STUDY}/pages/settings.html",

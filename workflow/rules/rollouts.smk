@@ -1,30 +1,23 @@
 # `snakemake rollouts`: films and pictures of the evaluation episodes; in mazes also from above.
-from fmq.pipeline import rollout_targets as targets
 from fmq.pipeline.rollouts import shown_seed
 
-FINETUNED = "results/runs/{task}/seed{seed}/finetune-{method}-{identity}"
+RECORDED = f"{FINETUNED}/rollouts-{{sampling}}"
+FILMS = f"{STUDY}/rollouts/{{task}}"
 
 
 rule record_rollouts:
     input:
-        ancient(f"{FINETUNED}/checkpoint.pt"),
-        ancient(
-            lambda wildcards: targets.last_evaluation(
-                study, wildcards.task, wildcards.seed, wildcards.method
-            )
-        ),
+        ancient(study_workflow.needs(GRAPH, f"{RECORDED}.npz")),
     output:
-        f"{FINETUNED}/rollouts-{{sampling}}.npz",
+        f"{RECORDED}.npz",
     log:
-        f"{FINETUNED}/rollouts-{{sampling}}.log",
+        f"{RECORDED}.log",
     conda:
         "../envs/fmq.yaml"
     threads: study.threads
     resources:
-        gpu=study_workflow.gpus(study),
-        mem_mb=lambda wildcards, attempt: (
-            attempt * study_workflow.memory_mb(study, wildcards.task)
-        ),
+        gpu=job_resources.gpus(study),
+        mem_mb=job_resources.memory(study),
     params:
         settings=SETTINGS,
     shell:
@@ -34,29 +27,22 @@ rule record_rollouts:
 
 rule film_rollouts:
     input:
-        ancient(
-            lambda wildcards: study_workflow.dataset_manifest(study, wildcards.task)
-        ),
-        ancient(
-            lambda wildcards: targets.recorded_file(
-                study, wildcards.task, wildcards.method
-            )
-        ),
+        ancient(study_workflow.needs(GRAPH, f"{FILMS}/{{method}}")),
     output:
         # The GIF is not a declared output, because it needs a graphics library.
         report(
-            f"{STUDY}/rollouts/{{task}}/{{method}}.png",
+            f"{FILMS}/{{method}}.png",
             caption="../report/rollouts_sheet.rst",
             category="rollouts",
             labels={"task": "{task}", "method": "{method}", "kind": "pictures"},
         ),
         report(
-            f"{STUDY}/rollouts/{{task}}/{{method}}.html",
+            f"{FILMS}/{{method}}.html",
             caption="../report/rollouts_film.rst",
             category="rollouts",
             labels={"task": "{task}", "method": "{method}", "kind": "film"},
         ),
-        f"{STUDY}/rollouts/{{task}}/{{method}}.pdf",
+        f"{FILMS}/{{method}}.pdf",
     log:
         f"{STUDY}/logs/film-{{task}}-{{method}}.txt",
     conda:
@@ -70,18 +56,15 @@ rule film_rollouts:
 
 rule trajectories:
     input:
-        ancient(
-            lambda wildcards: study_workflow.dataset_manifest(study, wildcards.task)
-        ),
-        ancient(lambda wildcards: targets.recorded_files(study, wildcards.task)),
+        ancient(study_workflow.needs(GRAPH, f"{FILMS}/trajectories")),
     output:
         report(
-            f"{STUDY}/rollouts/{{task}}/trajectories.png",
+            f"{FILMS}/trajectories.png",
             caption="../report/rollouts_trajectories.rst",
             category="rollouts",
             labels={"task": "{task}", "method": "all", "kind": "from above"},
         ),
-        f"{STUDY}/rollouts/{{task}}/trajectories.pdf",
+        f"{FILMS}/trajectories.pdf",
     log:
         f"{STUDY}/logs/trajectories-{{task}}.txt",
     conda:
@@ -95,4 +78,4 @@ rule trajectories:
 
 rule rollouts:
     input:
-        ancient(targets.rollout_files(study)),
+        ancient(analyses.rollout_files(study, STUDY, RESULTS)),

@@ -1,34 +1,22 @@
 # `snakemake theory`: test Theorem 3.2 and its assumptions on the study's own networks.
-from fmq.pipeline.theory import RUNS as THEORY_RUNS
+from fmq.pipeline.parts import THEORY_FILES
+from fmq.pipeline.theory import MEASUREMENTS
+
+THEORY = "results/runs/{task}/seed{seed}/theory-{identity}"
 
 
 rule measure_theory:
     input:
-        ancient(
-            lambda wildcards: study_workflow.dataset_manifest(study, wildcards.task)
-        ),
-        ancient(
-            lambda wildcards: study_workflow.checkpoints(
-                study, wildcards.task, wildcards.seed, THEORY_RUNS
-            )
-        ),
+        ancient(study_workflow.needs(GRAPH, THEORY)),
     output:
-        expand(
-            "results/runs/{{task}}/seed{{seed}}/theory-{{identity}}/{name}",
-            name=[
-                *("optimum.csv", "first_order.csv", "map.csv", "improvement.csv"),
-                "settings.json",
-            ],
-        ),
+        [f"{THEORY}/{name}" for name in THEORY_FILES],
     log:
-        "results/runs/{task}/seed{seed}/theory-{identity}/log.txt",
+        f"{THEORY}/log.txt",
     conda:
         "../envs/fmq.yaml"
     threads: study.threads
     resources:
-        mem_mb=lambda wildcards, attempt: (
-            attempt * study_workflow.memory_mb(study, wildcards.task)
-        ),
+        mem_mb=job_resources.memory(study),
     params:
         settings=SETTINGS,
     shell:
@@ -38,11 +26,11 @@ rule measure_theory:
 rule theory_report:
     input:
         ancient(MANIFESTS),
-        ancient(study_workflow.theory_files(study)),
+        ancient(analyses.theory_files(study, RESULTS)),
     output:
         expand(
             f"{STUDY}/theory/{{name}}.{{suffix}}",
-            name=["optimum", "first_order", "map", "improvement"],
+            name=MEASUREMENTS,
             suffix=["csv", "csv-metadata.json", "md", "tex", "pdf"],
         ),
         [
@@ -52,7 +40,7 @@ rule theory_report:
                 category="theory",
                 labels={"what": name.replace("_", " "), "kind": "figure"},
             )
-            for name in ["optimum", "first_order", "map", "improvement"]
+            for name in MEASUREMENTS
         ],
     log:
         f"{STUDY}/logs/theory.txt",

@@ -1,214 +1,103 @@
-"""The jobs of a study and the amount of work in each, as counts, without any measurement.
+"""The graph of a study: its parts, of which each needs others for its inputs.
 
-The jobs are derived from the functions that the workflow itself uses, and a test compares them with
-Snakemake's own count. This module does not import torch.
+A job makes one part or, with `training.stack_seeds`, that of every seed: parts with the same log.
+What is made from all runs together is in `fmq.pipeline.analyses`. Rules, plan, status, scores and
+garbage collection are views of this graph, and a test compares it with Snakemake's own.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from math import ceil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
 
-from fmq.config.datasets import is_generated
-from fmq.config.study import Study, find_dataset
-from fmq.config.tasks import EPISODE_LIMITS, Task
-from fmq.pipeline.paths import data_folder, dataset_folder, evaluation_file, run_folder
-from fmq.pipeline.rules import RESULTS, TABLE_PAGES, dataset_threads, job_threads, scored_runs
-from fmq.pipeline.runs import Run, make_run
+from fmq.config.study import Study
+from fmq.pipeline.parts import (
+    Part,
+    cost_parts,
+    dataset_parts,
+    evaluation_part,
+    recording_part,
+    run_part,
+    theory_parts,
+)
+from fmq.pipeline.paths import lineage, run_folder
+from fmq.pipeline.rollouts import shown_seed
+from fmq.pipeline.runs import DISTILLATIONS, Run, make_run
+from fmq.pipeline.variants import ablated, by_run, inference_rows, score_rows
 
 RULES = ("dataset", "pretrain", "distill", "finetune", "import_run", "evaluate")
-PRIORITIES = {"pretrain": 2, "distill": 2, "finetune": 1}
-"""Priorities as in `workflow/rules`; other rules have 0."""
+"""Rules of the parts behind scores, in the order in which they are listed."""
 
 
-@dataclass(frozen=True)
-class Work:
-    """The amount of work in a job.
-
-    Counts assume that episodes run to their limit; few do once a task is solved.
-
-    Attributes:
-        simulators: simulators that the process creates.
-        resets: resets of simulators, for any purpose.
-        updates: gradient updates.
-        environment_steps: environment steps to learn from, or to make data.
-        episodes: evaluation episodes.
-        evaluation_steps: environment steps in evaluation episodes.
-        evaluation_calls: policy calls in evaluations, each for all simulators in lockstep.
-    """
-
-    simulators: int = 0
-    resets: int = 0
-    updates: int = 0
-    environment_steps: int = 0
-    episodes: int = 0
-    evaluation_steps: int = 0
-    evaluation_calls: int = 0
+def study_parts(study: Study, results: Path) -> list[Part]:
+    """Return the parts behind a study's scores, by rule."""
+    return [*dataset_parts(study, results), *_parts_of(study, by_run(score_rows(study)), results)]
 
 
-@dataclass(frozen=True)
-class Job:
-    """One job of the workflow.
-
-    Attributes:
-        name: unique name; the path of the job's output if it has one of its own.
-        rule: Snakemake's rule.
-        needs: names of the jobs that it depends on.
-        cores: cores that it claims; Snakemake lowers this to the cores available.
-        priority: jobs of higher priority start first.
-        task: task whose simulator it uses; for a data set, the first task that needs it.
-        run: run that it trains or evaluates; with several seeds, that of the smallest.
-        sampler: sampler that it acts with.
-        work: its amount of work, over all its seeds.
-        seeds: number of seeds that it trains or evaluates in one process.
-    """
-
-    name: str
-    rule: str
-    needs: tuple[str, ...] = ()
-    cores: int = 1
-    priority: int = 0
-    task: str = ""
-    run: Run | None = None
-    sampler: str = ""
-    work: Work = Work()
-    seeds: int = 1
+def ablation_parts(study: Study, results: Path) -> list[Part]:
+    """Return the runs and evaluations of the ablations, by rule; none without FMQ."""
+    return _parts_of(study, by_run(ablated(study)), results)
 
 
-def study_jobs(study: Study) -> list[Job]:
-    """Return every job of `snakemake all` in an empty results folder, in topological order."""
-    jobs = {job.name: job for job in _dataset_jobs(study)}
-    for task in study.tasks:
-        for seed in study.seeds:
-            for name, samplers in scored_runs(study).items():
-                run = make_run(study, task, seed, name)
-                apart = (sampler for sampler in samplers if not run.evaluates(sampler))
-                for job in (*_training_jobs(run), *(_evaluation_job(run, s) for s in apart)):
-                    jobs[job.name] = job  # methods share offline runs, and seeds may share a job
-    ordered = sorted(jobs.values(), key=lambda job: RULES.index(job.rule))
-    return [*ordered, *_analysis_jobs(tuple(jobs))]
-
-
-def _dataset_jobs(study: Study) -> Iterator[Job]:
-    users = {study.task(name).dataset: name for name in reversed(study.tasks)}
-    for name in study.dataset_names():
-        settings, work = find_dataset(study, name), Work()
-        if is_generated(settings):
-            episodes = settings.episodes + settings.validation_episodes
-            steps = episodes * (settings.episode_length + 1)
-            work = Work(simulators=1, resets=episodes, environment_steps=steps)
-        output = str(dataset_folder(study, name, RESULTS))
-        yield Job(
-            output, "dataset", cores=dataset_threads(study, name), task=users[name], work=work
-        )
-
-
-def _training_jobs(run: Run) -> Iterator[Job]:
-    """Yield the jobs of the run's ancestors, then its own job, which may serve several seeds."""
-    run, seeds = run.stack[0], len(run.stack)
-    if run.parent is not None:
-        yield from _training_jobs(run.parent)
-    before = [data_folder(run, RESULTS)]
-    if run.parent is not None:
-        before.append(run_folder(run.parent, RESULTS))
-    yield Job(
-        str(run_folder(run, RESULTS)),
-        run.rule,
-        tuple(map(str, before)),
-        cores=job_threads(run.study) if run.trained else 1,
-        priority=PRIORITIES.get(run.rule, 0),
-        task=run.task.name,
-        run=run,
-        sampler=run.sampler,
-        work=_together(_work(run), run, seeds),
-        seeds=seeds,
+def all_parts(study: Study, results: Path) -> list[Part]:
+    """Return every part that a study can need, for whatever target."""
+    rows = by_run([*score_rows(study), *ablated(study), *inference_rows(study)])
+    parts = _parts_of(study, dict.fromkeys(run_names(study), ()) | rows, results)
+    online = (
+        part.run for part in parts if part.trains and part.run and part.run.stage == "finetune"
     )
-
-
-def _evaluation_job(run: Run, sampler: str) -> Job:
-    runs = run.siblings
-    return Job(
-        str(evaluation_file(runs[0], sampler, RESULTS)),
-        "evaluate",
-        tuple(dict.fromkeys(str(run_folder(one.stack[0], RESULTS)) for one in runs)),
-        cores=job_threads(run.study),
-        task=run.task.name,
-        run=runs[0],
-        sampler=sampler,
-        work=_together(_evaluated(Work(), run, evaluations=1), run, len(runs)),
-        seeds=len(runs),
-    )
-
-
-def _analysis_jobs(before: tuple[str, ...]) -> list[Job]:
+    shown = (run for run in online if run.seed == shown_seed(study))
     return [
-        Job("scores", "scores", before),
-        Job("statistics", "statistics", ("scores",)),
-        Job("tables", "tables", ("scores", "statistics")),
-        Job("figures", "figures", ("scores", "statistics")),
-        *(Job(page, "page", ("tables",)) for page in TABLE_PAGES),
-        Job("settings_page", "settings_page", before),
-        Job("show", "show", ("tables", "figures")),
-        Job("all", "all", ("show", *TABLE_PAGES, "settings_page")),
+        *dataset_parts(study, results),
+        *parts,
+        *theory_parts(study, results),
+        *cost_parts(study, results),
+        *(recording_part(run, results) for run in shown),
     ]
 
 
-def _work(run: Run) -> Work:
-    if not run.trained:
-        return Work(simulators=1, resets=1)  # to compare the networks' sizes with the simulator's
-    return _online_work(run) if run.stage == "finetune" else _offline_work(run)
+def _parts_of(study: Study, samplers: Mapping[str, Sequence[str]], results: Path) -> list[Part]:
+    """Return each run, after those that it goes back to, and its evaluations that are jobs.
+
+    Args:
+        samplers: samplers to evaluate with, by the name of the run.
+
+    Returns:
+        parts of every task and seed, each once, in the order of `RULES`.
+    """
+    parts: dict[Path, Part] = {}
+    for task, name in product(study.tasks, samplers):
+        chain = lineage(make_run(study, task, study.seeds[0], name))
+        for seed in study.seeds:
+            parent = None
+            for run in (replace(one, seed=seed) for one in reversed(chain)):
+                place = run_folder(run, results)
+                if place not in parts:
+                    parts[place] = run_part(run, parent, results)
+                parent = parts[place]
+            for sampler in samplers[name]:
+                if not run.evaluates(sampler):
+                    part = evaluation_part(run, sampler, results)
+                    parts[part.place] = part
+    return sorted(parts.values(), key=lambda part: RULES.index(part.rule))
 
 
-def _together(work: Work, run: Run, seeds: int) -> Work:
-    """Multiply `work` by the seeds of a stack, whose evaluations share their simulators."""
-    shared = run.study.evaluation.simulators if work.episodes else 0
-    counts = {name: seeds * count for name, count in vars(work).items()}
-    return Work(**counts | {"simulators": counts["simulators"] - (seeds - 1) * shared})
+def run_names(study: Study) -> list[str]:
+    """Return the names of the runs that a study can need, without those that they go back to."""
+    offline = filter(None, (study.offline_run(method) for method in study.methods))
+    distilled = (f"distill-{kind}" for kind in DISTILLATIONS)
+    methods = (*study.methods, *study.ablations.methods)
+    return list(dict.fromkeys([*offline, *distilled, *(f"finetune-{name}" for name in methods)]))
 
 
-def _offline_work(run: Run) -> Work:
-    first, every = run.offline.first, run.offline.evaluate_every
-    work = Work(updates=run.updates)
-    # Evaluations at every multiple of `every` after the first step, and at the end.
-    return _evaluated(work, run, (run.last_step - 1) // every - first // every + run.scored)
+def study_runs(study: Study) -> list[Run]:
+    """Return the runs `run_names` of every task and seed."""
+    return runs_named(study, run_names(study))
 
 
-def _online_work(run: Run) -> Work:
-    online, limit = run.study.online, episode_limit(run.task)
-    steps = online.steps if run.study.method(run.kind).interacts else 0
-    work = Work(
-        simulators=int(steps > 0),
-        resets=int(steps > 0) + steps // limit,
-        updates=run.updates,
-        environment_steps=steps,
-    )
-    return _evaluated(work, run, (online.steps - 1) // online.evaluate_every + 1)
-
-
-def _evaluated(work: Work, run: Run, evaluations: int) -> Work:
-    """Add a number of evaluations to `work`."""
-    settings, limit = run.study.evaluation, episode_limit(run.task)
-    lockstep = settings.simulators
-    rounds = ceil(settings.episodes / lockstep) * ceil(limit / run.task.settings.chunk_length)
-    return Work(
-        simulators=work.simulators + (lockstep if evaluations else 0),
-        resets=work.resets + evaluations * settings.episodes,
-        updates=work.updates,
-        environment_steps=work.environment_steps,
-        episodes=evaluations * settings.episodes,
-        evaluation_steps=evaluations * settings.episodes * limit,
-        evaluation_calls=evaluations * rounds,
-    )
-
-
-def episode_limit(task: Task) -> int:
-    """Return a task's episode limit in environment steps; by default that of the simulator."""
-    if task.settings.episode_limit is not None:
-        return task.settings.episode_limit
-    if task.suite == "robomimic":
-        return EPISODE_LIMITS[task.environment]
-    import gymnasium
-    import ogbench  # noqa: F401  registers the simulators
-
-    limit = gymnasium.spec(task.environment).max_episode_steps
-    assert limit is not None, f"{task.environment} is registered without a limit"
-    return limit
+def runs_named(study: Study, names: Iterable[str]) -> list[Run]:
+    """Return the runs of some names, of every task and seed."""
+    first = [
+        make_run(study, task, study.seeds[0], name) for task, name in product(study.tasks, names)
+    ]
+    return [replace(run, seed=seed) for run in first for seed in study.seeds]

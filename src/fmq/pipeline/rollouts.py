@@ -5,7 +5,7 @@ from typing import Any
 
 from fmq.config.study import Study
 from fmq.pipeline.identity import settings_hash, short
-from fmq.pipeline.paths import run_folder, study_folder
+from fmq.pipeline.paths import run_folder
 from fmq.pipeline.runs import Run, evaluation_settings
 
 
@@ -29,13 +29,3 @@ def rollout_file(run: Run, results: Path) -> Path:
     """Return the path of the recorded episodes of a run's last evaluation."""
     identity = short(settings_hash(rollout_settings(run)))
     return run_folder(run, results) / f"rollouts-{identity}.npz"
-
-
-def rollout_folder(study: Study, task: str, results: Path) -> Path:
-    """Return the folder of the films and pictures of a task's episodes."""
-    return rollouts_folder(study, results) / task
-
-
-def rollouts_folder(study: Study, results: Path) -> Path:
-    """Return the folder of the films and pictures of all tasks."""
-    return study_folder(study, results) / "rollouts"

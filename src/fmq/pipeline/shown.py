@@ -17,21 +17,9 @@ from typing import Any
 from fmq.base.errors import UserError
 from fmq.base.files import atomic_path, write_json
 from fmq.config.study import Study
+from fmq.pipeline.analyses import SHOWN
 from fmq.pipeline.identity import file_digest
-from fmq.pipeline.paths import study_folder, study_sha256
-
-FIGURES = ("learning_curves", "aggregates", "profiles", "improvement")
-FILES = (
-    *("scores.csv", "scores.csv-metadata.json"),
-    *(
-        f"tables/{name}.{suffix}"
-        for name in ("main", "length")
-        for suffix in ("tex", "md", "csv", "csv-metadata.json")
-    ),
-    *("tables/comparisons.tex", "tables/comparisons.md"),
-    *(f"figures/{name}.{suffix}" for name in FIGURES for suffix in ("pdf", "png")),
-)
-"""The files that are copied; paths are relative to the study's and to the results folder."""
+from fmq.pipeline.studies import study_folder, study_sha256
 
 
 def show(study: Study, results: Path) -> None:
@@ -41,17 +29,17 @@ def show(study: Study, results: Path) -> None:
         UserError: one of the files does not exist.
     """
     folder = study_folder(study, results)
-    for name in FILES:
+    for name in SHOWN:
         if not (folder / name).is_file():
             raise UserError(
                 f"{folder / name}: does not exist yet; run `snakemake` with the study's settings"
             )
     _refuse_renamed(study, folder)
     hide_others(study, results)
-    for name in FILES:
+    for name in SHOWN:
         with atomic_path(results / name) as temporary:
             shutil.copyfile(folder / name, temporary)
-    digests = {name: file_digest(results / name) for name in FILES}
+    digests = {name: file_digest(results / name) for name in SHOWN}
     write_json(_note(results), {"study": folder.name, "files": digests})
 
 
@@ -63,7 +51,7 @@ def is_shown(study: Study, results: Path) -> bool:
     digests = note.get("files", {})
     return all(
         (results / name).is_file() and file_digest(results / name) == digests.get(name)
-        for name in FILES
+        for name in SHOWN
     )
 
 
@@ -91,7 +79,7 @@ def later_than_others(study: Study, results: Path) -> list[str]:
     if is_shown(study, results):
         return []
     now = time.time()
-    for copy in (results / name for name in FILES):
+    for copy in (results / name for name in SHOWN):
         if copy.is_file() and copy.stat().st_mtime >= now:  # nothing is newer than the future
             os.utime(copy, (now - 1, now - 1))
     descriptor, path = tempfile.mkstemp(prefix="fmq-asked-for-")
@@ -105,7 +93,7 @@ def hide_others(study: Study, results: Path) -> None:
     if _read_note(results).get("study") == study_folder(study, results).name:
         return
     _note(results).unlink(missing_ok=True)
-    for name in FILES:
+    for name in SHOWN:
         (results / name).unlink(missing_ok=True)
 
 

@@ -3,6 +3,7 @@
 The workflow imports this module, so it loads neither torch nor pandas.
 """
 
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from fmq.base.errors import UserError
@@ -76,6 +77,25 @@ def _word(name: str) -> str:
     return told if method == "fmq" else f"{method} {told}"
 
 
+def runs_of_method(study: Study, method: str) -> dict[str, str]:
+    """Return the names of a method's runs that are compared, by stage; imported ones have one."""
+    runs = {"offline": study.offline_run(method), "online": f"finetune-{method}"}
+    return {stage: name for stage, name in runs.items() if name is not None}
+
+
+def score_rows(study: Study) -> list[tuple[str, str]]:
+    """Return every run in the scores with each sampler that its last checkpoint is evaluated with.
+
+    Methods that start from one offline run repeat its rows.
+    """
+    return [
+        (name, sampler)
+        for method in study.methods
+        for name in runs_of_method(study, method).values()
+        for sampler in study.samplers_of(method)
+    ]
+
+
 def inference_rows(study: Study) -> list[tuple[str, str]]:
     """Return every online run with each sampler that its last checkpoint is evaluated with."""
     rows = [
@@ -86,3 +106,15 @@ def inference_rows(study: Study) -> list[tuple[str, str]]:
     if "fmq" in study.methods:
         rows += [("finetune-fmq", name) for name in study.ablations.samplers]
     return rows
+
+
+def ablated(study: Study) -> list[tuple[str, str]]:
+    """Return (run, sampler) of every ablation; none without FMQ, which `fmq ablations` reports."""
+    rows = ablation_rows(study) if "fmq" in study.methods else []
+    return [(row.run, row.sampler) for row in rows]
+
+
+def by_run(rows: Iterable[tuple[str, str]]) -> dict[str, Sequence[str]]:
+    """Return the samplers of each run in (run, sampler) rows."""
+    distinct = list(dict.fromkeys(rows))
+    return {name: [how for one, how in distinct if one == name] for name, _ in distinct}

@@ -14,8 +14,8 @@ from fmq.base.files import atomic_path
 from fmq.config.study import Study
 from fmq.envs.graphics import GRAPHICS_REMEDY, tried, working_graphics
 from fmq.pipeline.paths import data_folder
-from fmq.pipeline.rollouts import rollout_folder
 from fmq.pipeline.runs import make_run
+from fmq.pipeline.studies import rollout_folder
 from fmq.rollouts.contact_sheet import write_contact_sheet, write_notice
 from fmq.rollouts.files import Recorded, read_rollouts
 from fmq.rollouts.frames import SIZE, Frame, draw_frames

@@ -21,8 +21,9 @@ from fmq.config.study import Study
 from fmq.config.tasks import is_maze
 from fmq.envs.environment import FloorPlan
 from fmq.pipeline.paths import manifest_file
-from fmq.pipeline.rollouts import rollout_file, rollout_folder
+from fmq.pipeline.rollouts import rollout_file
 from fmq.pipeline.runs import make_run
+from fmq.pipeline.studies import rollout_folder
 from fmq.rollouts.files import Recorded, Rollouts, read_rollouts
 from fmq.rollouts.words import rollout_words
 

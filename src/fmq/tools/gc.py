@@ -8,7 +8,9 @@ from pathlib import Path
 from fmq.base.locks import own
 from fmq.config.reading import load_study, refuse_missing
 from fmq.config.study import Study
-from fmq.pipeline.paths import addressed, lineage, scratch_folder, study_folder, study_runs
+from fmq.pipeline.graph import all_parts
+from fmq.pipeline.paths import scratch_folder
+from fmq.pipeline.studies import study_folder
 
 KEPT = ("datasets/*", "runs/*/seed*/*", "scratch/*/seed*/*", "studies/*")
 """Patterns of the folders that are named by the identity of their content."""
@@ -50,6 +52,7 @@ def _sweep(settings: Sequence[Path], results: Path, delete: bool) -> Iterator[st
 def _wanted(study: Study, results: Path) -> Iterator[Path]:
     refuse_missing(study.model_copy(update={"allow_missing": False}))
     yield study_folder(study, results)
-    yield from addressed(study, results)
-    for run in study_runs(study):
-        yield from (scratch_folder(one, results) for one in lineage(run))
+    for part in all_parts(study, results):
+        yield part.place
+        if part.run is not None:
+            yield scratch_folder(part.run, results)

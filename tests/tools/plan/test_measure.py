@@ -11,7 +11,7 @@ from fmq.config.reading import study_from_dict
 from fmq.config.study import Study, find_dataset
 from fmq.data.generate import generate_dataset
 from fmq.envs.making import make_environment
-from fmq.pipeline.graph import study_jobs
+from fmq.tools.plan.jobs import study_jobs
 from fmq.tools.plan.measure import mean_rates
 from fmq.tools.plan.rates import TaskRates
 from fmq.tools.plan.rehearsal import measure_task

@@ -10,7 +10,7 @@ from helpers.jobs import jobs_of_a_task
 
 from fmq import cli
 from fmq.config.study import Study
-from fmq.pipeline.graph import study_jobs
+from fmq.tools.plan.jobs import study_jobs
 from fmq.tools.plan.plan import lay_out
 from fmq.tools.plan.rates import (
     ANALYSIS_SECONDS,

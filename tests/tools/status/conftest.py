@@ -9,9 +9,10 @@ import pytest
 from fmq.base.files import write_json
 from fmq.config.reading import load_study
 from fmq.config.study import Study
+from fmq.pipeline.parts import Part
 from fmq.pipeline.paths import settings_file
 from fmq.tools.status.examine import State, examine
-from fmq.tools.status.parts import Part, study_parts
+from fmq.tools.status.parts import episodes_of, progress_of, scratch_of, told_parts
 
 ROOT = Path(__file__).parents[3]
 
@@ -25,7 +26,7 @@ class Folder:
         write_json(settings_file(results), self.study.model_dump())
 
     def parts(self) -> list[Part]:
-        return study_parts(self.study, self.results)
+        return told_parts(self.study, self.results)
 
     def part(self, name: str) -> Part:
         """The first part whose name begins so: of the first task and seed."""
@@ -48,23 +49,24 @@ class Folder:
     def finish(self, name: str, successes: str = "1101") -> None:
         """The outputs of a part."""
         part = self.part(name)
-        part.output.parent.mkdir(parents=True, exist_ok=True)
-        part.output.write_bytes(b"never read")
-        if part.episodes is not None:
+        part.outputs[0].parent.mkdir(parents=True, exist_ok=True)
+        part.outputs[0].write_bytes(b"never read")
+        if (episodes := episodes_of(part)) is not None:
             rows = [f"task,run,sampler,0,online,20,{n},{s},-3.5,9" for n, s in enumerate(successes)]
-            part.episodes.write_text("\n".join(["header", "t,r,s,0,online,10,0,0,-1.0,9", *rows]))
+            episodes.write_text("\n".join(["header", "t,r,s,0,online,10,0,0,-1.0,9", *rows]))
 
     def begin(self, name: str, host: str = "", process: int = 1) -> Path:
         """The scratch folder of a run that keeps progress, and its last owner."""
         part = self.part(name)
-        assert part.scratch is not None
-        assert part.kept is not None
-        part.kept.mkdir(parents=True, exist_ok=True)
-        part.scratch.mkdir(parents=True, exist_ok=True)
-        (part.scratch / "lock").touch()
+        scratch, progress = scratch_of(part, self.results), progress_of(part, self.results)
+        assert scratch is not None
+        assert progress is not None
+        progress.mkdir(parents=True, exist_ok=True)
+        scratch.mkdir(parents=True, exist_ok=True)
+        (scratch / "lock").touch()
         owner = {"host": host or socket.gethostname(), "pid": process}
-        write_json(part.scratch / "owner.json", owner)
-        return part.scratch
+        write_json(scratch / "owner.json", owner)
+        return scratch
 
 
 @pytest.fixture

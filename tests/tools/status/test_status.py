@@ -10,34 +10,18 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from helpers.studies import changed
 
 from fmq.acting.evaluation import COLUMNS
 from fmq.base.locks import own
-from fmq.config.reading import load_study, study_from_dict
-from fmq.config.section import overlaid
-from fmq.pipeline.graph import RULES, study_jobs
 from fmq.pipeline.paths import run_folder
 from fmq.pipeline.runs import make_run
 from fmq.tools.status import alive, logs
 from fmq.tools.status.examine import INTERRUPTED, STOPPED
-from fmq.tools.status.parts import study_parts
 from fmq.tools.status.report import as_document, as_text, duration, totals
 
 BEAT = "finetune-fmq TASK seed 0: 20/40 steps, 4 steps/s, success 25% at 40"
 ELSEWHERE = "a-node-of-a-cluster"
-
-
-@pytest.mark.parametrize("overlay", ["config/smoke.yaml", "config/paper.yaml"])
-def test_the_parts_are_the_jobs_of_the_workflow(root: Path, tmp_path: Path, overlay: str) -> None:
-    study = load_study(root / "config.yaml", root / overlay)
-    jobs = [job for job in study_jobs(study) if job.rule in RULES]
-    found = study_parts(study, Path("results"))
-    names = {
-        str(part.output.parent if part.trains or part.rule == "dataset" else part.output)
-        for part in found
-    }
-    assert names == {job.name for job in jobs}
-    assert Counter(part.rule for part in found) == Counter(job.rule for job in jobs)
 
 
 def test_ablations_are_parts_once_they_have_begun(folder) -> None:
@@ -77,7 +61,7 @@ def test_what_other_settings_made_is_no_part_and_done_once_they_are_back(
 ) -> None:
     folder.finish(name)
     before = folder.study
-    folder.study = study_from_dict(overlaid(before.model_dump(), changes), "test")
+    folder.study = changed(before, changes)
     assert (folder.state(name).state, folder.state(name).note) == ("waiting", "")
     folder.study = before
     assert folder.state(name).state == "done"
@@ -242,7 +226,7 @@ def test_only_the_end_of_a_log_is_read_and_every_file_once(
 ) -> None:
     for part in {part.name: part for part in folder.parts()}:
         folder.finish(part)
-    folder.part("finetune-qc").output.unlink()
+    folder.part("finetune-qc").outputs[0].unlink()
     folder.begin("finetune-qc")
     log = folder.log("finetune-qc", *[BEAT] * 20_000)
     opened: Counter[str] = Counter()

@@ -14,7 +14,7 @@ from fmq.base.errors import UserError
 from fmq.base.provenance import code_commit, package_versions
 from fmq.config.study import Study
 from fmq.data.manifest import read_manifest
-from fmq.pipeline.paths import study_sha256
+from fmq.pipeline.studies import study_sha256
 
 PACKAGES = (
     *("fmq", "torch", "numpy", "pandas", "scipy", "mujoco"),

@@ -25,6 +25,7 @@ from fmq.analysis.inputs.records import read_evaluations
 from fmq.base.errors import UserError
 from fmq.config.study import Study
 from fmq.pipeline.runs import make_run
+from fmq.pipeline.variants import runs_of_method
 
 logger = logging.getLogger(__name__)
 
@@ -67,11 +68,9 @@ def _cells(study: Study, results: Path) -> Iterator[tuple[Cell, list[EvaluationF
     for task, (method, sampler), seed, stage in product(
         study.tasks, comparison_rows(study), study.seeds, STAGES
     ):
-        name = study.offline_run(method) if stage == "offline" else f"finetune-{method}"
-        if name is None:
-            continue
-        files = evaluation_files(results, make_run(study, task, seed, name), sampler)
-        yield Cell(task, method, sampler, seed, stage), files
+        if name := runs_of_method(study, method).get(stage):
+            files = evaluation_files(results, make_run(study, task, seed, name), sampler)
+            yield Cell(task, method, sampler, seed, stage), files
 
 
 def collect_scores(study: Study, results: Path, manifests: Sequence[Path] = ()) -> pd.DataFrame:

@@ -18,10 +18,7 @@ _THREADS = 16
 def source_findings(study: "Study", results: Path) -> Iterator[Finding]:
     """Yield a finding for every data set that is made here, and for every file of the others."""
     from fmq.config.datasets import FileData, is_generated
-    from fmq.config.sources import local_copies, remote_files
-    from fmq.pipeline.paths import dataset_folder
 
-    data_dir = Path(study.data_dir).expanduser() if study.data_dir else None
     missing: list[RemoteFile] = []
     for name in study.dataset_names():
         settings = study.datasets[name]
@@ -31,8 +28,7 @@ def source_findings(study: "Study", results: Path) -> Iterator[Finding]:
         if isinstance(settings, FileData):
             yield judge_own_file(name, settings.path, settings.file)
             continue
-        for file in remote_files(name):
-            copies = local_copies(file, dataset_folder(study, name, results), data_dir)
+        for file, copies in official_files(study, name, results).items():
             if copies:
                 yield ok(f"data file {file.name}", f"is here: {copies[0]}")
             else:
@@ -40,6 +36,16 @@ def source_findings(study: "Study", results: Path) -> Iterator[Finding]:
     faults = address_faults(address for file in missing for address in file.addresses)
     for file in missing:
         yield judge_missing(file, faults, study.data_dir)
+
+
+def official_files(study: "Study", name: str, results: Path) -> dict["RemoteFile", list[Path]]:
+    """Return the files of an official data set, each with its copies on this machine."""
+    from fmq.config.sources import local_copies, remote_files
+    from fmq.pipeline.paths import dataset_folder
+
+    folder = dataset_folder(study, name, results)
+    data_dir = Path(study.data_dir).expanduser() if study.data_dir else None
+    return {file: local_copies(file, folder, data_dir) for file in remote_files(name)}
 
 
 def judge_own_file(name: str, path: str, file: Path) -> Finding:

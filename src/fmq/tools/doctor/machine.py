@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from fmq.tools.doctor.data_files import official_files
 from fmq.tools.doctor.findings import Finding, failure, note, ok
 
 if TYPE_CHECKING:
@@ -128,17 +129,14 @@ def bytes_to_come(study: "Study", results: Path) -> int:
 
 def _is_here(study: "Study", name: str, results: Path) -> bool:
     """Return whether the data set is in the results folder, or would only be linked there."""
-    from fmq.config.sources import local_copies, remote_files
-    from fmq.pipeline.paths import dataset_folder
+    from fmq.pipeline.parts import dataset_part
 
-    folder = dataset_folder(study, name, results)
-    if (folder / "manifest.json").exists():
+    if dataset_part(study, name, results).outputs[0].exists():
         return True
     source = study.datasets[name].source
     if source != "official":
         return source == "file"
-    data_dir = Path(study.data_dir).expanduser() if study.data_dir else None
-    return all(local_copies(file, folder, data_dir) for file in remote_files(name))
+    return all(official_files(study, name, results).values())
 
 
 def slurm_findings() -> Iterator[Finding]:

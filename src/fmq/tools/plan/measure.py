@@ -13,7 +13,7 @@ from typing import Any
 
 from fmq.base.workers import parallel_map
 from fmq.config.study import Study
-from fmq.pipeline.graph import Job
+from fmq.tools.plan.jobs import Job
 from fmq.tools.plan.rates import Rates, TaskRates
 
 SECONDS = 12.0

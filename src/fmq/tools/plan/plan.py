@@ -4,8 +4,8 @@ import sys
 from dataclasses import dataclass
 
 from fmq.config.study import Study
-from fmq.pipeline.graph import Job, study_jobs
-from fmq.pipeline.rules import job_threads
+from fmq.pipeline.resources import job_threads
+from fmq.tools.plan.jobs import Job, study_jobs
 from fmq.tools.plan.measure import measure
 from fmq.tools.plan.rates import Rates, job_seconds
 from fmq.tools.plan.schedule import Timed, longest_chain, makespan

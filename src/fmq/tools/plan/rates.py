@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from fmq.config.sources import find_source
 from fmq.config.study import Study, find_dataset
-from fmq.pipeline.graph import Job
+from fmq.tools.plan.jobs import Job
 
 ANALYSIS_SECONDS = {
     **{"scores": 2.0, "statistics": 9.0, "tables": 2.0, "figures": 6.0},

@@ -17,8 +17,8 @@ from fmq.data.sequences import SequenceBuffer
 from fmq.envs.environment import Environment
 from fmq.envs.making import make_environment
 from fmq.methods.making import sampler_of
-from fmq.pipeline.graph import Job
 from fmq.pipeline.runs import Run
+from fmq.tools.plan.jobs import Job
 from fmq.tools.plan.rates import TaskRates
 from fmq.tools.plan.simulators import Sizes, prepare_simulator
 from fmq.tools.plan.stopwatch import CPU, elapsed, seconds_per_call

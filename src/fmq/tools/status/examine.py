@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from fmq.config.study import Study
+from fmq.pipeline.parts import Part
 from fmq.pipeline.paths import settings_file
 from fmq.tools.status.alive import (
     Owner,
@@ -20,7 +21,7 @@ from fmq.tools.status.alive import (
     writes,
 )
 from fmq.tools.status.logs import Log, read_log
-from fmq.tools.status.parts import Part, study_parts
+from fmq.tools.status.parts import episodes_of, progress_of, scratch_of, told_parts
 
 DONE, RUNNING, WAITING, FAILED = STATES = ("done", "running", "waiting", "failed")
 
@@ -65,16 +66,20 @@ class Surroundings:
     """What the examination of all parts shares.
 
     Attributes:
+        results: folder of the study's results.
         processes: processes of this machine.
         begun: when the study was last started, in seconds since the epoch; 0 if unknown.
         episodes: number of episodes per evaluation.
         log_of: reads a log, which several parts may share, only once.
+        owner_of: reads the owner of a scratch folder, which evaluations share with their run.
     """
 
+    results: Path
     processes: Processes
     begun: float
     episodes: int
     log_of: Callable[[Path], Log | None]
+    owner_of: Callable[[Path], Owner | None]
 
 
 def examine(study: Study, results: Path) -> list[State]:
@@ -83,21 +88,20 @@ def examine(study: Study, results: Path) -> list[State]:
         begun = settings_file(results).stat().st_mtime
     except OSError:
         begun = 0.0
-    around = Surroundings(look_around(), begun, study.evaluation.episodes, cache(read_log))
-    owner_of = cache(read_owner)  # evaluations share the owner of their run
-    return [
-        _examine(part, owner_of(part.scratch) if part.scratch else None, around)
-        for part in study_parts(study, results)
-    ]
+    episodes, readers = study.evaluation.episodes, (cache(read_log), cache(read_owner))
+    around = Surroundings(results, look_around(), begun, episodes, *readers)
+    return [_examine(part, around) for part in told_parts(study, results)]
 
 
-def _examine(part: Part, owner: Owner | None, around: Surroundings) -> State:
-    if part.output.exists():
-        return State(part, DONE, success=_last_success(part, around.episodes))
+def _examine(part: Part, around: Surroundings) -> State:
+    if part.outputs[0].exists():
+        return State(part, DONE, success=_last_success(episodes_of(part), around.episodes))
+    scratch, progress = scratch_of(part, around.results), progress_of(part, around.results)
+    owner = around.owner_of(scratch) if scratch else None
     log = around.log_of(part.log)
     state = _from_log(part, log)
     stat = log.stat if log else None
-    kept = owner is not None and part.kept is not None and part.kept.exists()
+    kept = owner is not None and progress is not None and progress.exists()
     ended = log is not None and (log.failure is not None or log.stopped)
     locked = part.trains and holds(owner, around.processes)
     if locked or (writes(stat, around.processes) and not ended):
@@ -147,12 +151,12 @@ def _from_log(part: Part, log: Log | None) -> State:
     )
 
 
-def _last_success(part: Part, episodes: int) -> float | None:
-    """Read the success rate of the last evaluation in a part's CSV file; None if there is none."""
-    if part.episodes is None:
+def _last_success(path: Path | None, episodes: int) -> float | None:
+    """Read the success rate of the last evaluation in a CSV file; None if there is none."""
+    if path is None:
         return None
     try:
-        with part.episodes.open("rb") as file:
+        with path.open("rb") as file:
             file.seek(max(os.fstat(file.fileno()).st_size - episodes * _ROW_BYTES, 0))
             rows = file.read().decode(errors="replace").splitlines()[1:][-episodes:]
         # Rows end in "success, return, length" (`fmq.acting.evaluation.COLUMNS`, not imported

@@ -120,20 +120,6 @@ def duration(seconds: float) -> str:
 
 def _values(state: State) -> dict[str, Any]:
     part = state.part
-    return {
-        "stage": part.name,
-        "rule": part.rule,
-        "tasks": list(part.tasks),
-        "seed": part.seed,
-        "state": state.state,
-        "note": state.note,
-        "step": state.step,
-        "last_step": state.last_step,
-        "unit": state.unit,
-        "rate": state.rate,
-        "seconds_left": state.seconds_left,
-        "success": state.success,
-        "silence": state.silence,
-        "host": state.host,
-        "log": str(part.log),
-    }
+    found = {name: value for name, value in vars(state).items() if name != "part"}
+    place = {"stage": part.name, "rule": part.rule, "tasks": list(part.tasks), "seed": part.seed}
+    return {**place, **found, "log": str(part.log)}

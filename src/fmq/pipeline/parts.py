@@ -1,0 +1,207 @@
+"""The parts of a study: what each is made from, what it leaves, and what its job claims.
+
+A part is a data set, a run, an evaluation or a measurement of runs. It depends on the parts whose
+outputs are among its inputs. `fmq.pipeline.graph` lists those of a study.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fmq.config.datasets import FileData
+from fmq.config.study import Study, find_dataset
+from fmq.pipeline.paths import (
+    costs_file,
+    data_folder,
+    dataset_folder,
+    evaluation_file,
+    manifest_file,
+    run_folder,
+    theory_folder,
+)
+from fmq.pipeline.resources import dataset_threads, job_threads
+from fmq.pipeline.rollouts import rollout_file
+from fmq.pipeline.runs import LAST_EVALUATION, Run, make_run
+from fmq.pipeline.theory import MEASUREMENTS, theory_runs
+
+IMPORTED_FILES: tuple[str, ...] = (
+    "checkpoint.pt",
+    "evaluations.csv",
+    "settings.json",
+    "provenance.json",
+)
+RUN_FILES: tuple[str, ...] = (
+    *("checkpoint.pt", "metrics.csv", "settings.json", "provenance.json"),
+    *("evaluations.csv", LAST_EVALUATION, LAST_EVALUATION.replace(".csv", ".json")),
+)
+THEORY_FILES = (*(f"{name}.csv" for name in MEASUREMENTS), "settings.json")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A node of the graph.
+
+    Attributes:
+        rule: Snakemake's rule that makes it.
+        place: its folder or its file; for an analysis, a name of its own.
+        inputs: files that it is made from: outputs of other parts, or the user's own.
+        outputs: files that it leaves; it is done once the first exists.
+        log: standard error of its job.
+        tasks: tasks that need it; several may share a data set.
+        run: run that it trains, imports, evaluates or records.
+        sampler: sampler that it acts with.
+        cores: cores that its job claims; Snakemake lowers this to the cores available.
+    """
+
+    rule: str
+    place: Path
+    inputs: tuple[Path, ...]
+    outputs: tuple[Path, ...]
+    log: Path
+    tasks: tuple[str, ...] = ()
+    run: Run | None = None
+    sampler: str = ""
+    cores: int = 1
+
+    @property
+    def name(self) -> str:
+        """``dataset NAME``, the name of a run, or ``evaluate-RUN-SAMPLER``."""
+        if self.run is None:
+            return f"{self.rule} {self.place.name.rpartition('-')[0]}"
+        return self.run.name if self.trains else f"{self.rule}-{self.run.name}-{self.sampler}"
+
+    @property
+    def seed(self) -> int | None:
+        """Seed of its run; None without one."""
+        return self.run.seed if self.run else None
+
+    @property
+    def trains(self) -> bool:
+        """Whether it is a run, trained here or imported."""
+        return self.run is not None and self.rule == self.run.rule
+
+    @property
+    def identity(self) -> str:
+        """The digits that its place ends in."""
+        return self.place.name.rpartition("-")[2].partition(".")[0]
+
+
+def dataset_part(study: Study, name: str, results: Path) -> Part:
+    """Return a data set; its manifest is written last."""
+    settings, folder = find_dataset(study, name), dataset_folder(study, name, results)
+    return Part(
+        "dataset",
+        folder,
+        inputs=(settings.file,) if isinstance(settings, FileData) else (),
+        outputs=(folder / "manifest.json",),
+        log=folder / "log.txt",
+        tasks=tuple(task for task in study.tasks if study.task(task).dataset == name),
+        cores=dataset_threads(study, name),
+    )
+
+
+def dataset_parts(study: Study, results: Path) -> list[Part]:
+    """Return the data sets of a study."""
+    return [dataset_part(study, name, results) for name in study.dataset_names()]
+
+
+def run_part(run: Run, parent: Part | None, results: Path) -> Part:
+    """Return a run that starts from the checkpoint of `parent`, if it has one."""
+    folder = run_folder(run, results)
+    source, files = parent.outputs[:1] if parent else (), RUN_FILES
+    if not run.trained:
+        # It did not learn from this data, but robosuite's simulators are made from its file.
+        source = (run.study.imported[run.kind].file(run.task.name, run.seed),)
+        files = IMPORTED_FILES
+    return Part(
+        run.rule,
+        folder,
+        inputs=(data_folder(run, results) / "manifest.json", *source),
+        outputs=tuple(folder / name for name in files),
+        log=run_folder(run.stack[0], results) / "log.txt",
+        tasks=(run.task.name,),
+        run=run,
+        sampler=run.sampler,
+        cores=job_threads(run.study) if run.trained else 1,
+    )
+
+
+def _checkpoint(run: Run, results: Path) -> Path:
+    return run_folder(run, results) / "checkpoint.pt"
+
+
+def evaluation_part(run: Run, sampler: str, results: Path) -> Part:
+    """Return an evaluation of a run's last checkpoint, by a job of its own."""
+    file = evaluation_file(run, sampler, results)
+    first = run_folder(run.siblings[0], results) / file.name
+    return Part(
+        "evaluate",
+        file,
+        inputs=(_checkpoint(run, results),),
+        outputs=(file, file.with_suffix(".json")),
+        log=first.with_suffix(".log"),
+        tasks=(run.task.name,),
+        run=run,
+        sampler=sampler,
+        cores=job_threads(run.study),
+    )
+
+
+def theory_parts(study: Study, results: Path) -> list[Part]:
+    """Return the measurements of `fmq theory`; none without FMQ or a trust region."""
+    if "fmq" not in study.methods or study.fmq.eta == 0:
+        return []
+    return [
+        _theory_part(study, task, seed, results) for task in study.tasks for seed in study.seeds
+    ]
+
+
+def _theory_part(study: Study, task: str, seed: int, results: Path) -> Part:
+    folder, runs = theory_folder(study, task, seed, results), theory_runs(study, task, seed)
+    return Part(
+        "measure_theory",
+        folder,
+        inputs=(
+            manifest_file(study, study.task(task).dataset, results),
+            *(_checkpoint(run, results) for run in runs.values()),
+        ),
+        outputs=tuple(folder / name for name in THEORY_FILES),
+        log=folder / "log.txt",
+        tasks=(task,),
+        cores=study.threads,
+    )
+
+
+def cost_parts(study: Study, results: Path) -> list[Part]:
+    """Return the measurements of `fmq inference`, one per task."""
+    return [_cost_part(study, task, results) for task in study.tasks]
+
+
+def _cost_part(study: Study, task: str, results: Path) -> Part:
+    names = (f"finetune-{method}" for method in study.methods)
+    runs = (make_run(study, task, study.seeds[0], name) for name in names)
+    file = costs_file(study, task, results)
+    return Part(
+        "measure_inference",
+        file,
+        inputs=tuple(_checkpoint(run, results) for run in runs),
+        outputs=(file,),
+        log=file.with_suffix(".log"),
+        tasks=(task,),
+        cores=study.threads,
+    )
+
+
+def recording_part(run: Run, results: Path) -> Part:
+    """Return the recorded episodes of the last evaluation of a run."""
+    file, evaluation = rollout_file(run, results), evaluation_file(run, run.sampler, results)
+    return Part(
+        "record_rollouts",
+        file,
+        inputs=(_checkpoint(run, results), evaluation, evaluation.with_suffix(".json")),
+        outputs=(file,),
+        log=file.with_suffix(".log"),
+        tasks=(run.task.name,),
+        run=run,
+        sampler=run.sampler,
+        cores=run.study.threads,
+    )
