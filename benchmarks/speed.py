@@ -93,8 +93,7 @@ def make_objective(study: Study, actor_loss: str, how: str) -> Objective:
         loss,
         make_sampler("best_of_n", how, **sampling),
         how,
-        learning_rate=study.training.learning_rate,
-        target_rate=study.training.target_rate,
+        study.training,
         identity=f"{actor_loss} {study.fmq} {study.offline} {sampling}",
         curriculum=Curriculum(**study.offline.model_dump(include={*Curriculum.model_fields})),
     )

@@ -10,7 +10,7 @@ from helpers.flax import write_agent
 from helpers.refusals import refusal
 from helpers.runs import TASK
 
-from fmq.acting.evaluation import checkpoint_file, evaluate_checkpoints, load_policy
+from fmq.acting.evaluation import evaluate_checkpoints, load_policy
 from fmq.analysis.inputs.evaluations import read_evaluation
 from fmq.base.files import file_sha256
 from fmq.config.reading import study_from_dict
@@ -20,7 +20,7 @@ from fmq.export.exporting import export_run
 from fmq.export.imported_runs import import_run
 from fmq.export.importing import import_jax
 from fmq.export.loading import load_exported
-from fmq.pipeline.paths import evaluation_file, run_folder
+from fmq.pipeline.paths import checkpoint_file, evaluation_file, run_folder
 from fmq.pipeline.runs import Run, make_run
 
 CPU = torch.device("cpu")

@@ -68,8 +68,7 @@ def objective(loss: str | ActorLoss, learner: Learner, **changes: Any) -> Object
         actor_loss(loss, study) if isinstance(loss, str) else loss,
         make_sampler("best_of_n", "min", **numbers),
         "min",
-        learning_rate=study.training.learning_rate,
-        target_rate=study.training.target_rate,
+        study.training,
         identity=f"{loss} {study.fmq} {study.offline} {study.sampling}",
         curriculum=Curriculum(**study.offline.model_dump(include={*Curriculum.model_fields})),
     )

@@ -24,7 +24,7 @@ from fmq.methods.making import sampler_of
 from fmq.networks.ensemble import CriticEnsemble
 from fmq.networks.velocity import VelocityNetwork
 from fmq.pipeline.identity import settings_hash
-from fmq.pipeline.paths import data_folder, evaluation_file, run_folder
+from fmq.pipeline.paths import checkpoint_file, data_folder, evaluation_file
 from fmq.pipeline.runs import Run, evaluation_settings, title
 
 COLUMNS = (
@@ -98,11 +98,6 @@ def write_evaluation(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 def success_rate(rows: Sequence[dict[str, Any]]) -> float:
     """Return the share of successful episodes."""
     return sum(row["success"] for row in rows) / len(rows)
-
-
-def checkpoint_file(run: Run, results: Path) -> Path:
-    """Return the path of a run's final checkpoint."""
-    return run_folder(run, results) / "checkpoint.pt"
 
 
 def load_learner(run: Run, results: Path, device: torch.device) -> dict[str, Any]:

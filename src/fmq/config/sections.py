@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from fmq.config.section import Section
 
 Aggregate = Literal["mean", "min"]
+Distillation = Literal["esd", "lsd", "psd"]
 """How values of the two critics are combined."""
 
 
@@ -61,7 +62,7 @@ class OfflineSettings(Section):
     anneal_end: int = Field(
         ge=1, description="gradient step from which the curriculum's intervals cover all of [0, 1]"
     )
-    distillation: Literal["esd", "lsd", "psd"] = Field(
+    distillation: Distillation = Field(
         description="Eulerian, Lagrangian or progressive self-distillation"
     )
     critic_target: Aggregate = Field(description="mean or min over the two target critics")

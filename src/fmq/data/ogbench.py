@@ -13,6 +13,7 @@ from fmq.base.seeding import global_numpy_seed
 from fmq.config.datasets import simulator_of
 from fmq.config.tasks import Task
 from fmq.data.transitions import Transitions, bad_row
+from fmq.envs.rewards import task_reward
 
 _REQUIRED = ("observations", "actions", "terminals", "qpos")
 _OPTIONAL = ("qvel", "button_states", "rewards", "masks")
@@ -55,9 +56,7 @@ def read_transitions(path: Path, task: Task) -> Transitions:
     rewards, masks = _label(path, arrays, task)
     terminals = arrays["terminals"] != 0
     rows = np.flatnonzero(~terminals)
-    rewards = rewards[rows].astype(np.float32, copy=False)
-    if task.settings.sparse_reward:
-        rewards[rewards != 0] = -1
+    rewards = task_reward(rewards[rows].astype(np.float32, copy=False), task.settings)
     return Transitions(
         observations=arrays["observations"].astype(np.float32, copy=False),
         actions=arrays["actions"][rows].astype(np.float32, copy=False),

@@ -20,6 +20,7 @@ from fmq.base.hdf5 import (
 from fmq.base.messages import one_line
 from fmq.config.tasks import Task
 from fmq.data.transitions import Transitions, bad_row
+from fmq.envs.rewards import task_reward
 from fmq.envs.robosuite import read_env_args
 
 Arrays = dict[str, np.ndarray]
@@ -48,9 +49,7 @@ def read_transitions(path: Path, task: Task) -> Transitions:
         steps = solved[0] + 1 if len(solved) else len(demonstration["rewards"])
         first = np.concatenate([demonstration[f"obs/{key}"][:steps] for key in keys], axis=1)
         last = np.concatenate([demonstration[f"next_obs/{key}"][steps - 1] for key in keys])
-        rewards = demonstration["rewards"][:steps] - 1
-        if task.settings.sparse_reward:
-            rewards[rewards != 0] = -1
+        rewards = task_reward(demonstration["rewards"][:steps] - 1, task.settings)
         episodes.append((np.vstack([first, last]), demonstration["actions"][:steps], rewards))
     return _join(episodes)
 

@@ -8,6 +8,7 @@ import numpy as np
 from fmq.base.seeding import derive_seed, global_numpy_seed
 from fmq.config.tasks import Task, is_maze
 from fmq.envs.environment import FloorPlan, Transition
+from fmq.envs.rewards import task_reward
 
 
 class OGBenchEnvironment:
@@ -27,7 +28,7 @@ class OGBenchEnvironment:
         self._env = gymnasium.make(task.environment, disable_env_checker=True, **given)
         self._simulator: Any = self._env.unwrapped
         self._maze = is_maze(task.name)
-        self._sparse = task.settings.sparse_reward
+        self._settings = task.settings
         self._teleports = "-teleport-" in task.environment
         self._seed = self._steps = 0
         self.action_size = gymnasium.spaces.flatdim(self._env.action_space)
@@ -49,11 +50,9 @@ class OGBenchEnvironment:
         with self._randomness():
             observation, reward, terminated, truncated, info = self._env.step(action)
         self._steps += 1
-        if self._sparse and reward != 0:
-            reward = -1.0
         return Transition(
             observation.astype(np.float32),
-            float(reward),
+            float(task_reward(reward, self._settings)),
             bool(terminated),
             bool(truncated),
             bool(info["success"]),

@@ -7,6 +7,7 @@ import numpy as np
 from fmq.config.datasets import training_file
 from fmq.config.tasks import EPISODE_LIMITS, Task
 from fmq.envs.environment import FloorPlan, Transition
+from fmq.envs.rewards import task_reward
 from fmq.envs.robosuite import (
     Observation,
     make_simulator,
@@ -39,7 +40,7 @@ class RobomimicEnvironment:
         self._keys = task.reading.observations
         widths = observation_widths(self._simulator, self._keys)
         self._limit = task.settings.episode_limit or EPISODE_LIMITS[task.environment]
-        self._sparse = task.settings.sparse_reward
+        self._settings = task.settings
         self.observation_size = sum(widths.values())
         self.action_size = int(self._simulator.action_dim)
         self._steps = 0
@@ -57,7 +58,7 @@ class RobomimicEnvironment:
         reward = 0.0 if success else float(reward) - 1
         return Transition(
             self._vector(named_observation(raw)),
-            -1.0 if self._sparse and reward != 0 else reward,
+            float(task_reward(reward, self._settings)),
             terminated=success,
             truncated=self._steps >= self._limit and not success,
             success=success,

@@ -10,7 +10,6 @@ import torch
 from fmq.acting.evaluation import (
     Networks,
     check_record,
-    checkpoint_file,
     learned_from,
     load_networks,
 )
@@ -26,7 +25,7 @@ from fmq.export.card import CARD, FORMAT, VERSION, WEIGHTS, Card, Score, digest
 from fmq.export.loading import named_weights
 from fmq.export.one_step import write_one_step
 from fmq.pipeline.data import dataset_settings
-from fmq.pipeline.paths import evaluation_file
+from fmq.pipeline.paths import checkpoint_file, evaluation_file
 from fmq.pipeline.runs import Run
 
 PACKAGES = ("fmq", "torch", "numpy", "safetensors")

@@ -15,7 +15,7 @@ from fmq.export.importing import Imported, read_jax
 from fmq.export.loading import parts_of, refuse_other_task
 from fmq.pipeline.bindings import Imported as ImportedFiles
 from fmq.pipeline.paths import data_folder, run_folder
-from fmq.pipeline.runs import Run
+from fmq.pipeline.runs import CHECKPOINT, Run
 
 PACKAGES = ("fmq", "torch", "numpy")
 
@@ -53,7 +53,7 @@ def import_run(run: Run, results: Path) -> None:
     write_json(folder / "provenance.json", _provenance(imported))
     write_evaluation(folder / "evaluations.csv", [])
     state = parts_of(networks) | {"action_size": networks.action_size}
-    save_checkpoint(folder / "checkpoint.pt", run.digest, state)
+    save_checkpoint(folder / CHECKPOINT, run.digest, state)
 
 
 def _refuse_shape(path: Path, run: Run, imported: Imported) -> None:

@@ -13,10 +13,10 @@ from torch.nn import functional
 from fmq.acting.evaluation import Networks
 from fmq.method.flow import one_step
 from fmq.networks import perceptron
+from fmq.networks.perceptron import ACTIVATIONS
 
 FILE = "one_step.pt2"
 # Not the optimised kernels of `fmq.networks.perceptron` and `fused`, which depend on the batch.
-_ACTIVATIONS = {"gelu": lambda x: functional.gelu(x, approximate="tanh"), "silu": functional.silu}
 
 
 class OneStep(nn.Module):
@@ -47,7 +47,7 @@ class OneStep(nn.Module):
     def _velocity(self, observations: Tensor, actions: Tensor, r: Tensor, t: Tensor) -> Tensor:
         """Return the velocity at r = 0 and t = 1, which the first layer's bias has absorbed."""
         actor = self.actor
-        activate = _ACTIVATIONS[actor.activation]
+        activate = ACTIVATIONS[actor.activation].kernel
         return perceptron.through(
             torch.cat([observations, actions], -1),
             [(self.weight, self.bias), *actor.linear[1:]],

@@ -9,15 +9,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from fmq.networks.perceptron import IN_PLACE, Layer, Pairs, forward, through
+from fmq.networks.perceptron import ACTIVATIONS, Layer, Pairs, forward, through
 
 TILE = 1024  # rows; a tile of 512 units takes 2 MB
 FUSED_WIDTH, FUSED_ROWS = 256, 64  # minimum units and rows at which oneDNN beats MKL
 # oneDNN can fuse the activation into the product. With 512-bit vectors this costs nothing; with
 # shorter ones it takes longer than torch's own kernels after the product.
 ACTIVATION_IN_PRODUCT = torch.backends.cpu.get_cpu_capability() == "AVX512"
-# oneDNN's names of the fused activations: the operation and its variant.
-FUSED = {"gelu": ("gelu", "tanh"), "silu": ("swish", "")}
 ONEDNN = torch.backends.mkldnn.is_available()
 ONEDNN_BFLOAT16 = ONEDNN and torch.ops.mkldnn._is_mkldnn_bf16_supported()
 
@@ -95,12 +93,13 @@ def _fused(x: Tensor, layers: Pairs, norms: Pairs, activation: str) -> Tensor:
     tiles = x.reshape(-1, x.shape[-1]).split(TILE)
     if not layers[0][0].is_mkldnn and len(tiles) > 1:
         layers = prepare(layers)
-    kind, variant = FUSED[activation]
+    form = ACTIVATIONS[activation]
+    kind, variant = form.onednn
 
     def hidden(x: Tensor, layer: Layer) -> Tensor:
         if ACTIVATION_IN_PRODUCT:
             return torch.ops.mkldnn._linear_pointwise(x, *layer, kind, [], variant)
-        return IN_PLACE[activation](product(x, *layer))
+        return form.in_place(product(x, *layer))
 
     outputs = [through(tile, layers, norms, hidden) for tile in tiles]
     result = outputs[0] if len(outputs) == 1 else torch.cat(outputs)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,6 +17,11 @@ GELU_CUBIC = 0.044715 * GELU_LINEAR
 FEW = 2**14  # elements below which one fused kernel beats several elementwise ones
 
 
+def exact_gelu(x: Tensor) -> Tensor:
+    """Return GELU in its tanh approximation by one kernel, whatever the number of elements."""
+    return functional.gelu(x, approximate="tanh")
+
+
 def gelu(x: Tensor) -> Tensor:
     """Return GELU in its tanh approximation, flax's default.
 
@@ -23,7 +29,7 @@ def gelu(x: Tensor) -> Tensor:
     sigmoid takes a fifth of the time of a tanh.
     """
     if x.device.type != "cpu" or x.numel() < FEW:
-        return functional.gelu(x, approximate="tanh")
+        return exact_gelu(x)
     return x * torch.sigmoid(x * (x * x * GELU_CUBIC + GELU_LINEAR))
 
 
@@ -55,9 +61,28 @@ def silu_tangent(x: Tensor, tangent: Tensor) -> Tensor:
     return torch.ops.aten.silu_backward(tangent, x)
 
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"gelu": gelu, "silu": functional.silu}
-IN_PLACE = {"gelu": gelu_, "silu": silu_}
-TANGENTS = {"gelu": gelu_tangent, "silu": silu_tangent}
+class Activation(NamedTuple):
+    """An activation function, in the forms in which networks compute it.
+
+    Attributes:
+        plain: the function.
+        kernel: the function as one kernel, for graphs of any number of rows.
+        in_place: overwrites its argument.
+        tangent: derivative at the first argument along the second.
+        onednn: name and variant of oneDNN's fused activation.
+    """
+
+    plain: Callable[[Tensor], Tensor]
+    kernel: Callable[[Tensor], Tensor]
+    in_place: Callable[[Tensor], Tensor]
+    tangent: Callable[[Tensor, Tensor], Tensor]
+    onednn: tuple[str, str]
+
+
+ACTIVATIONS = {
+    "gelu": Activation(gelu, exact_gelu, gelu_, gelu_tangent, ("gelu", "tanh")),
+    "silu": Activation(functional.silu, functional.silu, silu_, silu_tangent, ("swish", "")),
+}
 
 
 def forward(x: Tensor, layers: Pairs, norms: Pairs, activation: str) -> Tensor:
@@ -70,7 +95,7 @@ def forward(x: Tensor, layers: Pairs, norms: Pairs, activation: str) -> Tensor:
         norms: gain and shift of the layer norm after each hidden layer, or an empty sequence.
         activation: a key of `ACTIVATIONS`.
     """
-    activate = ACTIVATIONS[activation]
+    activate = ACTIVATIONS[activation].plain
     return through(x, layers, norms, lambda x, layer: activate(functional.linear(x, *layer)))
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from fmq.networks.fused import product
-from fmq.networks.perceptron import ACTIVATIONS, LAYER_NORM_EPSILON, TANGENTS, Pairs, output
+from fmq.networks.perceptron import ACTIVATIONS, LAYER_NORM_EPSILON, Pairs, output
 
 
 class Pull(Protocol):
@@ -41,7 +41,7 @@ def pullback(
     tape = []
     for layer, norm in zip_longest(layers[:-1], norms):
         before = product(x, *layer)
-        x = activated = ACTIVATIONS[activation](before)
+        x = activated = ACTIVATIONS[activation].plain(before)
         moments: list[Tensor] = []
         if norm is not None:
             gain, shift = norm
@@ -61,7 +61,7 @@ def pullback(
                 cotangents = _layer_norm_backward(
                     cotangents, activated, mean, inverse_deviation, norm[0]
                 )
-            cotangents = product(TANGENTS[activation](before, cotangents), weight)
+            cotangents = product(ACTIVATIONS[activation].tangent(before, cotangents), weight)
         return cotangents
 
     return output(x, layers[-1]), pull

@@ -210,11 +210,11 @@ class VelocityNetwork(MultilayerPerceptron):
         before = []  # the activations' inputs
         for layer in hidden:
             before.append(functional.linear(x, *layer))
-            x = perceptron.ACTIVATIONS[self.activation](before[-1])
+            x = perceptron.ACTIVATIONS[self.activation].plain(before[-1])
         with torch.no_grad():
             features = [self._features(*pair) for pair in zip((r, t), tangents[1:], strict=True)]
             dx = torch.cat([tangents[0], *features], -1)
-            tangent = perceptron.TANGENTS[self.activation]
+            tangent = perceptron.ACTIVATIONS[self.activation].tangent
             for (weight, _), z in zip(hidden, before, strict=True):
                 # The tangent of the observations is zero, so their columns of the first layer are
                 # skipped.

@@ -20,9 +20,9 @@ from fmq.pipeline.parts import (
     run_part,
     theory_parts,
 )
-from fmq.pipeline.paths import lineage, run_folder
+from fmq.pipeline.paths import run_folder
 from fmq.pipeline.rollouts import shown_seed
-from fmq.pipeline.runs import DISTILLATIONS, Run, make_run
+from fmq.pipeline.runs import DISTILLATIONS, Run, lineage, make_run
 from fmq.pipeline.variants import ablated, by_run, inference_rows, score_rows
 
 RULES = ("dataset", "pretrain", "distill", "finetune", "import_run", "evaluate")

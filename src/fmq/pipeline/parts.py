@@ -10,6 +10,7 @@ from pathlib import Path
 from fmq.config.datasets import FileData
 from fmq.config.study import Study, find_dataset
 from fmq.pipeline.paths import (
+    checkpoint_file,
     costs_file,
     data_folder,
     dataset_folder,
@@ -20,17 +21,17 @@ from fmq.pipeline.paths import (
 )
 from fmq.pipeline.resources import dataset_threads, job_threads
 from fmq.pipeline.rollouts import rollout_file
-from fmq.pipeline.runs import LAST_EVALUATION, Run, make_run
+from fmq.pipeline.runs import CHECKPOINT, LAST_EVALUATION, Run, make_run
 from fmq.pipeline.theory import MEASUREMENTS, theory_runs
 
 IMPORTED_FILES: tuple[str, ...] = (
-    "checkpoint.pt",
+    CHECKPOINT,
     "evaluations.csv",
     "settings.json",
     "provenance.json",
 )
 RUN_FILES: tuple[str, ...] = (
-    *("checkpoint.pt", "metrics.csv", "settings.json", "provenance.json"),
+    *(CHECKPOINT, "metrics.csv", "settings.json", "provenance.json"),
     *("evaluations.csv", LAST_EVALUATION, LAST_EVALUATION.replace(".csv", ".json")),
 )
 THEORY_FILES = (*(f"{name}.csv" for name in MEASUREMENTS), "settings.json")
@@ -125,10 +126,6 @@ def run_part(run: Run, parent: Part | None, results: Path) -> Part:
     )
 
 
-def _checkpoint(run: Run, results: Path) -> Path:
-    return run_folder(run, results) / "checkpoint.pt"
-
-
 def evaluation_part(run: Run, sampler: str, results: Path) -> Part:
     """Return an evaluation of a run's last checkpoint, by a job of its own."""
     file = evaluation_file(run, sampler, results)
@@ -136,7 +133,7 @@ def evaluation_part(run: Run, sampler: str, results: Path) -> Part:
     return Part(
         "evaluate",
         file,
-        inputs=(_checkpoint(run, results),),
+        inputs=(checkpoint_file(run, results),),
         outputs=(file, file.with_suffix(".json")),
         log=first.with_suffix(".log"),
         tasks=(run.task.name,),
@@ -162,7 +159,7 @@ def _theory_part(study: Study, task: str, seed: int, results: Path) -> Part:
         folder,
         inputs=(
             manifest_file(study, study.task(task).dataset, results),
-            *(_checkpoint(run, results) for run in runs.values()),
+            *(checkpoint_file(run, results) for run in runs.values()),
         ),
         outputs=tuple(folder / name for name in THEORY_FILES),
         log=folder / "log.txt",
@@ -183,7 +180,7 @@ def _cost_part(study: Study, task: str, results: Path) -> Part:
     return Part(
         "measure_inference",
         file,
-        inputs=tuple(_checkpoint(run, results) for run in runs),
+        inputs=tuple(checkpoint_file(run, results) for run in runs),
         outputs=(file,),
         log=file.with_suffix(".log"),
         tasks=(task,),
@@ -197,7 +194,7 @@ def recording_part(run: Run, results: Path) -> Part:
     return Part(
         "record_rollouts",
         file,
-        inputs=(_checkpoint(run, results), evaluation, evaluation.with_suffix(".json")),
+        inputs=(checkpoint_file(run, results), evaluation, evaluation.with_suffix(".json")),
         outputs=(file,),
         log=file.with_suffix(".log"),
         tasks=(run.task.name,),

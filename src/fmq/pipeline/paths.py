@@ -9,7 +9,7 @@ from pathlib import Path
 from fmq.config.study import Study
 from fmq.pipeline.data import dataset_folder_name
 from fmq.pipeline.identity import settings_hash, short
-from fmq.pipeline.runs import Run, evaluation_name, make_run
+from fmq.pipeline.runs import CHECKPOINT, Run, evaluation_name, make_run
 from fmq.pipeline.theory import theory_folder_name
 from fmq.pipeline.variants import inference_rows
 
@@ -37,6 +37,11 @@ def data_folder(run: Run, results: Path) -> Path:
 def run_folder(run: Run, results: Path) -> Path:
     """Return the folder of one run."""
     return results / "runs" / run.task.name / f"seed{run.seed}" / run.folder
+
+
+def checkpoint_file(run: Run, results: Path) -> Path:
+    """Return the path of a run's final checkpoint."""
+    return run_folder(run, results) / CHECKPOINT
 
 
 def evaluation_file(run: Run, sampler: str, results: Path) -> Path:
@@ -73,8 +78,3 @@ def costs_file(study: Study, task: str, results: Path) -> Path:
     }
     name = f"costs-{short(settings_hash(of))}.csv"
     return results / "runs" / task / f"seed{seed}" / name
-
-
-def lineage(run: Run) -> list[Run]:
-    """Return a run and those whose checkpoints it goes back to."""
-    return [run, *lineage(run.parent)] if run.parent else [run]

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, get_args
 
 from fmq.base.errors import UserError
 from fmq.base.seeding import derive_seed
 from fmq.config.method_files import Code
 from fmq.config.methods import PRETRAININGS
-from fmq.config.sections import Aggregate, TrainingSettings
+from fmq.config.sections import Aggregate, Distillation, TrainingSettings
 from fmq.config.study import Study
 from fmq.config.tasks import Task
 from fmq.pipeline.bind import (
@@ -27,8 +27,9 @@ from fmq.pipeline.bind import (
 from fmq.pipeline.bindings import Bindings, Bound, Offline, Online
 from fmq.pipeline.identity import settings_hash, short
 
+CHECKPOINT = "checkpoint.pt"
 LAST_EVALUATION = "last_evaluation.csv"
-DISTILLATIONS = ("esd", "lsd", "psd")
+DISTILLATIONS = get_args(Distillation)
 
 
 @dataclass(frozen=True)
@@ -222,6 +223,11 @@ class Run:
     def sampler_named(self, name: str) -> Bound:
         """Return a sampler of the study with its numbers; it may be a variant or user-defined."""
         return bind_sampler(self.study, name)
+
+
+def lineage(run: Run) -> list[Run]:
+    """Return a run and those whose checkpoints it goes back to."""
+    return [run, *lineage(run.parent)] if run.parent else [run]
 
 
 def title(runs: Sequence[Run]) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from fmq.acting.evaluation import Networks, checkpoint_file, learned_from, load_networks
+from fmq.acting.evaluation import Networks, learned_from, load_networks
 from fmq.base.errors import UserError
 from fmq.config.datasets import training_file
 from fmq.data.loading import load_transitions
@@ -15,7 +15,7 @@ from fmq.data.manifest import check_dataset
 from fmq.data.normalization import Normalizer
 from fmq.data.sequences import Batch, SequenceBuffer
 from fmq.pipeline.data import refuse_other_data
-from fmq.pipeline.paths import data_folder
+from fmq.pipeline.paths import checkpoint_file, data_folder
 from fmq.pipeline.runs import Run
 
 CPU = torch.device("cpu")

@@ -73,7 +73,7 @@ def _of_several(
 ) -> Losses:
     each = torch.func.grad(losses_at, has_aux=True)
     vectors, (values, quantities) = torch.func.vmap(each, (0, 0, 0, 0, 0, None))(*inputs)
-    return _with_norm(vectors, values, quantities)
+    return vectors, values, quantities
 
 
 def _only(rows: Tensors) -> Tensors:
@@ -84,9 +84,4 @@ def _only(rows: Tensors) -> Tensors:
 def _expanded(vector: Tensor, values: Tensor, quantities: dict[str, Tensor]) -> Losses:
     """Return the results of a single seed with a first axis."""
     rows = {name: quantity.unsqueeze(0) for name, quantity in quantities.items()}
-    return _with_norm(vector.unsqueeze(0), values.unsqueeze(0), rows)
-
-
-def _with_norm(vectors: Tensor, values: Tensor, quantities: dict[str, Tensor]) -> Losses:
-    norm = torch.linalg.vector_norm(vectors, dim=-1)
-    return vectors, values, quantities | {"gradient_norm": norm}
+    return vector.unsqueeze(0), values.unsqueeze(0), rows

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from fmq.config.sections import TrainingSettings
 from fmq.method.flow import curriculum_progress
 from fmq.methods.losses import ActorLoss
 from fmq.methods.making import actor_loss_of
@@ -20,8 +21,7 @@ class Objective(NamedTuple):
         actor_loss: loss of the policy.
         sampler: chooses the next chunk in the critic target.
         critic_target: ``mean`` or ``min`` over the target critics.
-        learning_rate: learning rate of Adam.
-        target_rate: tau of the target critics' moving average.
+        training: settings that all stages share, such as the learning rate.
         identity: tells the actor loss and the sampler from all others: their names, numbers and,
             if they are the user's own, their code.
         curriculum: curriculum of the loss's intervals; None if it has none.
@@ -30,8 +30,7 @@ class Objective(NamedTuple):
     actor_loss: ActorLoss
     sampler: Sampler
     critic_target: str
-    learning_rate: float
-    target_rate: float
+    training: TrainingSettings
     identity: str
     curriculum: Curriculum | None = None
 
@@ -51,14 +50,13 @@ def objective_of(run: Run, sampler: Sampler) -> Objective:
     Raises:
         UserError: as in `fmq.methods.making.actor_loss_of`.
     """
-    bound, training = run.bound, run.training
+    bound = run.bound
     parts = [one.model_dump() for one in (bound.actor_loss, bound.sampler) if one]
     return Objective(
         actor_loss_of(run),
         sampler,
         bound.critic_target,
-        learning_rate=training.learning_rate,
-        target_rate=training.target_rate,
+        run.training,
         identity=canonical(parts),
         curriculum=bound.curriculum,
     )

@@ -10,7 +10,7 @@ from fmq.acting.evaluation import write_evaluation, write_last_evaluation
 from fmq.base.files import atomic_path, write_json, write_rows
 from fmq.config.own_methods import METHOD
 from fmq.networks import fused
-from fmq.pipeline.runs import LAST_EVALUATION
+from fmq.pipeline.runs import CHECKPOINT, LAST_EVALUATION
 from fmq.training import compiling
 from fmq.training.vectors import copied
 from fmq.training.workbench import Workbench
@@ -25,7 +25,7 @@ def write_outputs(bench: Workbench, seeds: Sequence[int]) -> None:
     bench.learner.live_in(copied(bench.learner.vectors))
     learned = bench.learner.state()
     # Outputs from other bytes of the same data must not stay beside this run's provenance.
-    for name in ("checkpoint.pt", "evaluations.csv", LAST_EVALUATION):
+    for name in (CHECKPOINT, "evaluations.csv", LAST_EVALUATION):
         (bench.folder / name).unlink(missing_ok=True)
     digest = bench.run.digest
     record = {"hash": digest, "settings": bench.run.settings()}
@@ -38,7 +38,7 @@ def write_outputs(bench: Workbench, seeds: Sequence[int]) -> None:
     with atomic_path(bench.folder / "metrics.csv") as temporary:
         write_rows(temporary, columns, bench.metrics)
     write_evaluation(bench.folder / "evaluations.csv", bench.evaluations)
-    save_checkpoint(bench.folder / "checkpoint.pt", digest, learned)
+    save_checkpoint(bench.folder / CHECKPOINT, digest, learned)
     write_last_evaluation(bench.run, bench.run.sampler, bench.results, bench.last_evaluation)
 
 

@@ -85,6 +85,7 @@ def step(vectors: Vectors, gradient: Tensor, objective: Objective, skip: Tensor)
         vectors, gradient: those of all seeds, one row each.
         skip: 1.0 to change nothing, else 0.0; shape ().
     """
-    adam_step(vectors.weights, gradient, vectors.moments, objective.learning_rate, skip)
+    training = objective.training
+    adam_step(vectors.weights, gradient, vectors.moments, training.learning_rate, skip)
     critics = vectors.weights[..., -vectors.target.shape[-1] :]
-    update_target(vectors.target, critics, objective.target_rate * (1 - skip))
+    update_target(vectors.target, critics, training.target_rate * (1 - skip))

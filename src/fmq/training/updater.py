@@ -118,7 +118,9 @@ class Updater:
     def _advance(self, batch: Batch, progress: Tensor) -> tuple[Gradients, Signs]:
         """Make a whole update on tensors alone, without waiting for the device."""
         draws = _stack([one.draw(batch.rewards.shape[-1], self.objective) for one in self.learners])
-        found = Gradients(*self.gradients(batch, draws, progress))
+        vectors, values, quantities = self.gradients(batch, draws, progress)
+        norm = torch.linalg.vector_norm(vectors, dim=-1)
+        found = Gradients(vectors, values, quantities | {"gradient_norm": norm})
         signs = divergence.signs(found.values, found.quantities)
         skip = divergence.wrong(signs, self.learners[0].possible_values)
         update.step(self.vectors, found.vectors, self.objective, skip)

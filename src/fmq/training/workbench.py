@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from fmq.acting.checkpoint import refuse_misfit
-from fmq.acting.evaluation import checkpoint_file, learned_from, load_learner, success_rate
+from fmq.acting.evaluation import learned_from, load_learner, success_rate
 from fmq.acting.policy import Policy
 from fmq.base.errors import UserError
 from fmq.base.provenance import code_commit, package_versions
@@ -15,7 +15,7 @@ from fmq.config.datasets import training_file
 from fmq.data.sequences import Batch, SequenceBuffer
 from fmq.methods.making import sampler_of
 from fmq.pipeline.bindings import Imported, Offline, Online
-from fmq.pipeline.paths import run_folder
+from fmq.pipeline.paths import checkpoint_file, run_folder
 from fmq.pipeline.runs import Run
 from fmq.training import compiling
 from fmq.training.collector import Collector

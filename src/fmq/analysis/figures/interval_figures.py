@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from fmq.analysis.figures.style import look
 from fmq.analysis.inputs.scores import STAGES, comparison_rows
 from fmq.analysis.statistics.comparisons import first_method
+from fmq.analysis.statistics.estimates import METRICS
 from fmq.config.study import Study
 from fmq.pipeline.variants import row_label
 
@@ -48,15 +49,15 @@ def draw_aggregates(study: Study, aggregates: pd.DataFrame) -> Figure:
     """
     rows = comparison_rows(study)
     figure = Figure(figsize=(7.2, 1.3 + 0.34 * len(rows)))
-    axes = figure.subplots(1, len(PANELS), sharey=True)
-    for axis, (metric, title) in zip(axes, PANELS.items(), strict=True):
+    axes = figure.subplots(1, len(METRICS), sharey=True)
+    for axis, metric in zip(axes, METRICS, strict=True):
         chosen = aggregates[aggregates["metric"] == metric]
         for estimate in chosen.itertuples():
             place = rows.index((str(estimate.method), str(estimate.sampler)))
             offline = str(estimate.stage) == "offline"
             y = place - 0.1 if offline else place + 0.1
             _draw_interval(study, axis, y, estimate, rows[place], offline)
-        axis.set_xlabel(title)
+        axis.set_xlabel(PANELS[metric])
         axis.set_xlim(-4, 104)
         axis.tick_params(axis="y", length=0)
     _label_rows(axes[0], [row_label(study, *row) for row in rows])

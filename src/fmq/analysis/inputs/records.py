@@ -31,8 +31,7 @@ from fmq.config.datasets import training_file
 from fmq.config.study import Study
 from fmq.data.manifest import read_manifest
 from fmq.pipeline.identity import file_digest, settings_hash
-from fmq.pipeline.paths import lineage
-from fmq.pipeline.runs import Run, evaluation_settings
+from fmq.pipeline.runs import Run, evaluation_settings, lineage
 
 
 class Record(NamedTuple):
