@@ -212,7 +212,7 @@ def test_limits_are_those_of_robomimic(lift):
 
 @pytest.mark.parametrize("sparse", [False, True])
 def test_a_solved_episode_ends_with_reward_0(lift, sparse, monkeypatch):
-    monkeypatch.setattr(lift, "_sparse", sparse)
+    monkeypatch.setattr(lift, "_settings", TaskSettings(sparse_reward=sparse))
     lift.reset(2)
     script = noisy_script(lift._simulator, observe(lift._simulator), 0, np.random.default_rng(0))
     action = next(script)
