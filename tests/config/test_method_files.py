@@ -9,7 +9,9 @@ from helpers.methods import ROOT, TASK, TEXT, folder, places, with_own, write
 from fmq.base.errors import UserError
 from fmq.config.reading import load_study, study_from_dict
 from fmq.config.study import Study
+from fmq.pipeline.rules import RESULTS
 from fmq.pipeline.runs import make_run
+from fmq.pipeline.studies import study_folder, study_sha256
 
 ROW = {"label": "Mine", "offline": "distill", "sampler": "best_of_n", "critic_target": "mean"}
 
@@ -70,6 +72,11 @@ def test_a_loss_in_a_file_gets_settings_of_the_study_and_numbers(tmp_path: Path)
         ({1: "Mine"}, [], r"METHOD has to be a dictionary of plain values"),
         (ROW, ["METHOD['label'] = 'Ours'"], r"line 13: METHOD has to be assigned once"),
         (ROW, ["def label(): return METHOD"], r"line 13: METHOD has to be assigned once"),
+        (ROW, ["from fmq.methods.fmq import METHOD"], r"line 13: METHOD has to be assigned once"),
+        (ROW, ["import math as METHOD"], r"line 13: METHOD has to be assigned once"),
+        (ROW, ["class METHOD: pass"], r"line 13: METHOD has to be assigned once"),
+        (ROW, ["match 1:", " case METHOD: pass"], r"line 14: METHOD has to be assigned once"),
+        (ROW | {"settings": {1: "fmq.eta"}}, [], r"have to be names of the study's settings"),
         (ROW | {"lable": "Mine"}, [], r"own_methods.mine.lable: unknown key; allowed: file, label"),
         (ROW | {"interacts": 1}, [], r"own_methods.mine: interacts must be true or false"),
         ({"label": "Mine"}, [], r"own_methods.mine.offline: missing"),
@@ -91,3 +98,23 @@ def test_a_row_that_has_to_be_executed_is_one_line(tmp_path: Path) -> None:
     path = write(tmp_path, f"{TEXT}\nMETHOD = dict(label='Mine')")
     with pytest.raises(UserError, match=r"mine.py: line 12: METHOD has to be a dict"):
         with_own(path)
+
+
+def test_a_default_of_fmqs_is_none_of_the_file_s(tmp_path: Path) -> None:
+    """A setting at its default counts, because without it the file's own default would be used."""
+    path = tmp_path / "mine.py"
+    taken = with_row(path, ROW | {"settings": {"n": "evaluation.processes"}})
+    with_it = folder(taken, "finetune-mine")
+    assert folder(with_row(path, ROW), "finetune-mine") != with_it
+
+
+def test_where_a_file_lies_and_how_it_begins_changes_no_study(tmp_path: Path) -> None:
+    here, there = tmp_path / "mine.py", tmp_path / "theirs.py"
+    first = with_row(here, ROW)
+    there.write_bytes("\ufeff".encode() + here.read_bytes())
+    own = {"mine": {"file": str(there)}}
+    second = study_from_dict(first.model_dump() | {"own_methods": own}, "test")
+    assert study_folder(first, RESULTS) == study_folder(second, RESULTS)
+    taken = with_row(here, ROW | {"settings": {"a": "fmq.eta"}})
+    other = with_row(here, ROW | {"settings": {"a": "fmq.beta"}})
+    assert study_sha256(taken) != study_sha256(other)

@@ -16,7 +16,7 @@ from fmq.analysis.inputs.evaluations import evaluation_files
 from fmq.analysis.inputs.scores import comparison_rows
 from fmq.config.reading import load_study
 from fmq.config.study import Study
-from fmq.pipeline.analyses import score_files
+from fmq.pipeline.analyses import STATISTICS, score_files
 from fmq.pipeline.parts import Part
 from fmq.pipeline.resources import PRIORITIES
 from fmq.pipeline.rules import RESULTS, Graph, graph_of
@@ -177,3 +177,45 @@ def test_counting_imports_no_torch(root: Path) -> None:
         [sys.executable, "-c", program], cwd=root, capture_output=True, text=True
     )
     assert result.returncode == 0, result.stderr
+
+
+def test_parts_are_made_from_what_their_commands_read(smoke: Study) -> None:
+    """The files by hand, since rules take their inputs from the graph themselves."""
+    study = smoke.model_copy(update={"tasks": smoke.tasks[1:], "seeds": [0]})
+    (task,), folder = study.tasks, study_folder(study, RESULTS)
+    manifest = f"datasets/{study.task(task).dataset}/manifest.json"
+    checkpoint = "{}/checkpoint.pt".format
+    episodes, record = "{}/last_evaluation.csv", "{}/last_evaluation.json"
+    compared = [checkpoint(f"finetune-{method}") for method in study.methods]
+    expected = {
+        "pretrain-warmup": {manifest},
+        "pretrain-full": {manifest},
+        "distill-esd": {manifest, checkpoint("pretrain-warmup")},
+        "finetune-fmq": {manifest, checkpoint("distill-esd")},
+        "finetune-mvp": {manifest, checkpoint("distill-esd")},
+        "finetune-qc": {manifest, checkpoint("pretrain-full")},
+        "finetune-fmq/evaluate-qgbs.csv": {manifest, checkpoint("finetune-fmq")},
+        "finetune-fmq/rollouts.npz": {
+            *(manifest, checkpoint("finetune-fmq")),
+            *(episodes.format("finetune-fmq"), record.format("finetune-fmq")),
+        },
+        "costs.csv": set(compared),
+        "theory": {
+            manifest,
+            *map(checkpoint, ("distill-esd", "finetune-fmq", "distill-lsd", "distill-psd")),
+        },
+        "tables": {"scores.csv", *STATISTICS},
+        "settings-page": {manifest},
+    }
+    found = {
+        _plain(place, task, folder): {_plain(str(path), task, folder) for path in part.inputs}
+        for place, part in graph_of(study, folder).items()
+    }
+    assert {name: found[name] for name in expected} == expected
+
+
+def _plain(path: str, task: str, folder: Path) -> str:
+    """A path without identities and without the folders that all share."""
+    for shared in (f"{folder}/", f"{RESULTS}/runs/{task}/seed0/", f"{RESULTS}/"):
+        path = path.removeprefix(shared)
+    return re.sub(r"-[0-9a-f]{8}(?=[./]|$)", "", path)

@@ -16,8 +16,9 @@ from fmq.config.study import Study
 from fmq.data.demonstrations import make_env_args
 from fmq.envs.graphics import tried, working_graphics
 from fmq.pipeline.paths import settings_file
+from fmq.pipeline.rollouts import film_folder
 from fmq.pipeline.runs import Run
-from fmq.pipeline.studies import rollout_folder
+from fmq.pipeline.studies import study_folder
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def film(study: Study, run: Run, results: Path, **variables: str) -> tuple[Path,
     command = [*fmq, *("--seed", "0", "--method", "fmq", "--results", results)]
     ended = subprocess.run(command, env=os.environ | variables, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
-    return rollout_folder(study, run.task.name, results) / "fmq", ended.stderr
+    return film_folder(study_folder(study, results), run.task.name) / "fmq", ended.stderr
 
 
 @pytest.mark.slow
@@ -61,7 +62,7 @@ def test_a_film_a_page_and_a_contact_sheet(
 def test_without_graphics_the_reason_stands_in_their_place(
     study: Study, run: Run, results: Path
 ) -> None:
-    stale = rollout_folder(study, run.task.name, results) / "fmq.gif"
+    stale = film_folder(study_folder(study, results), run.task.name) / "fmq.gif"
     stale.parent.mkdir(parents=True)
     stale.touch()
     target, told = film(study, run, results, MUJOCO_GL="disabled")

@@ -14,9 +14,9 @@ from fmq.config.reading import load_study
 from fmq.config.study import Study
 from fmq.envs.environment import FloorPlan
 from fmq.pipeline.paths import manifest_file
-from fmq.pipeline.rollouts import rollout_file
+from fmq.pipeline.rollouts import film_folder, rollout_file
 from fmq.pipeline.runs import make_run
-from fmq.pipeline.studies import rollout_folder
+from fmq.pipeline.studies import study_folder
 from fmq.rollouts.files import Recorded, Rollouts, write_rollouts
 from fmq.rollouts.trajectories import draw, write_trajectories
 
@@ -101,7 +101,7 @@ def test_of_an_unfinished_study_what_is_there(study: Study, results: Path) -> No
         write_trajectories(study, TASK, 0, results)
     unfinished = study.model_copy(update={"allow_missing": True})
     write_trajectories(unfinished, TASK, 0, results)
-    folder = rollout_folder(unfinished, TASK, results)
+    folder = film_folder(study_folder(unfinished, results), TASK)
     assert (folder / "trajectories.pdf").read_bytes().startswith(b"%PDF")
     assert b"not the official data set" in (folder / "trajectories.png").read_bytes()
     with pytest.raises(UserError, match=r"no episodes of .*; `snakemake rollouts`"):

@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 import torch
-from helpers.learners import STEP, make_learner, objective, random_batch
+from helpers.learners import BATCH, STEP, make_learner, objective, random_batch
 from torch import Tensor
 
 from fmq.base.errors import UserError
 from fmq.training.capturing import WARM_UP, captured, cuda_graph
+from fmq.training.divergence import Divergence
 from fmq.training.updater import Updater
 
 
@@ -71,6 +72,20 @@ def test_recorded_updates_are_the_eager_ones(loss: str, count: int) -> None:
     assert (rerun.recorded, rerun.replayed) == (1, 4)
     assert rows[0] == rows[1]
     assert torch.equal(*vectors)
+
+
+def test_a_replay_does_not_overwrite_what_was_not_yet_looked_at() -> None:
+    learner = make_learner()
+    updater = Updater([learner], objective("fmq", learner))
+    rerun = Rerun([*updater.vectors[:3], *updater.vectors.moments])
+    updater.advance = captured(updater._advance, [learner.generator], rerun)
+    for step in range(WARM_UP + 2):
+        updater.update([random_batch(step)], STEP + step)
+    spoiled = random_batch()._replace(rewards=torch.full((BATCH,), torch.inf))
+    updater.update([spoiled], STEP + 10)
+    with pytest.raises(Divergence) as told:
+        updater.update([random_batch()], STEP + 11)
+    assert told.value.step == STEP + 10
 
 
 def test_what_cannot_be_recorded_is_told_in_one_line() -> None:

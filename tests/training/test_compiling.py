@@ -1,5 +1,6 @@
 """Compiled updates equal the eager ones."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from fmq.config.study import Study
 from fmq.training import compiling
 from fmq.training.compiling import compiled
 from fmq.training.learner import Learner
-from fmq.training.updater import Updater
+from fmq.training.updater import Updater, graph_identity
 
 LOSSES = ["diagonal", "flow_map", "fmq"]
 SLOW = pytest.mark.slow  # a compilation takes 15 s
@@ -105,6 +106,28 @@ def test_programs_of_other_threads_shapes_and_functions_have_other_names() -> No
         torch.set_num_threads(threads)
     assert len(names) == 4
     assert name() in names
+
+
+def test_a_graph_s_identity_tells_all_that_is_fixed_in_it() -> None:
+    learner = make_learner()
+    aim = objective("fmq", learner)
+    same = graph_identity(make_learner(init=5, noise=6), objective("fmq", learner))
+    assert same == graph_identity(learner, aim)
+    others = [objective("flow_map", learner), aim._replace(critic_target="mean")]
+    found = [graph_identity(learner, other) for other in others]
+    changes = {
+        "shapes": STUDY.networks.model_copy(update={"activation": "gelu"}),
+        "backup": learner.backup._replace(discount=0.5),
+        "action_size": 12,
+        "selection": "bfloat16",
+        "normalizer": learner.normalizer._replace(mean=learner.normalizer.mean + 1),
+    }
+    for name, value in changes.items():
+        other = make_learner()
+        setattr(other, name, value)
+        found.append(graph_identity(other, aim))
+    texts = {json.dumps(one, default=str) for one in (same, *found)}
+    assert len(texts) == len(found) + 1
 
 
 def test_where_nothing_can_be_kept_a_process_has_a_folder_of_its_own(

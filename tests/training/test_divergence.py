@@ -66,7 +66,9 @@ def test_an_impossible_value_is_wrong() -> None:
 
 
 @pytest.mark.parametrize("quantity", [1.0, math.inf, -math.inf, math.nan])
-@pytest.mark.parametrize("value", [0.0, -120.0, -121.0, 20.0, 21.0, math.nan])
+@pytest.mark.parametrize(
+    "value", [0.0, -200.0, -201.0, 100.0, 101.0, -21.0, -22.0, 20.0, 21.0, math.nan]
+)
 @pytest.mark.parametrize("possible", [ANYTHING, ValueRange(-100.0, 0.0), ValueRange(-1.0, 0.0)])
 def test_the_flag_and_the_words_agree(quantity: float, value: float, possible: ValueRange) -> None:
     found = divergence.signs(torch.tensor([[value, 0.0]]), {"loss": torch.tensor(quantity)})

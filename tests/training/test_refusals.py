@@ -160,7 +160,8 @@ def test_divergence_is_named_and_the_last_good_progress_stays(
 def test_values_beyond_what_rewards_allow_stop_the_run(
     disturbance, smoke: Study, results: Path
 ) -> None:
-    """The run stops at the next update, not only where metrics are written."""
+    """The run stops with the next update, not only where metrics are written."""
+    seldom = smoke.model_copy(update={"checkpoint_seconds": 1e6})
     update, seen = Session.update, []
 
     def inflated(self: Session, step: int, measure: bool) -> list[dict[str, float]]:
@@ -172,11 +173,11 @@ def test_values_beyond_what_rewards_allow_stop_the_run(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Session, "update", inflated)
-        told = refusal(disturbance, smoke, results)
+        told = refusal(disturbance, seldom, results)
     assert "far outside of what the rewards allow, -100 to 0" in told
-    assert f"at gradient step {seen[-1]}" in told
-    assert len(seen) == 5
-    assert seen[-1] % smoke.training.log_every != 0
+    assert f"at gradient step {seen[4]}" in told
+    assert len(seen) == 6
+    assert not {step for step in seen[4:] if step % smoke.training.log_every == 0}
 
 
 @pytest.mark.parametrize("quantity", ["a reward of nan", "an observation that is not finite"])

@@ -17,6 +17,7 @@ from fmq.config.study import Study, find_dataset
 from fmq.data.generate import generate_dataset
 from fmq.pipeline.paths import dataset_folder, evaluation_file, run_folder
 from fmq.pipeline.runs import make_run
+from fmq.training import own_losses
 from fmq.training.offline import train_offline
 from fmq.training.online import finetune
 
@@ -119,6 +120,18 @@ def test_online_metrics_hold_what_the_paper_plots(study: Study, results: Path) -
         assert sum(shares) <= 1
     assert 0 < float(rows[-1]["eta_effective"]) <= study.fmq.eta
     assert float(rows[-1]["drift"]) > 0
+
+
+def test_names_that_own_quantities_cannot_have_are_those_of_every_run(
+    study: Study, results: Path
+) -> None:
+    for name in ("distill-esd", "finetune-fmq"):
+        header = (folder_of(study, results, name) / "metrics.csv").read_text().splitlines()[0]
+        own = {"eta_effective", "distillation_loss"}  # of these runs' losses
+        timed = {column for column in header.split(",") if column.endswith(("_share", "_rate"))}
+        common = {*header.split(",")} - own - timed
+        assert common <= own_losses._COLUMNS
+    assert common == own_losses._COLUMNS
 
 
 def test_the_control_collects_nothing(study: Study, results: Path) -> None:

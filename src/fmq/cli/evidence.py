@@ -184,9 +184,8 @@ def settings_page(
 
 def _inputs(settings: Path | None, results: Path):  # type: ignore[no-untyped-def]
     """Return the study, the results, the study's folder, and the manifests of its data sets."""
-    from fmq.pipeline.paths import manifest_file
+    from fmq.pipeline.analyses import manifest_files
     from fmq.pipeline.studies import study_folder
 
     study = load(settings, results)
-    manifests = [manifest_file(study, name, results) for name in study.dataset_names()]
-    return study, results, study_folder(study, results), manifests
+    return study, results, study_folder(study, results), manifest_files(study, results)

@@ -1,14 +1,16 @@
 """Read the Python file of a method, built-in or the user's, without executing it.
 
-Even a dry run reports errors in such a file. Only training and evaluation execute it
-(`fmq.methods.execution`).
+Even a dry run reports errors in such a file. Only processes that train or act
+execute it (`fmq.methods.execution`).
 """
 
 import ast
 import hashlib
 import symtable
+import tokenize
 from dataclasses import dataclass, field
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +69,8 @@ def read_code(path: Path) -> Code:
 @cache
 def _parsed(path: Path, content: bytes) -> Code:
     try:
-        text = content.decode()
+        encoding, _ = tokenize.detect_encoding(BytesIO(content).readline)
+        text = content.decode(encoding)
         tree = ast.parse(text)
         table = symtable.symtable(text, str(path), "exec")
         row = _take_row(path, tree)
@@ -90,17 +93,24 @@ def _take_row(path: Path, tree: ast.Module) -> dict[str, Any]:
     What the row says counts by itself: a new label repeats no run. Therefore nothing else in the
     file may depend on it.
     """
-    uses = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id == ROW]
+    uses = [node for node in ast.walk(tree) if ROW in _names(node)]
     if not uses:
         return {}
     for statement in tree.body:
         if isinstance(statement, ast.Assign) and statement.targets == uses:
             tree.body.remove(statement)
             return _literal(path, statement.value)
+    line = max(getattr(node, "lineno", 1) for node in uses)
     raise UserError(
-        f"{path}: line {uses[-1].lineno}: {ROW} has to be assigned once, as {ROW} = {{...}} "
+        f"{path}: line {line}: {ROW} has to be assigned once, as {ROW} = {{...}} "
         "outside of functions, and not be used, because it is read without executing the file"
     )
+
+
+def _names(node: ast.AST) -> set[Any]:
+    """Return the names that a node reads or binds itself: variables, imports, definitions ..."""
+    bound = {getattr(node, field, None) for field in ("id", "name", "asname", "rest")}
+    return bound if not isinstance(node, ast.alias) or node.asname is None else {node.asname}
 
 
 def _literal(path: Path, value: ast.expr) -> dict[str, Any]:

@@ -15,11 +15,12 @@ from fmq.config.samplers import SAMPLERS
 from fmq.config.section import Section, find_setting
 from fmq.config.sections import Aggregate
 
-METHOD = "method.py"
+METHOD_FILE = "method.py"
 """Name of the method file's copy in run folders and exported policies."""
 
 OFFLINE = ("distill", *(f"pretrain-{name}" for name in PRETRAININGS))
-_TAKEN = {*METHODS, *SAMPLERS, *(method.actor_loss for method in METHODS.values())}
+_TAKEN = {*METHODS, *SAMPLERS, *(method.actor_loss for method in METHODS.values()), "trajectories"}
+"""Names that methods cannot have; `trajectories` is a picture beside the films of the methods."""
 _NAME = re.compile(r"[a-z][a-z0-9_]*")  # no hyphens: they separate the parts of file names
 
 Label = Annotated[
@@ -160,7 +161,9 @@ def _check_names(name: str, row: OwnMethod) -> None:
 def _check_references(name: str, row: OwnMethod, study: Section) -> None:
     places = row.code.row.get("settings", {})
     where = f"own_methods.{name}: {row.file}: settings of METHOD"
-    if not isinstance(places, dict) or not all(isinstance(one, str) for one in places.values()):
+    if not isinstance(places, dict) or not all(
+        isinstance(one, str) for pair in places.items() for one in pair
+    ):
         raise ValueError(
             f"{where} have to be names of the study's settings, by keyword argument; put numbers "
             f"into own_methods.{name}.settings"

@@ -141,9 +141,12 @@ class Study(Section):
 
         Settings at their defaults and those in `SHAPES_NOTHING` are left out.
         """
-        codes = {name: row.code.digest for name, row in self.own_methods.items()}
         values = self.model_dump(exclude=SHAPES_NOTHING, exclude_defaults=True)
-        return values | ({"code": codes} if codes else {})
+        for name, row in self.own_methods.items():
+            described = values["own_methods"][name]
+            del described["file"]  # wherever it lies
+            described |= {"code": row.code.digest, "takes": row.code.row.get("settings", {})}
+        return values
 
     @property
     def known_methods(self) -> dict[str, Method]:

@@ -19,7 +19,7 @@ from fmq.base.files import whole_folder, write_json
 from fmq.base.provenance import code_commit, package_versions
 from fmq.config.datasets import FileData
 from fmq.config.method_files import Code
-from fmq.config.own_methods import METHOD
+from fmq.config.own_methods import METHOD_FILE
 from fmq.config.study import Study
 from fmq.export.card import CARD, FORMAT, VERSION, WEIGHTS, Card, Score, digest
 from fmq.export.loading import named_weights
@@ -99,7 +99,7 @@ def write_policy(
         if one_step:
             write_one_step(temporary, networks, card.chunk_shape)
         if code is not None:
-            (temporary / METHOD).write_text(code.text)
+            (temporary / METHOD_FILE).write_text(code.text)
         write_json(temporary / CARD, card.model_dump())
     return card
 

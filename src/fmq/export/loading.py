@@ -11,7 +11,7 @@ from fmq.acting.evaluation import Networks
 from fmq.acting.policy import Policy, make_networks
 from fmq.base.errors import UserError
 from fmq.base.messages import one_line
-from fmq.config.own_methods import METHOD
+from fmq.config.own_methods import METHOD_FILE
 from fmq.config.samplers import sampler_numbers
 from fmq.data.normalization import Normalizer
 from fmq.envs.environment import Environment
@@ -55,8 +55,8 @@ def _named_sampler(folder: Path, card: Card, name: str) -> Sampler:
     allowed = ", ".join(card.samplers)
     if name == card.sampler:
         raise UserError(
-            f"{folder}: acts with the sampler {one_line(name, 80)!r} of {METHOD}, which is not "
-            f"executed here; give a Sampler to fmq.load_policy, or one of fmq's: {allowed}"
+            f"{folder}: acts with the sampler {one_line(name, 80)!r} of {METHOD_FILE}, which is "
+            f"not executed here; give a Sampler to fmq.load_policy, or one of fmq's: {allowed}"
         )
     raise UserError(
         f"sampler {one_line(name, 80)!r} does not fit the policy in {folder}; allowed: {allowed}"

@@ -11,8 +11,8 @@ from fmq.config.study import Study
 from fmq.config.tasks import is_maze
 from fmq.pipeline.graph import runs_named
 from fmq.pipeline.parts import Part, cost_parts, dataset_parts, recording_part, theory_parts
-from fmq.pipeline.paths import data_folder, evaluation_file, manifest_file, run_folder
-from fmq.pipeline.rollouts import shown_seed
+from fmq.pipeline.paths import MANIFEST, data_folder, evaluation_file, manifest_file, run_folder
+from fmq.pipeline.rollouts import film_folder, shown_seed
 from fmq.pipeline.runs import Run, make_run
 from fmq.pipeline.variants import ablated, by_run, flow_map_methods, inference_rows, score_rows
 
@@ -145,11 +145,11 @@ def _film(recording: Part, folder: Path, results: Path) -> Part:
     run = recording.run
     assert run is not None, "a recording is of a run"
     task, method = run.task.name, run.name.removeprefix("finetune-")
-    place = folder / "rollouts" / task / method
+    place = film_folder(folder, task) / method
     return Part(
         "film_rollouts",
         place,
-        inputs=(data_folder(run, results) / "manifest.json", recording.place),
+        inputs=(data_folder(run, results) / MANIFEST, recording.place),
         outputs=tuple(place.parent / f"{method}.{kind}" for kind in ("png", "html", "pdf")),
         log=folder / "logs" / f"film-{task}-{method}.txt",
         tasks=(task,),
@@ -157,7 +157,7 @@ def _film(recording: Part, folder: Path, results: Path) -> Part:
 
 
 def _trajectories(study: Study, task: str, folder: Path, results: Path) -> Part:
-    place = folder / "rollouts" / task / "trajectories"
+    place = film_folder(folder, task) / "trajectories"
     manifest = manifest_file(study, study.task(task).dataset, results)
     recordings = (recording_part(run, results) for run in shown_runs(study, task, results))
     return Part(
@@ -174,7 +174,7 @@ def rollout_files(study: Study, folder: Path, results: Path) -> list[Path]:
     """Return all rollout files: a contact sheet and a page per method, and maps of mazes."""
     files: list[Path] = []
     for task in study.tasks:
-        films = folder / "rollouts" / task
+        films = film_folder(folder, task)
         methods = [run.name.removeprefix("finetune-") for run in shown_runs(study, task, results)]
         files += [films / f"{name}.{kind}" for name in methods for kind in ("png", "html")]
         files += [films / "trajectories.png"] if is_maze(task) and methods else []

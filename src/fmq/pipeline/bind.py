@@ -133,7 +133,7 @@ def _bind_loss(study: Study, task: Task, name: str) -> Bound:
     return Bound(
         name=method.actor_loss,
         numbers=numbers | own,
-        neutral=neutral,
+        neutral={} if code else neutral,  # a file may have other defaults
         code=code.digest if code else "",
     )
 

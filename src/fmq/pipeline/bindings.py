@@ -68,6 +68,11 @@ class Offline(_Frozen):
     last: int
     evaluate_every: int
 
+    @property
+    def evaluations(self) -> range:
+        """Steps of the evaluations between the first step and the last."""
+        return _multiples(self.evaluate_every, self.first, self.last)
+
 
 class Online(_Frozen):
     """Schedule of an online run, in environment steps.
@@ -95,6 +100,16 @@ class Online(_Frozen):
         """Return the number of gradient updates up to and including an environment step."""
         every = self.update_every
         return max(step // every - self.start_training // every, 0)
+
+    @property
+    def evaluations(self) -> range:
+        """Steps of the evaluations before the last step."""
+        return _multiples(self.evaluate_every, 0, self.last)
+
+
+def _multiples(every: int, first: int, last: int) -> range:
+    """Return the multiples of a number strictly between two steps."""
+    return range((first // every + 1) * every, last, every)
 
 
 class Imported(_Frozen):

@@ -1,8 +1,8 @@
 """The graph of a study: its parts, of which each needs others for its inputs.
 
 A job makes one part or, with `training.stack_seeds`, that of every seed: parts with the same log.
-What is made from all runs together is in `fmq.pipeline.analyses`. Rules, plan, status, scores and
-garbage collection are views of this graph, and a test compares it with Snakemake's own.
+What is made from all runs together is in `fmq.pipeline.analyses`. Rules, plan, status and garbage
+collection are views of this graph, and a test compares it with Snakemake's own.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -10,6 +10,7 @@ from pathlib import Path
 from fmq.config.datasets import FileData
 from fmq.config.study import Study, find_dataset
 from fmq.pipeline.paths import (
+    MANIFEST,
     checkpoint_file,
     costs_file,
     data_folder,
@@ -45,7 +46,7 @@ class Part:
         rule: Snakemake's rule that makes it.
         place: its folder or its file; for an analysis, a name of its own.
         inputs: files that it is made from: outputs of other parts, or the user's own.
-        outputs: files that it leaves; it is done once the first exists.
+        outputs: files that it leaves; it is done once all exist.
         log: standard error of its job.
         tasks: tasks that need it; several may share a data set.
         run: run that it trains, imports, evaluates or records.
@@ -93,7 +94,7 @@ def dataset_part(study: Study, name: str, results: Path) -> Part:
         "dataset",
         folder,
         inputs=(settings.file,) if isinstance(settings, FileData) else (),
-        outputs=(folder / "manifest.json",),
+        outputs=(folder / MANIFEST,),
         log=folder / "log.txt",
         tasks=tuple(task for task in study.tasks if study.task(task).dataset == name),
         cores=dataset_threads(study, name),
@@ -116,7 +117,7 @@ def run_part(run: Run, parent: Part | None, results: Path) -> Part:
     return Part(
         run.rule,
         folder,
-        inputs=(data_folder(run, results) / "manifest.json", *source),
+        inputs=(data_folder(run, results) / MANIFEST, *source),
         outputs=tuple(folder / name for name in files),
         log=run_folder(run.stack[0], results) / "log.txt",
         tasks=(run.task.name,),
@@ -133,7 +134,7 @@ def evaluation_part(run: Run, sampler: str, results: Path) -> Part:
     return Part(
         "evaluate",
         file,
-        inputs=(checkpoint_file(run, results),),
+        inputs=(data_folder(run, results) / MANIFEST, checkpoint_file(run, results)),
         outputs=(file, file.with_suffix(".json")),
         log=first.with_suffix(".log"),
         tasks=(run.task.name,),
@@ -194,7 +195,12 @@ def recording_part(run: Run, results: Path) -> Part:
     return Part(
         "record_rollouts",
         file,
-        inputs=(checkpoint_file(run, results), evaluation, evaluation.with_suffix(".json")),
+        inputs=(
+            data_folder(run, results) / MANIFEST,
+            checkpoint_file(run, results),
+            evaluation,
+            evaluation.with_suffix(".json"),
+        ),
         outputs=(file,),
         log=file.with_suffix(".log"),
         tasks=(run.task.name,),

@@ -4,6 +4,7 @@ The folders are ``datasets/NAME-IDENTITY/``, ``runs/TASK/seedN/RUN-IDENTITY/`` a
 ``studies/NAME-IDENTITY/``. Copies of the tables and figures of the latest study lie beside them.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from fmq.config.study import Study
@@ -12,6 +13,8 @@ from fmq.pipeline.identity import settings_hash, short
 from fmq.pipeline.runs import CHECKPOINT, Run, evaluation_name, make_run
 from fmq.pipeline.theory import theory_folder_name
 from fmq.pipeline.variants import inference_rows
+
+MANIFEST = "manifest.json"
 
 
 def settings_file(results: Path) -> Path:
@@ -26,7 +29,7 @@ def dataset_folder(study: Study, dataset: str, results: Path) -> Path:
 
 def manifest_file(study: Study, dataset: str, results: Path) -> Path:
     """Return the path of a data set's manifest, which records its origin."""
-    return dataset_folder(study, dataset, results) / "manifest.json"
+    return dataset_folder(study, dataset, results) / MANIFEST
 
 
 def data_folder(run: Run, results: Path) -> Path:
@@ -55,6 +58,11 @@ def evaluation_file(run: Run, sampler: str, results: Path) -> Path:
 def scratch_folder(run: Run, results: Path) -> Path:
     """Return the folder that holds a run's lock and, until it is done, its progress."""
     return results / "scratch" / run.task.name / f"seed{run.seed}" / run.folder
+
+
+def progress_folder(runs: Sequence[Run], results: Path) -> Path:
+    """Return the folder of the progress of runs that one process trains, by ascending seeds."""
+    return scratch_folder(runs[0], results) / "progress"
 
 
 def theory_folder(study: Study, task: str, seed: int, results: Path) -> Path:

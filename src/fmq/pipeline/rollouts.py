@@ -25,6 +25,11 @@ def rollout_settings(run: Run) -> dict[str, Any]:
     return {"evaluation": evaluation_settings(run, run.sampler), "episodes": episodes}
 
 
+def film_folder(study_folder: Path, task: str) -> Path:
+    """Return the folder of the films and pictures of a task's episodes, in the study's folder."""
+    return study_folder / "rollouts" / task
+
+
 def rollout_file(run: Run, results: Path) -> Path:
     """Return the path of the recorded episodes of a run's last evaluation."""
     identity = short(settings_hash(rollout_settings(run)))

@@ -43,7 +43,11 @@ PAGES = (
 
 IN_RUNS = ("evaluate", "record_rollouts")
 """Rules whose outputs are in a run's folder and have an identity of their own."""
-ADDRESSED = (*RULES[:-1], "measure_theory", "measure_inference")
+ADDRESSED = (
+    *(rule for rule in RULES if rule not in IN_RUNS),
+    "measure_theory",
+    "measure_inference",
+)
 """Rules whose outputs are, or are in, what is named by its identity."""
 
 Graph = Mapping[str, Part]

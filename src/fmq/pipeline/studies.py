@@ -43,8 +43,3 @@ def study_identity(study: Study, results: Path) -> str:
 def study_folder(study: Study, results: Path) -> Path:
     """Return the folder of everything that is derived from a study's runs together."""
     return results / "studies" / f"{study.name}-{short(study_identity(study, results))}"
-
-
-def rollout_folder(study: Study, task: str, results: Path) -> Path:
-    """Return the folder of the films and pictures of a task's episodes."""
-    return study_folder(study, results) / "rollouts" / task

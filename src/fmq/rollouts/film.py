@@ -14,8 +14,9 @@ from fmq.base.files import atomic_path
 from fmq.config.study import Study
 from fmq.envs.graphics import GRAPHICS_REMEDY, tried, working_graphics
 from fmq.pipeline.paths import data_folder
+from fmq.pipeline.rollouts import film_folder
 from fmq.pipeline.runs import make_run
-from fmq.pipeline.studies import rollout_folder
+from fmq.pipeline.studies import study_folder
 from fmq.rollouts.contact_sheet import write_contact_sheet, write_notice
 from fmq.rollouts.files import Recorded, read_rollouts
 from fmq.rollouts.frames import SIZE, Frame, draw_frames
@@ -42,7 +43,7 @@ def write_film(study: Study, task: str, seed: int, method: str, results: Path) -
     """
     run = make_run(study, task, seed, f"finetune-{method}")
     rollouts = read_rollouts(results, run)
-    target = rollout_folder(study, task, results) / method
+    target = film_folder(study_folder(study, results), task) / method
     title, data = title_of(run), data_folder(run, results)
     provenance = collect_provenance(study, [data / "manifest.json"])
     label = study.method(run.kind).label

@@ -21,9 +21,9 @@ from fmq.config.study import Study
 from fmq.config.tasks import is_maze
 from fmq.envs.environment import FloorPlan
 from fmq.pipeline.paths import manifest_file
-from fmq.pipeline.rollouts import rollout_file
+from fmq.pipeline.rollouts import film_folder, rollout_file
 from fmq.pipeline.runs import make_run
-from fmq.pipeline.studies import rollout_folder
+from fmq.pipeline.studies import study_folder
 from fmq.rollouts.files import Recorded, Rollouts, read_rollouts
 from fmq.rollouts.words import rollout_words
 
@@ -65,7 +65,7 @@ def write_trajectories(study: Study, task: str, seed: int, results: Path) -> Non
     with mpl.rc_context(STYLE):
         figure = draw(study, rollouts, f"{name}, seed {seed}")
         footnote(figure, words)
-        target = rollout_folder(study, task, results) / "trajectories"
+        target = film_folder(study_folder(study, results), task) / "trajectories"
         save_figure(figure, target, f"Ways through {name}", provenance)
 
 

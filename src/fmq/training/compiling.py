@@ -30,6 +30,7 @@ from torch.utils._pytree import tree_flatten, tree_unflatten, treespec_loads
 import fmq
 from fmq.base.errors import UserError
 from fmq.base.files import CACHE, cache_folder
+from fmq.networks import fused
 from fmq.training.refusing import told_of
 
 Result = TypeVar("Result")
@@ -196,7 +197,8 @@ def _locked(package: Path) -> Iterator[None]:
 
 def _package_path(inputs: Sequence[Tensor], identity: object) -> Path:
     shapes = [(list(one.shape), list(one.stride()), str(one.dtype)) for one in inputs]
-    machine = [torch.__version__, torch.__config__.show(), processor(), compiler()]
+    products = [fused.ONEDNN_BFLOAT16, fused.ACTIVATION_IN_PRODUCT]  # chosen while tracing
+    machine = [torch.__version__, torch.__config__.show(), processor(), compiler(), products]
     parts = [identity, shapes, torch.get_num_threads(), machine, _sources()]
     text = json.dumps(parts, sort_keys=True, default=str)
     return _folder() / f"{hashlib.sha256(text.encode()).hexdigest()[:24]}.pt2"

@@ -92,11 +92,6 @@ class Learner:
         )
         self.generator = torch.Generator(device).manual_seed(noise_seed)
 
-    def described(self) -> list[Any]:
-        """Return what distinguishes the learner's losses from those of other shapes and data."""
-        normalizer = [part.tolist() for part in self.normalizer]
-        return [self.shapes.model_dump(), self.backup, self.action_size, self.selection, normalizer]
-
     def live_in(self, vectors: Vectors) -> None:
         """Make the networks views of other vectors, which hold the same numbers."""
         self.vectors = vectors

@@ -8,7 +8,7 @@ from typing import Any
 from fmq.acting.checkpoint import save_checkpoint
 from fmq.acting.evaluation import write_evaluation, write_last_evaluation
 from fmq.base.files import atomic_path, write_json, write_rows
-from fmq.config.own_methods import METHOD
+from fmq.config.own_methods import METHOD_FILE
 from fmq.networks import fused
 from fmq.pipeline.runs import CHECKPOINT, LAST_EVALUATION
 from fmq.training import compiling
@@ -32,7 +32,7 @@ def write_outputs(bench: Workbench, seeds: Sequence[int]) -> None:
     write_json(bench.folder / "settings.json", record)
     write_json(bench.folder / "provenance.json", _provenance(bench, seeds))
     if bench.run.code is not None:
-        with atomic_path(bench.folder / METHOD) as temporary:
+        with atomic_path(bench.folder / METHOD_FILE) as temporary:
             temporary.write_text(bench.run.code.text)
     columns = list(dict.fromkeys(name for row in bench.metrics for name in row))
     with atomic_path(bench.folder / "metrics.csv") as temporary:

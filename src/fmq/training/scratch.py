@@ -22,7 +22,7 @@ from fmq.acting.checkpoint import load_checkpoint, save_checkpoint
 from fmq.base.errors import Preempted, UserError
 from fmq.base.files import sweep
 from fmq.base.locks import own
-from fmq.pipeline.paths import run_folder, scratch_folder
+from fmq.pipeline.paths import progress_folder, run_folder, scratch_folder
 from fmq.pipeline.runs import Run
 
 State = dict[str, Any]
@@ -133,7 +133,8 @@ def open_scratch(runs: Sequence[Run], results: Path) -> Iterator[Scratch]:
     with ExitStack() as owned:
         for folder in folders:
             owned.enter_context(own(folder, "run"))
-        scratch = Scratch(folders[0] / "progress", runs[0].digest, runs[0].study.checkpoint_seconds)
+        progress = progress_folder(runs, results)
+        scratch = Scratch(progress, runs[0].digest, runs[0].study.checkpoint_seconds)
         for swept in (scratch.folder, *(run_folder(run, results) for run in runs)):
             sweep(swept)
         before = signal.signal(signal.SIGTERM, scratch.request_stop)

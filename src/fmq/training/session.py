@@ -12,7 +12,7 @@ from fmq.base.progress import progress
 from fmq.pipeline.runs import Run, title
 from fmq.training.divergence import Divergence
 from fmq.training.outputs import write_outputs
-from fmq.training.scratch import State, open_scratch
+from fmq.training.scratch import Scratch, State, open_scratch
 from fmq.training.shared import share
 from fmq.training.trackers import make_tracker
 from fmq.training.updater import Updater
@@ -104,6 +104,15 @@ class Session:
             ) from None
 
 
+def _restore(benches: Sequence[Workbench], scratch: Scratch) -> None:
+    """Continue from the saved progress, if there is any."""
+    kept = scratch.load(benches[0].device)
+    if kept is not None:
+        with refuse_misfit(scratch.progress, scratch.remedy):
+            for bench, state in zip(benches, kept["runs"], strict=True):
+                bench.restore(state)
+
+
 @contextmanager
 def opened(runs: Sequence[Run], results: Path) -> Iterator[Session]:
     """Yield runs as they were left, and write their outputs if the block ends without an error.
@@ -120,11 +129,7 @@ def opened(runs: Sequence[Run], results: Path) -> Iterator[Session]:
         claim = claim_device(runs[0].study)  # held until the block ends
         shared = share(runs[0], results, scratch, claim.device, len(runs))
         benches = [Workbench(run, shared, one) for run, one in zip(runs, trackers, strict=True)]
-        kept = scratch.load(claim.device)
-        if kept is not None:
-            with refuse_misfit(scratch.progress, scratch.remedy):
-                for bench, state in zip(benches, kept["runs"], strict=True):
-                    bench.restore(state)
+        _restore(benches, scratch)
         with closing(shared.evaluator):
             del shared  # the transitions, of which each bench has a copy
             yield Session(benches)

@@ -50,8 +50,9 @@ def losses(
         progress,
     )
     actor_loss, quantities = objective.actor_loss.loss(inputs)
-    both = {"critic_loss": value_loss.detach(), "actor_loss": actor_loss.detach()}
-    return value_loss + actor_loss, values.detach(), quantities | both
+    quantities |= {"critic_loss": value_loss, "actor_loss": actor_loss}
+    detached = {name: quantity.detach() for name, quantity in quantities.items()}
+    return value_loss + actor_loss, values.detach(), detached
 
 
 @torch.no_grad()

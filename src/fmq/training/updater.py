@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -65,8 +65,7 @@ class Updater:
         if compile or len(learners) > 1:
             graph = joint_gradients(first, objective, len(learners))
             if compile:
-                identity = [objective.identity, objective.critic_target, first.described()]
-                graph = compiled(graph, identity)
+                graph = compiled(graph, graph_identity(first, objective))
             else:  # vectorising at each call would take longer than the update
                 graph = recorded(graph, "stack_seeds")
             self.gradients = partial(graph, *self.vectors[:3])
@@ -125,6 +124,14 @@ class Updater:
         skip = divergence.wrong(signs, self.learners[0].possible_values)
         update.step(self.vectors, found.vectors, self.objective, skip)
         return found, signs
+
+
+def graph_identity(learner: Learner, objective: Objective) -> list[Any]:
+    """Return plain values that distinguish a graph of gradients from all of other constants."""
+    constants = [learner.shapes.model_dump(), learner.backup, learner.action_size]
+    normalizer = [part.tolist() for part in learner.normalizer]
+    rounded = learner.selection
+    return [objective.identity, objective.critic_target, *constants, rounded, normalizer]
 
 
 def _stack(several: Sequence[Tensors]) -> Tensors:

@@ -80,11 +80,7 @@ class Workbench:
     def _collector(self) -> Collector | None:
         if not self.run.online.interacts:
             return None
-        name = (
-            "transitions.bin"
-            if len(self.run.stack) == 1
-            else f"transitions-seed{self.run.seed}.bin"
-        )
+        name = f"transitions-seed{self.run.seed}.bin"
         policy, log = self.policy("acting noise"), self.scratch.folder / name
         return Collector(self.run, self.data, self.buffer, policy, self.clock, log)
 
@@ -189,9 +185,7 @@ class Workbench:
     def evaluates_after(self, step: int) -> bool:
         """Return whether an evaluation follows `step`, before the one at the end."""
         stage = self.run.bound.stage
-        assert not isinstance(stage, Imported), "an imported run is not trained"
-        every = stage.evaluate_every
-        return self.first < step < self.run.last_step and step % every == 0
+        return not isinstance(stage, Imported) and step in stage.evaluations
 
     def state(self) -> dict[str, Any]:
         """Return everything that changes from step to step, for `Scratch.keep`."""

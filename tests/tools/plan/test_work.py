@@ -140,7 +140,7 @@ def test_a_stack_is_one_job_with_the_work_of_all_seeds(smoke: Study) -> None:
     run, evaluation = jobs["finetune-fmq"], jobs["finetune-fmq qgbs"]
     assert run.name.startswith(f"results/runs/{smoke.tasks[0]}/seed1/finetune-fmq-")
     assert (run.needs[1], run.seeds) == (jobs["distill-esd"].name, 2)
-    assert (evaluation.needs, evaluation.seeds) == ((run.name,), 2)
+    assert (evaluation.needs, evaluation.seeds) == ((jobs["dataset"].name, run.name), 2)
     alone = work_of(smoke, "finetune-fmq qgbs")
     assert evaluation.work.resets == 2 * alone.resets
     assert evaluation.work.simulators == alone.simulators
@@ -160,7 +160,7 @@ def test_a_chain_of_needs(smoke: Study) -> None:
     def needs(name: str) -> list[str]:
         return [named[needed] for needed in jobs[name].needs]
 
-    assert needs("finetune-fmq qgbs") == ["finetune-fmq"]
+    assert needs("finetune-fmq qgbs") == ["dataset", "finetune-fmq"]
     assert needs("finetune-fmq") == ["dataset", "distill-esd"]
     assert needs("finetune-qc") == ["dataset", "pretrain-full"]
     assert needs("distill-esd") == ["dataset", "pretrain-warmup"]

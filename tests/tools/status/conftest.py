@@ -49,8 +49,9 @@ class Folder:
     def finish(self, name: str, successes: str = "1101") -> None:
         """The outputs of a part."""
         part = self.part(name)
-        part.outputs[0].parent.mkdir(parents=True, exist_ok=True)
-        part.outputs[0].write_bytes(b"never read")
+        for output in part.outputs:
+            output.parent.mkdir(parents=True, exist_ok=True)
+            output.write_bytes(b"never read")
         if (episodes := episodes_of(part)) is not None:
             rows = [f"task,run,sampler,0,online,20,{n},{s},-3.5,9" for n, s in enumerate(successes)]
             episodes.write_text("\n".join(["header", "t,r,s,0,online,10,0,0,-1.0,9", *rows]))

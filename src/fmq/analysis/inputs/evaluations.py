@@ -8,6 +8,7 @@ import pandas as pd
 
 from fmq.analysis.inputs.csvw import Column, read_table
 from fmq.analysis.inputs.problems import MISPLACED, UNEQUAL, Problem
+from fmq.pipeline.bindings import Imported
 from fmq.pipeline.paths import evaluation_file, run_folder
 from fmq.pipeline.runs import Run
 
@@ -74,12 +75,8 @@ def evaluation_files(results: Path, run: Run, sampler: str) -> list[EvaluationFi
 
 def _training_steps(run: Run) -> range:
     """Return the steps of the evaluations during a run, without those of the warm-up run."""
-    study = run.study
-    if not run.trained:
-        return range(0)
-    every = (study.online if run.stage == "finetune" else study.offline).evaluate_every
-    first = study.offline.warmup_steps if run.stage == "distill" else 0
-    return range((first // every + 1) * every, run.last_step, every)
+    stage = run.bound.stage
+    return range(0) if isinstance(stage, Imported) else stage.evaluations
 
 
 def read_evaluation(path: Path) -> pd.DataFrame:

@@ -72,10 +72,8 @@ def _together(work: Work, run: Run, seeds: int) -> Work:
 
 
 def _offline_work(run: Run) -> Work:
-    first, every = run.offline.first, run.offline.evaluate_every
-    work = Work(updates=run.updates)
-    # Evaluations at every multiple of `every` after the first step, and at the end.
-    return _evaluated(work, run, (run.last_step - 1) // every - first // every + run.scored)
+    evaluations = len(run.offline.evaluations) + run.scored  # and one at the end
+    return _evaluated(Work(updates=run.updates), run, evaluations)
 
 
 def _online_work(run: Run) -> Work:
@@ -87,7 +85,7 @@ def _online_work(run: Run) -> Work:
         updates=run.updates,
         environment_steps=steps,
     )
-    return _evaluated(work, run, (online.steps - 1) // online.evaluate_every + 1)
+    return _evaluated(work, run, len(run.online.evaluations) + 1)
 
 
 def _evaluated(work: Work, run: Run, evaluations: int) -> Work:

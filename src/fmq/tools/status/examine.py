@@ -94,7 +94,7 @@ def examine(study: Study, results: Path) -> list[State]:
 
 
 def _examine(part: Part, around: Surroundings) -> State:
-    if part.outputs[0].exists():
+    if all(path.exists() for path in part.outputs):
         return State(part, DONE, success=_last_success(episodes_of(part), around.episodes))
     scratch, progress = scratch_of(part, around.results), progress_of(part, around.results)
     owner = around.owner_of(scratch) if scratch else None

@@ -5,7 +5,7 @@ from pathlib import Path
 from fmq.config.study import Study
 from fmq.pipeline.graph import RULES, ablation_parts, study_parts
 from fmq.pipeline.parts import Part
-from fmq.pipeline.paths import scratch_folder
+from fmq.pipeline.paths import progress_folder, scratch_folder
 from fmq.pipeline.runs import LAST_EVALUATION
 
 
@@ -23,7 +23,7 @@ def told_parts(study: Study, results: Path) -> list[Part]:
 
 def _has_begun(part: Part, results: Path) -> bool:
     scratch = scratch_of(part, results) if part.trains else None
-    return any(path.exists() for path in (part.outputs[0], part.log, scratch) if path)
+    return any(path.exists() for path in (*part.outputs, part.log, scratch) if path)
 
 
 def scratch_of(part: Part, results: Path) -> Path | None:
@@ -35,7 +35,7 @@ def progress_of(part: Part, results: Path) -> Path | None:
     """Return the folder with the saved progress of a run, or of a stack of runs."""
     if part.run is None or not part.trains:
         return None
-    return scratch_folder(part.run.stack[0], results) / "progress"
+    return progress_folder(part.run.stack, results)
 
 
 def episodes_of(part: Part) -> Path | None:
