@@ -53,7 +53,7 @@ def adam_step(
         [],
         [moments.steps],
         fused=True,
-        found_inf=skip,
+        found_inf=skip if skip is None else skip.float(),  # the type that the kernel expects
         amsgrad=False,
         beta1=0.9,
         beta2=0.999,

@@ -72,7 +72,7 @@ def wrong(found: Signs, possible: ValueRange) -> Tensor:
     low, high = possible.bounds()
     q = found.numbers[..., -2:]
     good = found.numbers.isfinite().all() & (q >= low).all() & (q <= high).all()
-    return 1.0 - good.float()  # the type that Adam's kernel expects
+    return 1.0 - good.float()
 
 
 def faults(found: Signs, possible: ValueRange) -> list[str | None]:

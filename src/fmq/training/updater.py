@@ -122,7 +122,7 @@ class Updater:
         found = Gradients(vectors, values, quantities | {"gradient_norm": norm})
         signs = divergence.signs(found.values, found.quantities)
         skip = divergence.wrong(signs, self.learners[0].possible_values)
-        update.step(self.vectors, found.vectors, self.objective, skip)
+        update.step(self.vectors, vectors, self.objective, skip.to(vectors.dtype))
         return found, signs
 
 
