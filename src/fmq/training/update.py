@@ -79,13 +79,15 @@ def gradient(
 
 
 def step(vectors: Vectors, gradient: Tensor, objective: Objective, skip: Tensor) -> None:
-    """Take Adam's step and move the target critics, in place.
+    """Move the target critics towards the critics, then take Adam's step, in place.
+
+    As in the authors' released code, the average takes the critics as they were before the step.
 
     Args:
         vectors, gradient: those of all seeds, one row each.
         skip: 1.0 to change nothing, else 0.0; shape ().
     """
     training = objective.training
-    adam_step(vectors.weights, gradient, vectors.moments, training.learning_rate, skip)
     critics = vectors.weights[..., -vectors.target.shape[-1] :]
     update_target(vectors.target, critics, training.target_rate * (1 - skip))
+    adam_step(vectors.weights, gradient, vectors.moments, training.learning_rate, skip)
