@@ -61,6 +61,8 @@ def changed(changes: dict[str, Any], task: str = TASKS[0]) -> set[str]:
         ("seed", 1, RUNS),
         ("task_defaults/discount", 0.9, RUNS),
         ("task_defaults/episode_limit", 50, RUNS),
+        ("task_defaults/success_timing", "after", RUNS),
+        ("task_defaults/demonstrations", "whole", set()),  # of RoboMimic's tasks
         (f"datasets/{DATASET}/action_noise", 0.2, RUNS),
         (f"datasets/{DATASET}/seed", 1, RUNS),
         (f"datasets/{DATASET}/validation_episodes", 6, set()),
@@ -128,7 +130,8 @@ def test_every_setting_of_these_sections_counts_but_a_few() -> None:
             if not differing(before, after):
                 without_effect.add(f"{name}/{key}")
     qgbs = {f"sampling/{key}" for key in type(before.sampling).model_fields if "qgbs" in key}
-    assert without_effect == {"evaluation/processes", "task_defaults/fql_alpha", *qgbs}
+    of_others = {"task_defaults/fql_alpha", "task_defaults/demonstrations"}
+    assert without_effect == {"evaluation/processes", *of_others, *qgbs}
 
 
 def test_a_new_number_counts_once_it_is_not_at_its_default() -> None:

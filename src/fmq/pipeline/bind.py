@@ -31,6 +31,9 @@ from fmq.pipeline.identity import file_digest
 WARMUP = "pretrain-warmup"
 """The run that distillation goes on from."""
 
+OTHER_SUITE = {"ogbench": "demonstrations", "robomimic": "success_timing"}
+"""The setting of tasks that a suite's tasks do not read, because it is of the other suite."""
+
 
 def bind(study: Study, task: Task, name: str, seeds: Sequence[int]) -> Bindings:
     """Return the bindings of a run, equal for all seeds except for the files of imported runs.
@@ -48,7 +51,7 @@ def bind(study: Study, task: Task, name: str, seeds: Sequence[int]) -> Bindings:
         study_seed=study.seed,
         simulation=Simulation(
             backup_length=_backup_length(study, task, name),
-            **task.settings.model_dump(exclude={"fql_alpha"}),
+            **task.settings.model_dump(exclude={"fql_alpha", OTHER_SUITE[task.suite]}),
         ),
         networks=study.networks,
         training=study.training if trained else None,
