@@ -110,6 +110,12 @@ class SamplingSettings(Section):
     """Samplers: how a policy turns noise into an action chunk."""
 
     samples: int = Field(ge=1, description="N of best-of-N, for acting and in the critic target")
+    bfn_samples: int | None = Field(
+        default=None,
+        ge=1,
+        description="N of best-of-N for chunks of one action (BFN, BFN-n), 4 in QC's README; null "
+        "takes samples",
+    )
     flow_steps: int = Field(ge=1, description="Euler steps along the diagonal velocity")
     qgbs_candidates: int = Field(ge=1, description="M, candidates kept per round")
     qgbs_copies: int = Field(ge=1, description="B, re-noised copies of each candidate")
@@ -118,6 +124,11 @@ class SamplingSettings(Section):
     qgbs_rho: float = Field(gt=0, description="copies are re-noised to t' = rho / (1 + rho)")
     qgbs_completion: Literal["flow_map", "diagonal"] = Field(
         description="how re-noised copies are completed; diagonal is the authors' released code"
+    )
+    qgbs_step_without_rounds: bool = Field(
+        default=False,
+        description="with 0 rounds, move the candidates once along the gradient before the best is "
+        "chosen, as the authors' released code does",
     )
 
 

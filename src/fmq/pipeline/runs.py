@@ -8,7 +8,7 @@ from fmq.base.errors import UserError
 from fmq.base.seeding import derive_seed
 from fmq.config.method_files import Code
 from fmq.config.methods import PRETRAININGS
-from fmq.config.sections import Aggregate, Distillation, TrainingSettings
+from fmq.config.sections import Aggregate, Distillation, SamplingSettings, TrainingSettings
 from fmq.config.study import Study
 from fmq.config.tasks import Task
 from fmq.pipeline.bind import (
@@ -20,6 +20,7 @@ from fmq.pipeline.bind import (
     kind_of,
     loss_of,
     row_of,
+    sampling_of,
     stage_of,
     start_of,
     task_of,
@@ -222,7 +223,11 @@ class Run:
 
     def sampler_named(self, name: str) -> Bound:
         """Return a sampler of the study with its numbers; it may be a variant or user-defined."""
-        return bind_sampler(self.study, name)
+        return bind_sampler(self.study, self.name, name)
+
+    def sampling(self, name: str) -> tuple[str, SamplingSettings]:
+        """Return a sampler and its settings; for a variant, the sampler that it changes."""
+        return sampling_of(self.study, self.name, name)
 
 
 def lineage(run: Run) -> list[Run]:
