@@ -182,6 +182,23 @@ def test_seeds_that_are_trained_together_shape_each_other() -> None:
     assert differing(study(apart), study(apart | {"seeds": [5]})) == set()
 
 
+def test_seeds_that_share_offline_runs_have_the_first_ones() -> None:
+    """What the first seed trains offline is what it would train without sharing."""
+    apart = {"training/stack_seeds": False, "seeds": [2, 0]}
+    alone, shared = study(apart), study(apart | {"offline/shared": True})
+    assert differing(alone, shared) == ONLINE
+    for name in RUNS:
+        first, second = (make_run(shared, TASKS[0], seed, name) for seed in (2, 0))
+        assert (first == second) is (name in OFFLINE)
+        assert first.identity == second.identity
+        if second.parent is not None:
+            assert second.parent.seed == 2
+            assert second.settings()["parent"]["seed"] == 2
+    assert differing(shared, study(apart | {"offline/shared": True, "seeds": [0, 2]})) == ONLINE
+    of_one = {"training/stack_seeds": False, "seeds": [2]}
+    assert differing(study(of_one), study(of_one | {"offline/shared": True})) == set()
+
+
 def own_file(path: Path) -> Study:
     data = {f"datasets/{DATASET}": {"source": "file", "path": str(path)}}
     return study({"tasks": TASKS[:1]} | data)

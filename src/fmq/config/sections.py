@@ -67,6 +67,11 @@ class OfflineSettings(Section):
     )
     critic_target: Aggregate = Field(description="mean or min over the two target critics")
     evaluate_every: int = Field(ge=1, description="gradient steps between evaluations")
+    shared: bool = Field(
+        default=False,
+        description="train offline for the first of the seeds only, and start the online runs of "
+        "all seeds from there, as the paper's figures show and the authors' code can",
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> "OfflineSettings":
@@ -156,7 +161,12 @@ class EvaluationSettings(Section):
 
 
 class StatisticsSettings(Section):
-    """Confidence intervals by stratified bootstrap over runs."""
+    """Confidence intervals by stratified bootstrap over runs, and the unit of the drift."""
 
     resamples: int = Field(ge=100, description="number of bootstrap resamples")
     confidence: float = Field(gt=0.5, lt=1, description="level of the confidence intervals")
+    drift: Literal["squared_norm", "mean"] = Field(
+        default="squared_norm",
+        description="drift in the trust region's report: the squared norm, or its mean over the "
+        "H*A numbers of a chunk, as the authors' released code logs it",
+    )
