@@ -74,6 +74,15 @@ def test_known_steps_and_seconds(study: Study, results: Path, tmp_path: Path) ->
     for column in ("least", "most"):
         np.testing.assert_allclose(steps[column], 3.0)
     np.testing.assert_allclose(tasks["success"], 0.8 * tasks["level"])
+    # MVP rises from 0.1 at 4,000 steps to 0.8 at 6,000; FMQ is there at its first evaluation.
+    crossed = 4000 + 2000 * (0.8 * tasks["level"] - 0.1) / 0.7
+    np.testing.assert_allclose(tasks["fmq_interpolated"], 2000.0)
+    np.testing.assert_allclose(tasks["mvp_interpolated"], crossed)
+    np.testing.assert_allclose(tasks["interpolated"], crossed / 2000)
+    np.testing.assert_allclose(steps[steps["task"] == MEAN]["interpolated"], crossed[:4] / 2000)
+    text = (tmp_path / "convergence" / "steps.md").read_text()
+    assert "3.00 (2k/6k); 2.71 | 3.00 (2k/6k); 2.83 |" in text
+    assert "up to the first evaluation at or above the level and, after the semicolon" in text
     # 2,000 steps at 50 a second; 4,000 at 100 a second and 2,000 at 200.
     tasks = seconds[seconds["task"] != MEAN]
     np.testing.assert_allclose(tasks["fmq"], 40.0)

@@ -32,6 +32,31 @@ def test_a_ramp_is_at_each_level_at_its_own_evaluation() -> None:
     assert crossings(ramp, ramp).ours.tolist() == [[2, 3, 4, 5]]
 
 
+def test_between_evaluations_the_curve_is_a_straight_line() -> None:
+    ramp = np.array([[0.5, 0.5, 0.75, 0.75, 1.0, 0.0]])
+    # 0.75 at the third evaluation; 0.85, 0.95 and 1 on the way to the fifth.
+    found = crossings(ramp, ramp, between=True)
+    np.testing.assert_allclose(found.ours, [[2, 3.4, 3.8, 4]])
+    np.testing.assert_allclose(cost_of(found.ours, STEPS), [[300, 440, 480, 500]])
+    # Before the first evaluation nothing is known, and what stays below is censored all the same.
+    early = crossings(step_function(0, 0.7), step_function(2, 0.8), between=True)
+    assert early.ours.tolist() == [[0, 0, EVALUATIONS, EVALUATIONS]]
+    np.testing.assert_allclose(early.theirs, [[1.75, 1.85, 1.95, 2]])
+    _, most = speedups(early, STEPS, STEPS)
+    np.testing.assert_allclose(most, [[2.75, 2.85, 2.95 / 6, 3 / 6]])
+
+
+@given(curves, curves)
+def test_interpolated_places_are_within_one_evaluation(
+    ours: np.ndarray, theirs: np.ndarray
+) -> None:
+    first, between = crossings(ours, theirs), crossings(ours, theirs, between=True)
+    for place, line in ((first.ours, between.ours), (first.theirs, between.theirs)):
+        assert (line <= place).all()
+        assert (line >= np.maximum(place - 1, 0)).all()
+        assert ((line == EVALUATIONS) == (place == EVALUATIONS)).all()
+
+
 def test_what_stays_below_is_censored_with_a_bound_and_without_a_cost() -> None:
     # FMQ gets to 0.7 of MVP's 0.8: past 85% (0.68), not to 95% (0.76).
     found = crossings(step_function(0, 0.7), step_function(2, 0.8))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers.analysing import TASK2, TASK4, make_study, write_runs
-from helpers.curves import write_metrics
+from helpers.curves import CHUNK_NUMBERS, write_metrics
 
 from fmq.analysis.evidence.trust_region import TRUST_REGION, write_trust_region
 from fmq.analysis.inputs.csvw import read_table
@@ -66,6 +66,18 @@ def test_the_second_half_counts_and_the_radius_is_squared(
         assert 0.9 * LEVEL[method] <= found["low"] < found["high"] <= 1.1 * LEVEL[method]
     assert table["radius_squared"].to_numpy() == pytest.approx(0.25)
     assert (table["runs"] == 3).all()
+
+
+def test_the_drift_may_be_a_mean_over_the_chunk(study: Study, copy: Path, tmp_path: Path) -> None:
+    """The radius is divided by H*A as well, and everything says so."""
+    mean = make_study(statistics=study.statistics.model_dump() | {"drift": "mean"})
+    table = report(mean, copy, tmp_path)
+    assert table.loc[(TASK4, "fmq"), "drift"] == pytest.approx(LEVEL["fmq"] / CHUNK_NUMBERS)
+    assert table["radius_squared"].to_numpy() == pytest.approx(0.25 / CHUNK_NUMBERS)
+    assert table.loc[(TASK4, "mvp"), "ratio"] == pytest.approx(LEVEL["mvp"] / 0.25)
+    text = (tmp_path / "trust_region" / "trust_region.md").read_text()
+    assert "| task | eta_eff²/HA |" in text
+    assert "updates, divided by the HA numbers of a chunk" in text
 
 
 @pytest.mark.drawn

@@ -110,6 +110,42 @@ def test_every_demonstration_is_read_in_order(lift):
     assert read.terminals.dtype == bool
 
 
+def test_whole_demonstrations_end_where_their_dones_are(change):
+    """As in mh files, a success may be followed by more steps, and the last step is done."""
+    dones, rewards = np.zeros(12, int), np.zeros(12)
+    dones[[4, 5, 11]], rewards[[4, 5]] = 1, 1
+
+    def edit(file):
+        put("dones", dones)(file)
+        put("rewards", rewards)(file)
+
+    path = change(edit)
+    cut, whole = (
+        read_transitions(path, task(demonstrations=kind)) for kind in ("first_success", "whole")
+    )
+    with h5py.File(path) as file:
+        first, total = (len(file[f"data/demo_{number}/actions"]) for number in (0, 1))
+    rows = slice(first, first + total)
+    assert len(whole.actions) == len(cut.actions) + 7
+    np.testing.assert_array_equal(whole.masks[rows], 1 - dones)
+    np.testing.assert_array_equal(whole.terminals[rows], dones == 1)
+    np.testing.assert_array_equal(whole.rewards[rows], rewards - 1)
+    np.testing.assert_array_equal(whole.next_rows, whole.rows + 1)
+    assert whole.rows[rows][0] == first + 1  # each demonstration has one state more than actions
+    for part in ("observations", "actions", "rewards", "masks"):
+        assert getattr(whole, part).dtype == np.float32
+
+
+@pytest.mark.parametrize("dones", [np.full(12, 0.5), np.zeros(11), None])
+def test_whole_demonstrations_need_dones(change, dones):
+    path = change(put("dones", dones))
+    read_transitions(path, task())
+    message = refusal(read_transitions, path, task(demonstrations="whole"))
+    assert message.startswith(str(path))
+    assert "demo_1" in message
+    assert "dones" in message
+
+
 def test_rewards_and_masks_of_solved_and_unsolved_demonstrations(lift):
     read = read_transitions(lift, task())
     first, second, third = np.flatnonzero(read.terminals)

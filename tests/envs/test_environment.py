@@ -89,6 +89,28 @@ def test_solving_the_maze_pays_zero_and_terminates() -> None:
     assert not near.truncated
 
 
+def step_into(simulator: OGBenchEnvironment) -> list[tuple[float, bool, bool]]:
+    """Reward, end and success of two steps, the first of which leads into the goal."""
+    simulator.reset(0)
+    inner = simulator._env.unwrapped
+    action = np.zeros(simulator.action_size)
+    if hasattr(inner, "cur_goal_xy"):  # just outside the radius, and towards the goal
+        inner.set_xy(np.asarray(inner.cur_goal_xy) - [inner._goal_tol + 0.05, 0])
+        action[0] = 1
+    else:  # the cube falls by a centimetre, into the 4 cm around its target
+        inner._data.joint("object_joint_0").qpos[:3] = inner._data.mocap_pos[0] + [0, 0, 0.045]
+    found = [simulator.step(action) for _ in range(2)]
+    return [(result.reward, result.terminated, result.success) for result in found]
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_success_is_judged_before_the_action_or_after_it(name: str) -> None:
+    """OGBench judges before it from version 1.2 on; the authors' version, 1.1.2, after it."""
+    missed, solved = (-1.0, False, False), (0.0, True, True)
+    assert step_into(make(name)) == [missed, solved]
+    assert step_into(make(name, success_timing="after"))[0] == solved
+
+
 def test_sparse_rewards_do_not_count_the_missing_sub_goals() -> None:
     """Two cubes out of place pay -2 as shipped, and -1 if the task is sparse."""
     for sparse, reward in ((False, -2), (True, -1)):

@@ -12,6 +12,7 @@ from fmq.pipeline.runs import make_run
 
 Values = Callable[[str, str, int, int], float]
 """From task, method, seed and step."""
+CHUNK_NUMBERS = 10  # H*A of a point maze's chunks of five actions
 
 
 def set_success(study: Study, results: Path, success: Values) -> None:
@@ -39,6 +40,7 @@ def write_metrics(
                 "actor_loss": 0.1,
                 **({"eta_effective": radius} if method == "fmq" else {}),
                 "drift": drift(task, method, seed, step),
+                "drift_mean": drift(task, method, seed, step) / CHUNK_NUMBERS,
                 "last_success": float("nan"),
                 **(
                     {}

@@ -160,3 +160,22 @@ def test_of_two_critics_the_first_ones_gradient_is_followed() -> None:
     (gradient,) = torch.autograd.grad(critic(a_r[:, :0], actions)[0].sum(), actions)
     expected = ETA * gradient / gradient.norm(dim=-1, keepdim=True)
     torch.testing.assert_close(displacement(critic, a_r), expected, rtol=1e-6, atol=1e-6)
+
+
+def test_at_the_online_chunk_only_the_gradient_is_taken() -> None:
+    """The spread of the critics, and so the radius, is that at the offline policy's chunk."""
+
+    def critic(obs: Tensor, actions: Tensor) -> Tensor:
+        first = -(actions - 0.5).square().sum(-1)
+        return torch.stack([first, first + 2 * actions[..., 0]])  # deviation |a_0| of chunk a
+
+    a_r, r = 0.2 * normal(1, BATCH, SIZE), torch.full((BATCH, 1), 0.25, dtype=torch.float64)
+    offline, online = 0.1 * normal(2, BATCH, SIZE), 0.3 * normal(3, BATCH, SIZE)
+    inputs = lambda *arguments: offline, critic, a_r[:, :0], a_r, r
+    target = guidance.fmq_target(*inputs, eta=ETA, beta=2.0, gradient_at=online)
+    spread = (a_r + 0.75 * offline)[:, 0].abs()
+    radius = ETA / (1 + 2 * spread / spread.mean())
+    torch.testing.assert_close(target.eta, radius, rtol=1e-6, atol=0)
+    ascent = 0.5 - (a_r + 0.75 * online)
+    expected = radius.unsqueeze(-1) * ascent / ascent.norm(dim=-1, keepdim=True)
+    torch.testing.assert_close(target.velocity - offline, expected, rtol=0, atol=1e-6)

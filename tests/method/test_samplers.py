@@ -101,6 +101,20 @@ def ascend(critic, obs: Tensor, actions: Tensor, eta: float) -> Tensor:
     return (actions.detach() + eta * gradient / gradient.norm()).clamp(-1, 1)
 
 
+def test_without_rounds_the_candidates_may_take_one_step(networks) -> None:
+    """The best of M candidates, as they are or, as in the released code, after a step each."""
+    actor, critic = networks
+    obs, noise = normal(0, BATCH, OBS), normal(1, BATCH, BEAM, ACTION)
+    run = partial(samplers.qgbs, actor, critic, obs, noise, [], eta=0.3, rho=1.5)
+    for row in range(BATCH):
+        value = partial(smaller_value, critic, obs[row])
+        candidates = [one_step(actor, obs[row], noise[row, m]) for m in range(BEAM)]
+        moved = [ascend(critic, obs[row], one, 0.3) for one in candidates]
+        for chunks, stepping in ((candidates, False), (moved, True)):
+            found = run(completion="flow_map", step_without_rounds=stepping)[row]
+            torch.testing.assert_close(found, max(chunks, key=value))
+
+
 @pytest.mark.parametrize("rounds", [1, 3])
 def test_following_a_linear_critic_never_lowers_the_value(networks, rounds: int) -> None:
     """For a general critic this does not hold: all fresh copies may be worse."""

@@ -98,11 +98,14 @@ samplers: [qc+awr]
 seeds: [1, 0]
 """
 APART, STACKED = ("training: {stack_seeds: false}\n", "training: {stack_seeds: true}\n")
+SHARED = "seeds: [3, 1]\noffline: {shared: true}\n"
 CASES = [
     ("config/smoke.yaml", APART),
     *(
         pytest.param(case, marks=pytest.mark.slow)
-        for case in product(("config/paper.yaml", "seeds: [3, 1]", IMPORTED, OWN), (APART, STACKED))
+        for case in product(
+            ("config/paper.yaml", "seeds: [3, 1]", SHARED, IMPORTED, OWN), (APART, STACKED)
+        )
     ),
 ]
 

@@ -34,20 +34,22 @@ def stacked(single: Study) -> Study:
 
 def test_a_job_of_one_seed_keeps_the_wildcard(single: Study) -> None:
     folder = "results/runs/{task}/seed{seed}/finetune-{method}"
-    outputs = workflow.run_files(single, RUN)
+    outputs = workflow.run_files(single, "finetune", RUN)
     assert {output.rpartition("/")[0] for output in outputs} == {folder}
     assert {output.rpartition("/")[2] for output in outputs} == FILES
-    assert workflow.run_log(single, RUN) == f"{folder}/log.txt"
+    assert workflow.run_log(single, "finetune", RUN) == f"{folder}/log.txt"
 
 
 def test_a_stack_leaves_the_files_of_every_seed_and_one_log(single: Study, stacked: Study) -> None:
     folder = "results/runs/{{task}}/seed{}/finetune-{{method}}"
-    outputs = workflow.run_files(stacked, RUN)
+    outputs = workflow.run_files(stacked, "finetune", RUN)
     assert len(outputs) == len(set(outputs)) == 2 * len(FILES)
     assert {output.rpartition("/")[0] for output in outputs} == {folder.format(n) for n in (3, 1)}
     # The order of the study's seeds does not matter.
-    assert workflow.run_log(stacked, RUN) == folder.format(1) + "/log.txt"
-    jobs = [workflow.run_files(single, RUN)[0].replace("{seed}", str(n)) for n in (3, 1)]
+    assert workflow.run_log(stacked, "finetune", RUN) == folder.format(1) + "/log.txt"
+    jobs = [
+        workflow.run_files(single, "finetune", RUN)[0].replace("{seed}", str(n)) for n in (3, 1)
+    ]
     assert set(jobs) < set(outputs)
 
 
@@ -59,7 +61,7 @@ def test_a_stack_starts_from_the_checkpoints_of_its_own_seeds(
         return f"results/runs/{TASK}/seed{seed}/{run.folder}/checkpoint.pt"
 
     def needs(study: Study, **wildcards: str) -> list[str]:
-        places = workflow.in_seed_folders(study, "finetune-fmq-{identity}")
+        places = workflow.in_seed_folders(study, "finetune", "finetune-fmq-{identity}")
         graph = workflow.graph_of(study, Path("study"))
         identity = make_run(study, TASK, 1, "finetune-fmq").identity[:8]
         inputs = workflow.needs(graph, places)(wildcards | {"task": TASK, "identity": identity})
@@ -95,14 +97,17 @@ def test_identities_are_those_of_the_study_alone(single: Study) -> None:
 
 
 def test_seeds_are_options_of_the_command(single: Study, stacked: Study) -> None:
-    assert workflow.seed_options(stacked) == "--seed 1 --seed 3"
-    assert workflow.seed_options(single) == "--seed {seed}"
+    assert workflow.seed_options(stacked, "finetune") == "--seed 1 --seed 3"
+    assert workflow.seed_options(single, "finetune") == "--seed {seed}"
 
 
 def test_one_job_evaluates_the_seeds_that_one_job_trains(single: Study, stacked: Study) -> None:
     folder = "results/runs/{{task}}/seed{}/evaluate"
-    assert workflow.in_seed_folders(stacked, "evaluate") == [folder.format(n) for n in (1, 3)]
-    assert workflow.in_seed_folders(single, "evaluate") == [folder.format("{seed}")]
+    folders = [
+        workflow.in_seed_folders(study, "evaluate", "evaluate") for study in (stacked, single)
+    ]
+    assert folders[0] == [folder.format(n) for n in (1, 3)]
+    assert folders[1] == [folder.format("{seed}")]
 
 
 def test_every_further_seed_takes_memory_of_its_own(single: Study, stacked: Study) -> None:
@@ -120,3 +125,23 @@ def test_a_run_of_somebody_elses_is_of_no_stack(stacked: Study) -> None:
     names = ("finetune-fmq", "finetune-authors")
     stacks = [make_run(study, TASK, 1, name).stack for name in names]
     assert [[run.seed for run in stack] for stack in stacks] == [[1, 3], [1]]
+
+
+def test_a_stack_shares_the_offline_runs_of_the_first_seed(stacked: Study) -> None:
+    """Its offline runs, and the evaluations of either stage, are jobs of one seed."""
+    shared = changed(stacked, {"offline": {"shared": True}})
+    for rule in ("pretrain", "distill", "evaluate"):
+        assert workflow.seed_options(shared, rule) == "--seed {seed}"
+    assert workflow.seed_options(shared, "finetune") == "--seed 1 --seed 3"
+    graph = workflow.graph_of(shared, Path("study"))
+    parents = {
+        path
+        for part in graph.values()
+        if part.trains and part.name == "finetune-fmq"
+        for path in part.inputs
+        if path.name == "checkpoint.pt"
+    }
+    assert {path.parts[-3] for path in parents} == {"seed3"}
+    assert {part.seed for part in graph.values() if part.rule in ("pretrain", "distill")} == {3}
+    logs = [part.log for part in graph.values() if part.rule == "evaluate"]
+    assert len(set(logs)) == len(logs)

@@ -61,6 +61,8 @@ def changed(changes: dict[str, Any], task: str = TASKS[0]) -> set[str]:
         ("seed", 1, RUNS),
         ("task_defaults/discount", 0.9, RUNS),
         ("task_defaults/episode_limit", 50, RUNS),
+        ("task_defaults/success_timing", "after", RUNS),
+        ("task_defaults/demonstrations", "whole", set()),  # of RoboMimic's tasks
         (f"datasets/{DATASET}/action_noise", 0.2, RUNS),
         (f"datasets/{DATASET}/seed", 1, RUNS),
         (f"datasets/{DATASET}/validation_episodes", 6, set()),
@@ -113,6 +115,8 @@ def test_every_setting_of_these_sections_counts_but_a_few() -> None:
     """Ensure that settings added later are not forgotten."""
 
     def other(value: Any, annotation: Any) -> Any:
+        if value is None:
+            return 1
         if isinstance(value, str):
             return next(choice for choice in get_args(annotation) if choice != value)
         if isinstance(value, bool):
@@ -128,7 +132,8 @@ def test_every_setting_of_these_sections_counts_but_a_few() -> None:
             if not differing(before, after):
                 without_effect.add(f"{name}/{key}")
     qgbs = {f"sampling/{key}" for key in type(before.sampling).model_fields if "qgbs" in key}
-    assert without_effect == {"evaluation/processes", "task_defaults/fql_alpha", *qgbs}
+    of_others = ("task_defaults/fql_alpha", "task_defaults/demonstrations", "sampling/bfn_samples")
+    assert without_effect == {"evaluation/processes", *of_others, *qgbs}
 
 
 def test_a_new_number_counts_once_it_is_not_at_its_default() -> None:
@@ -175,6 +180,23 @@ def test_seeds_that_are_trained_together_shape_each_other() -> None:
     assert changed({"seeds": [0, 1]}) == RUNS
     assert changed({"seeds": [2, 1, 0]}) == set()
     assert differing(study(apart), study(apart | {"seeds": [5]})) == set()
+
+
+def test_seeds_that_share_offline_runs_have_the_first_ones() -> None:
+    """What the first seed trains offline is what it would train without sharing."""
+    apart = {"training/stack_seeds": False, "seeds": [2, 0]}
+    alone, shared = study(apart), study(apart | {"offline/shared": True})
+    assert differing(alone, shared) == ONLINE
+    for name in RUNS:
+        first, second = (make_run(shared, TASKS[0], seed, name) for seed in (2, 0))
+        assert (first == second) is (name in OFFLINE)
+        assert first.identity == second.identity
+        if second.parent is not None:
+            assert second.parent.seed == 2
+            assert second.settings()["parent"]["seed"] == 2
+    assert differing(shared, study(apart | {"offline/shared": True, "seeds": [0, 2]})) == ONLINE
+    of_one = {"training/stack_seeds": False, "seeds": [2]}
+    assert differing(study(of_one), study(of_one | {"offline/shared": True})) == set()
 
 
 def own_file(path: Path) -> Study:

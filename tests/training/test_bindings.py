@@ -27,7 +27,10 @@ RESULTS_ALIKE = {
 }
 """Settings outside a run's bindings that it may read, as they do not affect its results."""
 BOUND_WHOLE = {"NetworkSettings", "TrainingSettings"}
-SIMULATION = {"chunk_length", "discount", "sparse_reward", "episode_limit"}
+SIMULATION = {
+    *("chunk_length", "discount", "sparse_reward", "episode_limit"),
+    *("success_timing", "demonstrations"),
+}
 OWN = """
 from fmq.methods import qc
 from fmq.methods.losses import ActorLoss

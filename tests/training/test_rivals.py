@@ -18,6 +18,7 @@ from fmq.config.reading import study_from_dict
 from fmq.method.flow import diagonal_loss, euler
 from fmq.methods import qc_fql
 from fmq.methods.losses import ActorInputs, ActorLoss
+from fmq.methods.making import sampler_of
 from fmq.methods.samplers import make_sampler
 from fmq.pipeline.runs import make_run
 from fmq.training.learner import Learner
@@ -123,6 +124,22 @@ def test_chunks_and_backups_of_the_rivals(
     for one in (run, run.parent):
         assert one.task.settings.chunk_length == chunk
         assert one.bound.simulation.backup_length == backup
+
+
+def test_bfn_may_have_a_number_of_samples_of_its_own() -> None:
+    values = STUDY.model_dump() | {"methods": ["fmq", "qc", "bfn", "bfn-n"], "samplers": []}
+    before = study_from_dict(values, "test")
+    values["sampling"] = values["sampling"] | {"bfn_samples": 7}
+    after = study_from_dict(values, "test")
+    for method, samples in (("fmq", 4), ("qc", 4), ("bfn", 7), ("bfn-n", 7)):
+        name = f"finetune-{method}"
+        run, other = (make_run(one, NAME, 0, name) for one in (after, before))
+        assert run.parent is not None
+        assert make_run(after, NAME, 0, run.parent.name).identity == run.parent.identity
+        for one in (run, run.parent):
+            assert sampler_of(one, one.sampler).noises == samples
+            assert one.sampling(one.sampler)[1].samples == samples
+        assert (run.identity == other.identity) is (samples == STUDY.sampling.samples)
 
 
 def test_alpha_shapes_qc_fql_alone() -> None:

@@ -120,6 +120,8 @@ def test_online_metrics_hold_what_the_paper_plots(study: Study, results: Path) -
         assert sum(shares) <= 1
     assert 0 < float(rows[-1]["eta_effective"]) <= study.fmq.eta
     assert float(rows[-1]["drift"]) > 0
+    numbers = 2 * study.task_defaults.chunk_length
+    assert float(rows[-1]["drift_mean"]) == pytest.approx(float(rows[-1]["drift"]) / numbers)
 
 
 def test_names_that_own_quantities_cannot_have_are_those_of_every_run(

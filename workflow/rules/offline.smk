@@ -3,13 +3,15 @@ rule pretrain:
         ancient(
             study_workflow.needs(
                 GRAPH,
-                study_workflow.in_seed_folders(study, "pretrain-{budget}-{identity}"),
+                study_workflow.in_seed_folders(
+                    study, "pretrain", "pretrain-{budget}-{identity}"
+                ),
             )
         ),
     output:
-        study_workflow.run_files(study, "pretrain-{budget}-{identity}"),
+        study_workflow.run_files(study, "pretrain", "pretrain-{budget}-{identity}"),
     log:
-        study_workflow.run_log(study, "pretrain-{budget}-{identity}"),
+        study_workflow.run_log(study, "pretrain", "pretrain-{budget}-{identity}"),
     priority: job_resources.PRIORITIES["pretrain"]
     conda:
         "../envs/fmq.yaml"
@@ -19,7 +21,7 @@ rule pretrain:
         mem_mb=job_resources.memory(study, training=True),
     params:
         settings=SETTINGS,
-        seeds=study_workflow.seed_options(study),
+        seeds=study_workflow.seed_options(study, "pretrain"),
     shell:
         "fmq pretrain {wildcards.task} {params.seeds} --budget {wildcards.budget} --settings {params.settings} 2> {log}"
 
@@ -29,13 +31,15 @@ rule distill:
         ancient(
             study_workflow.needs(
                 GRAPH,
-                study_workflow.in_seed_folders(study, "distill-{kind}-{identity}"),
+                study_workflow.in_seed_folders(
+                    study, "distill", "distill-{kind}-{identity}"
+                ),
             )
         ),
     output:
-        study_workflow.run_files(study, "distill-{kind}-{identity}"),
+        study_workflow.run_files(study, "distill", "distill-{kind}-{identity}"),
     log:
-        study_workflow.run_log(study, "distill-{kind}-{identity}"),
+        study_workflow.run_log(study, "distill", "distill-{kind}-{identity}"),
     priority: job_resources.PRIORITIES["distill"]
     conda:
         "../envs/fmq.yaml"
@@ -45,6 +49,6 @@ rule distill:
         mem_mb=job_resources.memory(study, training=True),
     params:
         settings=SETTINGS,
-        seeds=study_workflow.seed_options(study),
+        seeds=study_workflow.seed_options(study, "distill"),
     shell:
         "fmq distill {wildcards.task} {params.seeds} --kind {wildcards.kind} --settings {params.settings} 2> {log}"

@@ -3,13 +3,15 @@ rule finetune:
         ancient(
             study_workflow.needs(
                 GRAPH,
-                study_workflow.in_seed_folders(study, "finetune-{method}-{identity}"),
+                study_workflow.in_seed_folders(
+                    study, "finetune", "finetune-{method}-{identity}"
+                ),
             )
         ),
     output:
-        study_workflow.run_files(study, "finetune-{method}-{identity}"),
+        study_workflow.run_files(study, "finetune", "finetune-{method}-{identity}"),
     log:
-        study_workflow.run_log(study, "finetune-{method}-{identity}"),
+        study_workflow.run_log(study, "finetune", "finetune-{method}-{identity}"),
     wildcard_constraints:
         method=study_workflow.trained_pattern(study),
     priority: job_resources.PRIORITIES["finetune"]
@@ -21,6 +23,6 @@ rule finetune:
         mem_mb=job_resources.memory(study, training=True),
     params:
         settings=SETTINGS,
-        seeds=study_workflow.seed_options(study),
+        seeds=study_workflow.seed_options(study, "finetune"),
     shell:
         "fmq finetune {wildcards.task} {params.seeds} --method {wildcards.method} --settings {params.settings} 2> {log}"

@@ -87,7 +87,7 @@ def write_inference(study: Study, task: str, results: Path) -> None:
         run = make_run(study, task, seed, name)
         cost = measure(run, sampler, results, device)
         place = {"task": task, "run": name, "sampler": sampler, "seed": seed}
-        base, sampling = study.sampler(sampler)
+        base, sampling = run.sampling(sampler)
         # A sampler in a method's file has no formula, so its counted evaluations are used.
         row = SAMPLERS.get(base)
         counts = cost._asdict()

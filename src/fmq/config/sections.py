@@ -67,6 +67,11 @@ class OfflineSettings(Section):
     )
     critic_target: Aggregate = Field(description="mean or min over the two target critics")
     evaluate_every: int = Field(ge=1, description="gradient steps between evaluations")
+    shared: bool = Field(
+        default=False,
+        description="train offline for the first of the seeds only, and start the online runs of "
+        "all seeds from there, as the paper's figures show and the authors' code can",
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> "OfflineSettings":
@@ -110,6 +115,12 @@ class SamplingSettings(Section):
     """Samplers: how a policy turns noise into an action chunk."""
 
     samples: int = Field(ge=1, description="N of best-of-N, for acting and in the critic target")
+    bfn_samples: int | None = Field(
+        default=None,
+        ge=1,
+        description="N of best-of-N for chunks of one action (BFN, BFN-n), 4 in QC's README; null "
+        "takes samples",
+    )
     flow_steps: int = Field(ge=1, description="Euler steps along the diagonal velocity")
     qgbs_candidates: int = Field(ge=1, description="M, candidates kept per round")
     qgbs_copies: int = Field(ge=1, description="B, re-noised copies of each candidate")
@@ -118,6 +129,11 @@ class SamplingSettings(Section):
     qgbs_rho: float = Field(gt=0, description="copies are re-noised to t' = rho / (1 + rho)")
     qgbs_completion: Literal["flow_map", "diagonal"] = Field(
         description="how re-noised copies are completed; diagonal is the authors' released code"
+    )
+    qgbs_step_without_rounds: bool = Field(
+        default=False,
+        description="with 0 rounds, move the candidates once along the gradient before the best is "
+        "chosen, as the authors' released code does",
     )
 
 
@@ -145,7 +161,12 @@ class EvaluationSettings(Section):
 
 
 class StatisticsSettings(Section):
-    """Confidence intervals by stratified bootstrap over runs."""
+    """Confidence intervals by stratified bootstrap over runs, and the unit of the drift."""
 
     resamples: int = Field(ge=100, description="number of bootstrap resamples")
     confidence: float = Field(gt=0.5, lt=1, description="level of the confidence intervals")
+    drift: Literal["squared_norm", "mean"] = Field(
+        default="squared_norm",
+        description="drift in the trust region's report: the squared norm, or its mean over the "
+        "H*A numbers of a chunk, as the authors' released code logs it",
+    )

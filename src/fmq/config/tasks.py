@@ -60,6 +60,16 @@ class TaskSettings(Section):
         ge=1,
         description="environment steps per episode; null takes the suite's limit",
     )
+    success_timing: Literal["before", "after"] = Field(
+        default="before",
+        description="OGBench: the state on which success and reward of a step are judged, before "
+        "its action (ogbench from 1.2 on) or after it (1.1.2, which the paper's authors pinned)",
+    )
+    demonstrations: Literal["first_success", "whole"] = Field(
+        default="first_success",
+        description="RoboMimic: use demonstrations up to their first success, or whole, with the "
+        "file's `dones` as ends of the task (QC's and the authors' released code)",
+    )
 
 
 class Reading(Section):

@@ -40,7 +40,8 @@ def read_transitions(path: Path, task: Task) -> Transitions:
 
     A terminal row holds the last state of an episode: it ends a transition and starts none.
     Rewards and masks come from OGBench's own relabelling (`ogbench.relabel_utils`), which
-    evaluates the state before the action, as the single-task simulators do. If the file has both
+    evaluates the state before the action, as the single-task simulators do. It has done so in
+    every version of OGBench, so `success_timing` does not change it. If the file has both
     ``rewards`` and ``masks``, they are kept: it was made for one task and must be used for it.
 
     Args:

@@ -1,6 +1,7 @@
 """Use the study's own file as a data set: check it, and link to it from the results."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from fmq.config.datasets import FileData, refuse_missing_files, suite_of, training_file
@@ -53,7 +54,8 @@ def take_file(study: Study, name: str, settings: FileData, folder: Path) -> None
 
 def _held(path: Path, task: Task) -> str:
     """Summarise the content of a file of demonstrations."""
-    data = robomimic.read_transitions(path, task)
+    cut = task.settings.model_copy(update={"demonstrations": "first_success"})
+    data = robomimic.read_transitions(path, replace(task, settings=cut))
     solved = int((data.masks == 0).sum())
     told = f"{int(data.terminals.sum())} demonstrations, {len(data.actions)} steps, {solved} solved"
     return told if solved else f"{told}: no reward to learn from"

@@ -1,6 +1,7 @@
-"""Read a RoboMimic data set for its task, with demonstrations cut at their first success."""
+"""Read a RoboMimic data set for its task: demonstrations up to their first success, or whole."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +24,9 @@ from fmq.data.transitions import Transitions, bad_row
 from fmq.envs.rewards import task_reward
 from fmq.envs.robosuite import read_env_args
 
+_VECTORS = ("rewards", "dones")
+"""Arrays with one number per step; ``dones`` is only read where demonstrations are kept whole."""
+
 Arrays = dict[str, np.ndarray]
 
 
@@ -32,43 +36,49 @@ def read_transitions(path: Path, task: Task) -> Transitions:
     Rewards are those of the file minus 1: -1 until the task is solved, then 0. The mask of a
     success is 0. A demonstration without success keeps all its steps, and its masks are all 1.
 
+    With `demonstrations: whole`, as in the released code, every step is kept and the file's
+    ``dones`` are the ends of the task: the mask is 1 - done, and no chunk goes on behind a done.
+    RoboMimic's mh files set them at every success and on the last step.
+
     Args:
         path: an HDF5 file in RoboMimic's format, from RoboMimic, from `fmq.data.generate`, or the
             study's own.
         task: `task.reading` selects the observation parts and the demonstrations;
-            `task.settings.sparse_reward` maps non-zero rewards to -1.
+            `task.settings` has `demonstrations`, and `sparse_reward`, which maps non-zero rewards
+            to -1.
 
     Raises:
         UserError: the file is missing, damaged, of another task, or made with robosuite before
             1.5.
     """
-    keys = task.reading.observations
+    keys, whole = task.reading.observations, task.settings.demonstrations == "whole"
     episodes = []
     for demonstration in _read_demonstrations(path, task).values():
-        solved = np.flatnonzero(demonstration["rewards"] >= 1)
-        steps = solved[0] + 1 if len(solved) else len(demonstration["rewards"])
+        done = demonstration["dones" if whole else "rewards"] >= 1
+        steps = len(done) if whole or not done.any() else done.argmax() + 1
         first = np.concatenate([demonstration[f"obs/{key}"][:steps] for key in keys], axis=1)
         last = np.concatenate([demonstration[f"next_obs/{key}"][steps - 1] for key in keys])
         rewards = task_reward(demonstration["rewards"][:steps] - 1, task.settings)
-        episodes.append((np.vstack([first, last]), demonstration["actions"][:steps], rewards))
+        observations, actions = np.vstack([first, last]), demonstration["actions"][:steps]
+        episodes.append((observations, actions, rewards, done[:steps]))
     return _join(episodes)
 
 
-def _join(episodes: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Transitions:
-    """Concatenate episodes, each with n + 1 observations, n actions and n rewards."""
-    observations, actions, rewards = (
+def _join(episodes: list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]) -> Transitions:
+    """Concatenate episodes, each with n + 1 observations, and n actions, rewards and dones."""
+    observations, actions, rewards, done = (
         np.concatenate(parts) for parts in zip(*episodes, strict=True)
     )
     lengths = np.array([len(episode[2]) for episode in episodes])
     # Each earlier episode shifts the rows by one: it has one observation more.
     rows = np.arange(len(rewards)) + np.repeat(np.arange(len(episodes)), lengths)
-    terminals = np.zeros(len(rewards), bool)
+    terminals = done.copy()
     terminals[np.cumsum(lengths) - 1] = True
     return Transitions(
         observations=observations,
         actions=actions,
         rewards=rewards,
-        masks=np.where(rewards >= 0, np.float32(0), np.float32(1)),
+        masks=np.where(done, np.float32(0), np.float32(1)),
         terminals=terminals,
         rows=rows,
         next_rows=rows + 1,
@@ -135,7 +145,11 @@ def _read_demonstrations(path: Path, task: Task) -> dict[str, Arrays]:
         widths = _widths(path, next(iter(groups.values())), task)
         rows = sum(map(_steps, groups.values()))
         check_size(file, 2 * rows * sum(widths.values()) * np.dtype(np.float32).itemsize)
-        return {name: _read_demonstration(path, group, widths) for name, group in groups.items()}
+        vectors = _VECTORS if task.settings.demonstrations == "whole" else _VECTORS[:1]
+        return {
+            name: _read_demonstration(path, group, widths, vectors)
+            for name, group in groups.items()
+        }
 
 
 def _chosen_names(path: Path, file: h5py.File, data: h5py.Group, task: Task) -> list[str]:
@@ -192,20 +206,21 @@ def _widths(path: Path, group: h5py.Group, task: Task) -> dict[str, int]:
     }
 
 
-def _read_demonstration(path: Path, group: h5py.Group, widths: dict[str, int]) -> Arrays:
-    """Read ``actions``, ``rewards``, and each ``obs/KEY`` and ``next_obs/KEY`` as float32.
+def _read_demonstration(
+    path: Path, group: h5py.Group, widths: dict[str, int], vectors: Sequence[str] = _VECTORS[:1]
+) -> Arrays:
+    """Read ``actions``, vectors, and each ``obs/KEY`` and ``next_obs/KEY`` as float32.
 
     Args:
         widths: as returned by `_widths`.
+        vectors: those of `_VECTORS` to read.
 
     Raises:
         UserError: one of them is missing, has another shape, or holds an invalid value.
     """
     steps = _steps(group)
-    arrays = {
-        "actions": read_array(group, "actions", (steps, widths["actions"])),
-        "rewards": read_array(group, "rewards", (steps,)),
-    }
+    arrays = {"actions": read_array(group, "actions", (steps, widths["actions"]))}
+    arrays |= {name: read_array(group, name, (steps,)) for name in vectors}
     for part in ("obs", "next_obs"):
         observations = read_group(group, part)
         for name, width in widths.items():
@@ -224,7 +239,7 @@ def _steps(group: h5py.Group) -> int:
 
 
 def _check(where: str, arrays: Arrays) -> None:
-    """Raise `UserError` unless all numbers are finite and all rewards are in [0, 1]."""
+    """Raise `UserError` unless all numbers are finite, rewards in [0, 1] and dones 0 or 1."""
     for name, array in arrays.items():
         if (bad := bad_row(array)) is not None:
             raise UserError(
@@ -237,4 +252,11 @@ def _check(where: str, arrays: Arrays) -> None:
         raise UserError(
             f"{where}/rewards has {rewards[wrong[0]]} in row {wrong[0]}, allowed is 0 to 1 "
             "(success); use a file with robosuite's sparse rewards"
+        )
+    dones = arrays.get("dones", rewards[:0])
+    wrong = np.flatnonzero((dones != 0) & (dones != 1))
+    if len(wrong):
+        raise UserError(
+            f"{where}/dones has {dones[wrong[0]]} in row {wrong[0]}, allowed are 0 and 1; "
+            "make or download the file again"
         )

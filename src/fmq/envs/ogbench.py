@@ -10,6 +10,9 @@ from fmq.config.tasks import Task, is_maze
 from fmq.envs.environment import FloorPlan, Transition
 from fmq.envs.rewards import task_reward
 
+_TIMING = {"before": "pre", "after": "post"}
+"""OGBench's words for the state on which a step's success is judged."""
+
 
 class OGBenchEnvironment:
     """One simulator of an OGBench single-task environment."""
@@ -19,7 +22,8 @@ class OGBenchEnvironment:
         import gymnasium
         import ogbench  # noqa: F401  (registers the simulators)
 
-        options = {
+        options: dict[str, Any] = {
+            "success_timing": _TIMING[task.settings.success_timing],
             "max_episode_steps": task.settings.episode_limit,
             "width": size,
             "height": size,

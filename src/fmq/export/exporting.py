@@ -56,7 +56,7 @@ def export_run(run: Run, results: Path, folder: Path, one_step: bool = False) ->
         "samplers": [name for name in run.samplers if name not in run.study.own_methods],
         "critic_target": run.critic_target,
         "networks": run.bound.networks.model_dump(),
-        "sampling": run.study.sampling.model_dump(),
+        "sampling": run.sampling(run.sampler)[1].model_dump(),
         "scores": _scores(run, results),
         "dataset": _data(run, results) if run.trained else own_data(run.study, run.task.dataset),
         "made_by": {"run": _origin(run, results), "export": code_and_packages()},

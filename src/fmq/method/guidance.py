@@ -118,13 +118,19 @@ def fmq_target(
         eta: trust-region radius.
         beta: sensitivity of the adaptive radius; 0 keeps it fixed at eta.
         gradient_at: average velocity that leads from a_r to the chunk at which the gradient is
-            taken, shape (batch, H*A); by default that of the offline policy.
+            taken, shape (batch, H*A); by default that of the offline policy. The critics'
+            disagreement is always that at the offline policy's chunk.
     """
     with torch.no_grad():
         u_off = offline_velocity(observations, a_r, r, torch.ones_like(r))
-        towards = u_off if gradient_at is None else gradient_at
-        a_1 = (a_r + (1 - r) * towards).clamp(-1, 1)
-    values, gradient = value_and_gradient(critic, observations, a_1, "first")
+        offline_chunk = (a_r + (1 - r) * u_off).clamp(-1, 1)
+    if gradient_at is None:
+        values, gradient = value_and_gradient(critic, observations, offline_chunk, "first")
+    else:
+        chunk = (a_r + (1 - r) * gradient_at).clamp(-1, 1)
+        _, gradient = value_and_gradient(critic, observations, chunk, "first")
+        with torch.no_grad():
+            values = critic(observations, offline_chunk)
     radius = adaptive_radius(values, eta, beta)
     return FMQTarget(u_off + radius.unsqueeze(-1) * normalized(gradient), u_off, radius)
 

@@ -10,7 +10,12 @@ from torch import Tensor
 
 from fmq.method.critic import aggregate
 from fmq.method.flow import Velocity, flow_map, one_step
-from fmq.method.guidance import CriticFunction, normalized, values_then_gradient
+from fmq.method.guidance import (
+    CriticFunction,
+    normalized,
+    value_and_gradient,
+    values_then_gradient,
+)
 
 
 def repeat_observations(observations: Tensor, count: int) -> Tensor:
@@ -58,6 +63,7 @@ def qgbs(
     eta: float,
     rho: float,
     completion: str,
+    step_without_rounds: bool = False,
 ) -> Tensor:
     """Run Q-guided beam search, with M (1 + K B) velocity evaluations per action.
 
@@ -74,6 +80,7 @@ def qgbs(
         rho: re-noising ratio, which sets t'.
         completion: ``flow_map`` for X_{t',1} (the paper), or ``diagonal`` for
             a + (1 - t') u_{t',t'} (the authors' released code).
+        step_without_rounds: whether K = 0 moves the M candidates, too (the authors' released code).
 
     Returns:
         The best chunk of each row, shape (batch, H*A).
@@ -94,6 +101,9 @@ def qgbs(
         rows = (first + kept).flatten()
         moved = completed.flatten(0, 1)[rows] + eta * normalized(gradient_at(rows))
         candidates = moved.clamp(-1, 1).view(batch, beam, size)
+    if step_without_rounds and not renoise:
+        _, gradient = value_and_gradient(critic, repeated, candidates, "min")
+        candidates = (candidates + eta * normalized(gradient)).clamp(-1, 1)
     return select_best(candidates, aggregate(critic(repeated, candidates), "min"))
 
 

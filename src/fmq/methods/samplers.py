@@ -67,8 +67,15 @@ def _beam_search(
     qgbs_eta: float,
     qgbs_rho: float,
     qgbs_completion: str,
+    qgbs_step_without_rounds: bool,
 ) -> Sampler:
-    search = partial(samplers.qgbs, eta=qgbs_eta, rho=qgbs_rho, completion=qgbs_completion)
+    search = partial(
+        samplers.qgbs,
+        eta=qgbs_eta,
+        rho=qgbs_rho,
+        completion=qgbs_completion,
+        step_without_rounds=qgbs_step_without_rounds,
+    )
 
     def choose(velocity: Velocity, critic: CriticFunction, obs: Tensor, noise: Tensor) -> Tensor:
         first, renoise = noise[:, :qgbs_candidates], noise[:, qgbs_candidates:]

@@ -31,6 +31,9 @@ from fmq.pipeline.identity import file_digest
 WARMUP = "pretrain-warmup"
 """The run that distillation goes on from."""
 
+OTHER_SUITE = {"ogbench": "demonstrations", "robomimic": "success_timing"}
+"""The setting of tasks that a suite's tasks do not read, because it is of the other suite."""
+
 
 def bind(study: Study, task: Task, name: str, seeds: Sequence[int]) -> Bindings:
     """Return the bindings of a run, equal for all seeds except for the files of imported runs.
@@ -48,12 +51,12 @@ def bind(study: Study, task: Task, name: str, seeds: Sequence[int]) -> Bindings:
         study_seed=study.seed,
         simulation=Simulation(
             backup_length=_backup_length(study, task, name),
-            **task.settings.model_dump(exclude={"fql_alpha"}),
+            **task.settings.model_dump(exclude={"fql_alpha", OTHER_SUITE[task.suite]}),
         ),
         networks=study.networks,
         training=study.training if trained else None,
         actor_loss=_bind_loss(study, task, name) if trained else None,
-        sampler=bind_sampler(study, row_of(study, name).sampler),
+        sampler=bind_sampler(study, name, row_of(study, name).sampler),
         critic_target=_critic_target(study, name),
         curriculum=_bind_curriculum(study, name) if trained else None,
         stage=_bind_stage(study, name) if trained else _bind_files(study, task, name, seeds),
@@ -109,11 +112,19 @@ def task_of(study: Study, task: str, name: str) -> Task:
     return replace(found, settings=found.settings.model_copy(update={"chunk_length": 1}))
 
 
-def bind_sampler(study: Study, name: str) -> Bound:
-    """Return a sampler of the study with its numbers; it may be a variant or user-defined."""
-    base, sampling = study.sampler(name)
+def sampling_of(study: Study, run: str, sampler: str) -> tuple[str, SamplingSettings]:
+    """Return a sampler and its settings in a run; for a variant, the sampler that it changes."""
+    base, sampling = study.sampler(sampler)
+    if sampling.bfn_samples is not None and _single(study, run):
+        sampling = sampling.model_copy(update={"samples": sampling.bfn_samples})
+    return base, sampling
+
+
+def bind_sampler(study: Study, run: str, sampler: str) -> Bound:
+    """Return a sampler with its numbers in a run; it may be a variant or user-defined."""
+    base, sampling = sampling_of(study, run, sampler)
     if base in study.own_methods:
-        return Bound(name=name, code=study.own_methods[base].code.digest)
+        return Bound(name=sampler, code=study.own_methods[base].code.digest)
     numbers, neutral = sampler_numbers(base, sampling), _neutral_numbers(SamplingSettings)
     return Bound(name=base, numbers=numbers, neutral=neutral)
 

@@ -52,6 +52,8 @@ class Simulation(_Frozen):
         backup_length: environment steps of the critics' backup.
         sparse_reward: whether every non-zero reward is mapped to -1.
         episode_limit: environment steps per episode; None takes the suite's limit.
+        success_timing: whether OGBench judges success on the state before the action or after it.
+        demonstrations: whether RoboMimic's demonstrations end at their first success.
     """
 
     discount: float
@@ -59,6 +61,8 @@ class Simulation(_Frozen):
     backup_length: int
     sparse_reward: bool = False
     episode_limit: int | None = None
+    success_timing: str = "before"
+    demonstrations: str = "first_success"
 
 
 class Offline(_Frozen):

@@ -70,7 +70,7 @@ def _parts_of(study: Study, samplers: Mapping[str, Sequence[str]], results: Path
         chain = lineage(make_run(study, task, study.seeds[0], name))
         for seed in study.seeds:
             parent = None
-            for run in (replace(one, seed=seed) for one in reversed(chain)):
+            for run in (one.of_seed(seed) for one in reversed(chain)):
                 place = run_folder(run, results)
                 if place not in parts:
                     parts[place] = run_part(run, parent, results)
@@ -96,8 +96,8 @@ def study_runs(study: Study) -> list[Run]:
 
 
 def runs_named(study: Study, names: Iterable[str]) -> list[Run]:
-    """Return the runs of some names, of every task and seed."""
+    """Return the runs of some names, of every task and seed, each once."""
     first = [
         make_run(study, task, study.seeds[0], name) for task, name in product(study.tasks, names)
     ]
-    return [replace(run, seed=seed) for run in first for seed in study.seeds]
+    return [replace(run, seed=seed) for run in first for seed in run.seeds]

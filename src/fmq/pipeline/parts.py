@@ -23,6 +23,7 @@ from fmq.pipeline.paths import (
 from fmq.pipeline.resources import dataset_threads, job_threads
 from fmq.pipeline.rollouts import rollout_file
 from fmq.pipeline.runs import CHECKPOINT, LAST_EVALUATION, Run, make_run
+from fmq.pipeline.seeds import stacks
 from fmq.pipeline.theory import MEASUREMENTS, theory_runs
 
 IMPORTED_FILES: tuple[str, ...] = (
@@ -130,13 +131,13 @@ def run_part(run: Run, parent: Part | None, results: Path) -> Part:
 def evaluation_part(run: Run, sampler: str, results: Path) -> Part:
     """Return an evaluation of a run's last checkpoint, by a job of its own."""
     file = evaluation_file(run, sampler, results)
-    first = run_folder(run.siblings[0], results) / file.name
+    first = run.siblings[0] if stacks(run.study, "evaluate") else run
     return Part(
         "evaluate",
         file,
         inputs=(data_folder(run, results) / MANIFEST, checkpoint_file(run, results)),
         outputs=(file, file.with_suffix(".json")),
-        log=first.with_suffix(".log"),
+        log=evaluation_file(first, sampler, results).with_suffix(".log"),
         tasks=(run.task.name,),
         run=run,
         sampler=sampler,

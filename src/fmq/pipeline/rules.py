@@ -26,7 +26,7 @@ from fmq.pipeline.graph import RULES, all_parts
 from fmq.pipeline.parts import RUN_FILES, Part
 from fmq.pipeline.paths import dataset_folder, settings_file
 from fmq.pipeline.runs import DISTILLATIONS
-from fmq.pipeline.seeds import options
+from fmq.pipeline.seeds import options, stacks
 from fmq.pipeline.shown import hide_others
 from fmq.pipeline.studies import study_folder
 from fmq.pipeline.theory import MEASUREMENTS
@@ -120,25 +120,26 @@ def needs(graph: Graph, places: str | list[str]) -> Callable[[Mapping[str, str]]
     return inputs
 
 
-def in_seed_folders(study: Study, name: str) -> list[str]:
-    """Return the path patterns of a file or folder, one for each seed that a job serves."""
-    seeds = sorted(study.seeds) if study.training.stack_seeds else ["{seed}"]
+def in_seed_folders(study: Study, rule: str, name: str) -> list[str]:
+    """Return the path patterns of a file or folder, one for each seed that a rule's job serves."""
+    seeds = sorted(study.seeds) if stacks(study, rule) else ["{seed}"]
     return [f"{RESULTS}/runs/{{task}}/seed{seed}/{name}" for seed in seeds]
 
 
-def run_files(study: Study, run: str) -> list[str]:
+def run_files(study: Study, rule: str, run: str) -> list[str]:
     """Return the path patterns of a training job's outputs; `run` is the pattern of a folder."""
-    return [f"{folder}/{name}" for folder in in_seed_folders(study, run) for name in RUN_FILES]
+    folders = in_seed_folders(study, rule, run)
+    return [f"{folder}/{name}" for folder in folders for name in RUN_FILES]
 
 
-def run_log(study: Study, run: str) -> str:
+def run_log(study: Study, rule: str, run: str) -> str:
     """Return the path pattern of a training job's log."""
-    return f"{in_seed_folders(study, run)[0]}/log.txt"
+    return f"{in_seed_folders(study, rule, run)[0]}/log.txt"
 
 
-def seed_options(study: Study) -> str:
+def seed_options(study: Study, rule: str) -> str:
     """Return a job's seed options: ``--seed 0 --seed 1``, or the pattern ``--seed {seed}``."""
-    return options(sorted(study.seeds)) if study.training.stack_seeds else "--seed {seed}"
+    return options(sorted(study.seeds)) if stacks(study, rule) else "--seed {seed}"
 
 
 def identities(graph: Graph, rules: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ from fmq.base.errors import UserError
 from fmq.base.seeding import derive_seed
 from fmq.config.method_files import Code
 from fmq.config.methods import PRETRAININGS
-from fmq.config.sections import Aggregate, Distillation, TrainingSettings
+from fmq.config.sections import Aggregate, Distillation, SamplingSettings, TrainingSettings
 from fmq.config.study import Study
 from fmq.config.tasks import Task
 from fmq.pipeline.bind import (
@@ -20,12 +20,14 @@ from fmq.pipeline.bind import (
     kind_of,
     loss_of,
     row_of,
+    sampling_of,
     stage_of,
     start_of,
     task_of,
 )
 from fmq.pipeline.bindings import Bindings, Bound, Offline, Online
 from fmq.pipeline.identity import settings_hash, short
+from fmq.pipeline.seeds import stacks
 
 CHECKPOINT = "checkpoint.pt"
 LAST_EVALUATION = "last_evaluation.csv"
@@ -65,12 +67,21 @@ class Run:
         return is_trained(self.study, self.name)
 
     @property
+    def seeds(self) -> list[int]:
+        """The seeds that have the run; with `offline.shared`, only the first has offline runs."""
+        alone = self.study.offline.shared and self.stage != "finetune"
+        return self.study.seeds[:1] if alone else self.study.seeds
+
+    def of_seed(self, seed: int) -> "Run":
+        """Return the run of another seed, or that of the first if it serves all seeds."""
+        return replace(self, seed=seed if seed in self.seeds else self.seeds[0])
+
+    @property
     def siblings(self) -> "list[Run]":
         """The runs of all seeds that one job serves, in ascending order of seeds."""
-        stacked = self.study.training.stack_seeds
-        return (
-            [replace(self, seed=seed) for seed in sorted(self.study.seeds)] if stacked else [self]
-        )
+        if not stacks(self.study, self.stage):
+            return [self]
+        return [replace(self, seed=seed) for seed in sorted(self.seeds)]
 
     @property
     def served_seeds(self) -> list[int]:
@@ -128,7 +139,7 @@ class Run:
         if self.stage == "pretrain":
             return None
         name = WARMUP if self.stage == "distill" else self.study.offline_run(self.kind)
-        return Run(self.study, self.task, self.seed, name) if name else None
+        return Run(self.study, self.task, self.seed, name).of_seed(self.seed) if name else None
 
     @property
     def scored(self) -> bool:
@@ -194,13 +205,17 @@ class Run:
     def identity(self) -> str:
         """Hash of the run's bindings and of its parent's identity.
 
-        For an imported run, it covers the files of all seeds that one job evaluates.
+        With `offline.shared`, an online run's covers its parent's seed, which is not its own. For
+        an imported run, it covers the files of all seeds that one job evaluates.
         """
         key = "identity", None if self.trained else self.seed
         if key not in self._known:
-            parent = {"parent": self.parent.identity} if self.parent else {}
-            bound = self.bound.model_dump(mode="json", exclude_defaults=True)
-            self._known[key] = settings_hash(bound | parent)
+            of, parent = self.bound.model_dump(mode="json", exclude_defaults=True), self.parent
+            if parent:
+                of["parent"] = parent.identity
+                if parent.seeds != self.seeds:
+                    of["parent_seed"] = parent.seed
+            self._known[key] = settings_hash(of)
         found: str = self._known[key]
         return found
 
@@ -222,7 +237,11 @@ class Run:
 
     def sampler_named(self, name: str) -> Bound:
         """Return a sampler of the study with its numbers; it may be a variant or user-defined."""
-        return bind_sampler(self.study, name)
+        return bind_sampler(self.study, self.name, name)
+
+    def sampling(self, name: str) -> tuple[str, SamplingSettings]:
+        """Return a sampler and its settings; for a variant, the sampler that it changes."""
+        return sampling_of(self.study, self.name, name)
 
 
 def lineage(run: Run) -> list[Run]:
@@ -251,7 +270,10 @@ def evaluation_name(run: Run, sampler: str) -> str:
 
 
 def make_run(study: Study, task: str, seed: int, name: str) -> Run:
-    """Return the run `name` of a study's task and seed; `UserError` if there is no such run."""
+    """Return the run `name` of a study's task and seed; `UserError` if there is no such run.
+
+    With `offline.shared`, that of an offline run is the first seed's.
+    """
     if task not in study.tasks:
         raise UserError(f"task {task!r} is not in the study; its tasks: {', '.join(study.tasks)}")
     if seed not in study.seeds:
@@ -273,7 +295,7 @@ def make_run(study: Study, task: str, seed: int, name: str) -> Run:
     if stage == "finetune" and not study.method(kind).trained:
         raw = study.networks.model_copy(update={"normalize_observations": False})
         study = study.model_copy(update={"networks": raw})
-    return Run(study, task_of(study, task, name), seed, name)
+    return Run(study, task_of(study, task, name), seed, name).of_seed(seed)
 
 
 def evaluation_settings(run: Run, sampler: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from fmq.training.objective import Objective
 
 _COLUMNS = {
     *("step", "gradient_step", "critic_loss", "actor_loss", "gradient_norm"),
-    *("q_mean", "q_min", "q_max", "drift", "episodes", "last_success"),
+    *("q_mean", "q_min", "q_max", "drift", "drift_mean", "episodes", "last_success"),
 }
 """Columns of every run's `metrics.csv`, besides shares of time and rates."""
 

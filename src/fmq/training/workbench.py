@@ -143,7 +143,8 @@ class Workbench:
     def online_row(self) -> dict[str, float]:
         """Return the metrics that only online runs have."""
         batch = self.buffer.sample(self.run.training.batch_size, self.measuring)
-        row = {"drift": self.learner.drift(batch, self.measuring)}
+        drift = self.learner.drift(batch, self.measuring)
+        row = {"drift": drift, "drift_mean": drift / self.learner.action_size}
         if self.collector is not None:
             row |= {
                 "episodes": self.collector.episodes - 1,

@@ -32,8 +32,10 @@ from fmq.config.study import Study
 
 TITLE = "How much sooner FMQ is at levels of MVP's best success"
 HEADING = (
-    "Speed-up of FMQ over MVP, in {cost}, at levels of MVP's best success (best, in percent); "
-    "in parentheses, {cost} of FMQ and of MVP, or a dash where FMQ stays below the level. "
+    "Speed-up of FMQ over MVP, in {cost}, at levels of MVP's best success (best, in percent): "
+    "MVP's {cost} over FMQ's, up to the first evaluation at or above the level and, after the "
+    "semicolon, interpolated between evaluations; in parentheses, {cost} of FMQ and of MVP up to "
+    "that first evaluation, or a dash where FMQ stays below the level. "
     "Last columns: single runs of FMQ and of MVP that reach each of the four levels."
 )
 COSTS = {"steps": "environment steps", "seconds": "seconds of training"}
@@ -70,7 +72,7 @@ def write_convergence(
         caption = f"{HEADING.format(cost=COSTS[unit])} {words[unit]}"
         listing = Listing(f"tab:convergence-{unit}", caption, HEADER, _rows(study, table))
         write_listing(target / unit, listing, provenance)
-    note = f"{words['steps']} {time_words}"
+    note = f"Markers: not interpolated. {words['steps']} {time_words}"
     write_figure(target / "convergence", TITLE, note, provenance, draw_convergence, study, tables)
 
 
@@ -80,11 +82,12 @@ def _words(study: Study, table: pd.DataFrame) -> str:
     return paragraph(
         f"Curves: mean success over {counted(seeds, 'seed')} at the online evaluations, "
         f"every {every:,} environment steps, which is the resolution. A level is reached at the "
-        "first evaluation at or above it.",
+        "first evaluation at or above it; interpolated, where the straight line from the "
+        "evaluation before crosses it, but not before the first evaluation.",
         _censoring_words(study, table),
         "The mean over tasks is arithmetic.",
         f"Brackets and bars: {confidence(study)} stratified bootstrap over seeds, each resample "
-        "with its own best of MVP."
+        "with its own best of MVP, not interpolated."
         if seeds > 1
         else "One seed: no interval.",
         _gap_words(study, table),
@@ -189,9 +192,11 @@ def _runs(study: Study, part: list[Any], tasks: int = 1) -> list[str]:
 def _cell(entry: Any) -> str:
     """Format the speed-up with both costs; a bound where FMQ stays below the level."""
     if entry.state == "measured":
-        return f"{entry.most:.2f} ({_amount(entry.fmq)}/{_amount(entry.mvp)})"
+        costs = f"({_amount(entry.fmq)}/{_amount(entry.mvp)})"
+        return f"{entry.most:.2f} {costs}; {entry.interpolated:.2f}"
     if entry.state == "censored":
-        return f"< {entry.most:.2f} ({MISSING}/{_amount(entry.mvp)})"
+        costs = f"({MISSING}/{_amount(entry.mvp)})"
+        return f"< {entry.most:.2f} {costs}; < {entry.interpolated:.2f}"
     return str(entry.state)
 
 
@@ -205,11 +210,5 @@ def _mean(entry: Any) -> str:
     if np.isnan(entry.most):
         return str(entry.state)
     if entry.least == entry.most:
-        return f"{entry.most:.2f}"
-    return f"{entry.least:.2f} to {entry.most:.2f}"
-
-
-def _interval(entry: Any) -> str:
-    if np.isnan([entry.low, entry.high]).any():
-        return MISSING
-    return f"[{entry.low:.2f}, {entry.high:.2f}]"
+        return f"{entry.most:.2f}; {entry.interpolated:.2f}"
+    return f"{entry.least:.2f} to {entry.most:.2f}; at most {entry.interpolated:.2f}"

@@ -42,7 +42,10 @@ PARTS = (
     Part(
         "Convergence",
         ("convergence/steps", "convergence/seconds"),
-        {"convergence/convergence": "Environment steps to levels of MVP's best success."},
+        {
+            "convergence/convergence": "Speed-up to levels of MVP's best success, up to the first "
+            "evaluation at or above each; not interpolated."
+        },
     ),
     Part(
         "Trust region",

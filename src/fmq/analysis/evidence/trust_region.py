@@ -6,7 +6,7 @@ the control have no such radius. Policies without a flow map (QC) are left out: 
 an interval (r, 1) was never trained.
 
 Runs measure both every `log_every` updates. They log eta_eff as the mean over a batch, which is
-squared here.
+squared here. With `statistics.drift: mean`, both are divided by the H*A numbers of a chunk.
 """
 
 from collections.abc import Sequence
@@ -43,8 +43,9 @@ TRUST_REGION: Columns = {
     "method": Column("string", "key of the method"),
     "drift": Column(
         "number",
-        "mean || u_on - u_off ||^2 over the second half of fine-tuning, mean over runs; empty "
-        "without a run that measured it",
+        "mean || u_on - u_off ||^2 over the second half of fine-tuning, mean over runs; with "
+        "statistics.drift: mean, over the H*A numbers of a chunk; empty without a run that "
+        "measured it",
         0,
         optional=True,
     ),
@@ -52,24 +53,39 @@ TRUST_REGION: Columns = {
     "low": Column("number", "lower end of the bootstrap interval over runs", 0, optional=True),
     "high": Column("number", "upper end of the bootstrap interval over runs", 0, optional=True),
     "radius_squared": Column(
-        "number", "eta_eff^2 of FMQ's runs of the task, over the same steps", 0, optional=True
+        "number",
+        "eta_eff^2 of FMQ's runs of the task, over the same steps and in the unit of the drift",
+        0,
+        optional=True,
     ),
     "ratio": Column("number", "drift over radius_squared", 0, optional=True),
     "runs": Column("integer", "runs behind the drift", 0),
 }
 
 
+def in_unit(study: Study, metrics: pd.DataFrame) -> pd.DataFrame:
+    """Return what `read_metrics` returns, with the drift and radius_squared that are reported."""
+    squared = metrics["eta_effective"] ** 2
+    if not _is_mean(study):
+        return metrics.assign(radius_squared=squared)
+    of_one = metrics["drift_mean"] / metrics["drift"]  # 1 / (H*A)
+    return metrics.assign(drift=metrics["drift_mean"], radius_squared=squared * of_one)
+
+
+def _is_mean(study: Study) -> bool:
+    return study.statistics.drift == "mean"
+
+
 def settled(study: Study, metrics: pd.DataFrame) -> pd.DataFrame:
     """Average over the second half of fine-tuning, giving a row per task, method and seed.
 
     Args:
-        metrics: what `read_metrics` returns.
+        metrics: what `in_unit` returns.
 
     Returns:
         frame with task, method, seed, drift and radius_squared (NaN for a method without a radius).
     """
     late = metrics[metrics["step"] > study.online.steps / 2]
-    late = late.assign(radius_squared=late["eta_effective"] ** 2)
     means = late.groupby(["task", "method", "seed"])[["drift", "radius_squared"]].mean()
     return means.reset_index()
 
@@ -113,15 +129,17 @@ def write_trust_region(
             f"{results}: no measurement of a fine-tuned flow map yet; runs log one every "
             f"{study.training.log_every} updates"
         )
+    metrics = in_unit(study, metrics)
     table = trust_region(study, metrics)
     provenance = collect_provenance(study, manifests)
     path = folder / "trust_region" / "trust_region"
     write_table(path.with_suffix(".csv"), table, TRUST_REGION, provenance)
     words = _words(study, table)
-    header = ["task", "eta_eff²", *(study.method(method).label for method in methods)]
+    radius = "eta_eff²/HA" if _is_mean(study) else "eta_eff²"
+    header = ["task", radius, *(study.method(method).label for method in methods)]
     caption = (
-        "Drift from the offline policy and, in parentheses, its ratio to eta_eff², the squared "
-        f"radius of FMQ's trust region. {words}"
+        f"Drift from the offline policy and, in parentheses, its ratio to {radius}, of the radius "
+        f"of FMQ's trust region. {words}"
     )
     listing = Listing("tab:trust-region", caption, header, _rows(study, table))
     write_listing(path, listing, provenance)
@@ -132,8 +150,10 @@ def _words(study: Study, table: pd.DataFrame) -> str:
     seeds = len(study.seeds)
     return paragraph(
         "Drift: mean squared distance of the velocity u(r, 1) from the offline policy's over a "
-        f"batch, every {study.training.log_every:,} updates. The table is over the second half of "
-        "fine-tuning; eta_eff: the mean radius of FMQ's target.",
+        f"batch, every {study.training.log_every:,} updates"
+        + (", divided by the HA numbers of a chunk. " if _is_mean(study) else ". ")
+        + "The table is over the second half of fine-tuning; eta_eff: the mean radius of FMQ's "
+        "target.",
         "One seed: no deviation and no interval."
         if seeds == 1
         else f"Mean ± standard deviation over {seeds} seeds; bands of the figure: "
@@ -175,16 +195,17 @@ def draw_trust_region(study: Study, metrics: pd.DataFrame) -> Figure:
     """Draw each method's drift, mean and bootstrap interval over seeds; dashes: FMQ's eta_eff^2.
 
     Args:
-        metrics: what `fmq.analysis.inputs.training_metrics.read_metrics` returns.
+        metrics: what `in_unit` returns.
     """
-    labels = ("environment steps", r"mean $\|u_\mathrm{on} - u_\mathrm{off}\|^2$")
+    unit = r" / HA" if _is_mean(study) else ""
+    labels = ("environment steps", rf"mean $\|u_\mathrm{{on}} - u_\mathrm{{off}}\|^2${unit}")
     figure, panels = task_panels(study, study.tasks, *labels, (4.4, 1.1), sharey=True)
     for task, axis in panels.items():
         _draw_task(axis, study, metrics[metrics["task"] == task])
     if (metrics["drift"] > 0).any():
         figure.axes[0].set_yscale("log")
     handles = [method_handle(study, method) for method in flow_map_methods(study)]
-    handles.append(Line2D([], [], label=r"FMQ's $\eta_\mathrm{eff}^2$", **_RADIUS))
+    handles.append(Line2D([], [], label=rf"FMQ's $\eta_\mathrm{{eff}}^2${unit}", **_RADIUS))
     figure.legend(handles=handles, loc="outside upper center", ncols=4)
     return figure
 
@@ -196,8 +217,7 @@ def _draw_task(axis: Axes, study: Study, metrics: pd.DataFrame) -> None:
         if len(own):
             x, y = own["step"].to_numpy(), own["drift"].to_numpy()
             draw_mean(axis, study, method, x, y, "drift curves")
-    squared = metrics.assign(radius_squared=metrics["eta_effective"] ** 2)
-    radius = squared.groupby("step")["radius_squared"].mean().dropna()
+    radius = metrics.groupby("step")["radius_squared"].mean().dropna()
     axis.plot(radius.index, radius, **_RADIUS)
     axis.set_xlim(0, study.online.steps)
     axis.xaxis.set_major_locator(MaxNLocator(4))

@@ -9,7 +9,13 @@ from fmq.analysis.figures.interval_figures import draw_aggregates, draw_improvem
 from fmq.analysis.figures.published_curves import reported_note
 from fmq.analysis.inputs.provenance import collect_provenance
 from fmq.analysis.inputs.scores import expected_scores, found_scores, load_scores
-from fmq.analysis.inputs.words import confidence, curves_words, rows_words
+from fmq.analysis.inputs.words import (
+    confidence,
+    curves_words,
+    paragraph,
+    rows_words,
+    shared_words,
+)
 from fmq.analysis.statistics.estimates import read_statistics
 from fmq.config.study import Study
 
@@ -45,6 +51,6 @@ def write_figures(study: Study, folder: Path, manifests: Sequence[Path] = ()) ->
         f"{len(study.seeds)} seeds."
     )
     for name, (title, draw) in FIGURES.items():
-        note = f"{notes[name]} {intervals}".lstrip()
+        note = paragraph(notes[name].strip(), intervals, shared_words(study))
         shown = tables.get(name, scores)
         write_figure(folder / "figures" / name, title, note, provenance, draw, study, shown)

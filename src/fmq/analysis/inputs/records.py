@@ -75,12 +75,12 @@ class Record(NamedTuple):
 
 def records(file: EvaluationFile) -> Iterator[Record]:
     """Yield the records behind an evaluation file: its own, its run's, and the run's parents'."""
-    seed = file.path.parents[1]
+    seeds = file.path.parents[2]
     if file.path.name != "evaluations.csv":
         own = file.path.with_suffix(".json")
         yield Record(own, own, file.run, file.sampler)
     for run in lineage(file.run):
-        folder = seed / run.folder
+        folder = seeds / f"seed{run.seed}" / run.folder
         # What a run started from may be gone: its identity is in that of the run.
         if run is file.run or folder.exists():
             yield Record(folder / "settings.json", folder / "provenance.json", run)

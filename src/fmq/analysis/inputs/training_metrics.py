@@ -20,6 +20,7 @@ from fmq.pipeline.runs import make_run
 STEP = Column("integer", "environment steps", minimum=1)
 METRICS: Columns = {
     "drift": Column("number", "mean || u_on - u_off ||^2", minimum=0),
+    "drift_mean": Column("number", "the drift over the H*A numbers of a chunk", minimum=0),
     "eta_effective": Column("number", "mean radius of the trust region", minimum=0),
     "environment_rate": Column("number", "environment steps a second", minimum=1e-9),
 }
@@ -28,10 +29,14 @@ UNKNOWN = "unknown"
 
 
 def columns_of(study: Study, method: str) -> Columns:
-    """Return those of the columns read here that the runs of `method` log."""
+    """Return the columns that the study reads of the runs of `method`."""
     found = study.method(method)
-    logged = {"eta_effective": found.actor_loss == "fmq", "environment_rate": found.interacts}
-    return {name: column for name, column in METRICS.items() if logged.get(name, True)}
+    read = {
+        "drift_mean": study.statistics.drift == "mean",
+        "eta_effective": found.actor_loss == "fmq",
+        "environment_rate": found.interacts,
+    }
+    return {name: column for name, column in METRICS.items() if read.get(name, True)}
 
 
 def read_metrics(

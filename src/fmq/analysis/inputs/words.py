@@ -20,6 +20,16 @@ def confidence(study: Study) -> str:
     return f"{100 * study.statistics.confidence:g}%"
 
 
+def shared_words(study: Study) -> str:
+    """Say that all seeds have the offline runs of one, if they do."""
+    if not study.offline.shared or len(study.seeds) == 1:
+        return ""
+    return (
+        f"All seeds start from the offline runs of seed {study.seeds[0]}, so offline values have "
+        "no spread."
+    )
+
+
 def span(counts: pd.Series) -> str:
     """Return the range of some numbers, for example ``1 to 2``; a single number if all agree."""
     low, high = int(counts.min()), int(counts.max())

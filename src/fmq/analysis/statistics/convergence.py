@@ -23,6 +23,7 @@ MEAN = "mean over tasks"
 STATES = ("measured", "censored", "no level", "no runs", "no time")
 
 _COST = "to the first evaluation at or above the level; empty if there is none"
+_LINE = "up to where the line between two evaluations crosses the level; empty if none does"
 _BOUND = "the same as the other bound unless FMQ's cost is censored"
 _RUNS = "single runs whose own curve reaches the level"
 CONVERGENCE: Columns = {
@@ -32,8 +33,13 @@ CONVERGENCE: Columns = {
     "success": Column("number", "success rate of the level", 0, 1, optional=True),
     "fmq": Column("number", f"cost of FMQ {_COST}", 0, optional=True),
     "mvp": Column("number", f"cost of MVP {_COST}", 0, optional=True),
+    "fmq_interpolated": Column("number", f"cost of FMQ {_LINE}", 0, optional=True),
+    "mvp_interpolated": Column("number", f"cost of MVP {_LINE}", 0, optional=True),
     "least": Column("number", f"lower bound of the speed-up, {_BOUND}", 0, optional=True),
     "most": Column("number", f"upper bound of the speed-up, {_BOUND}", 0, optional=True),
+    "interpolated": Column(
+        "number", "upper bound of the speed-up by the interpolated costs", 0, optional=True
+    ),
     "low": Column("number", "lower end of the lower bound's bootstrap interval", 0, optional=True),
     "high": Column("number", "upper end of the upper bound's bootstrap interval", 0, optional=True),
     "fmq_reached": Column("integer", f"FMQ's {_RUNS}", 0),
@@ -140,26 +146,30 @@ def _task_rows(study: Study, ours: Curves, theirs: Curves, task: int, unit: str)
     rows = rows.assign(fmq_runs=len(one.success), mvp_runs=len(other.success))
     if not (len(one.success) and len(other.success)):
         return rows.assign(state="no runs", fmq_reached=0, mvp_reached=0)
-    found = crossings(one.success.mean(axis=0), other.success.mean(axis=0))
+    means = one.success.mean(axis=0), other.success.mean(axis=0)
+    found, between = crossings(*means), crossings(*means, between=True)
     costs = [
         _costs(study, curves, np.arange(len(curves.success))[:, None], unit)
         for curves in (one, other)
     ]
     (least,), (most,) = speedups(found, *costs)
+    _, (interpolated,) = speedups(between, *costs)
     censored, level = found.ours[0] == len(evaluation_steps(study)), found.success[0] > 0
     names = ["no level", "no time", "censored"]
     states = np.select([~level, np.isnan(most), censored], names, "measured")
-    for name, curves, places, cost in (
-        ("fmq", one, found.ours, costs[0]),
-        ("mvp", other, found.theirs, costs[1]),
+    for name, curves, places, line, cost in (
+        ("fmq", one, found.ours, between.ours, costs[0]),
+        ("mvp", other, found.theirs, between.theirs, costs[1]),
     ):
         rows[name] = np.where(level, cost_of(places, cost)[0], np.nan)
+        rows[f"{name}_interpolated"] = np.where(level, cost_of(line, cost)[0], np.nan)
         reached = first_reached(curves.success[:, 0], found.success) < curves.success.shape[2]
         rows[f"{name}_reached"] = np.where(level, reached.sum(axis=0), 0)
     return rows.assign(
         success=found.success[0],
         least=least,
         most=most,
+        interpolated=interpolated,
         state=states,
         tasks=(~np.isnan(most)).astype(int),
         tasks_censored=(states == "censored").astype(int),
@@ -184,9 +194,11 @@ def _mean_rows(
 
     def statistic(our_places: Matrix, their_places: Matrix) -> Matrix:
         chosen = [(ours, our_places.astype(int)), (theirs, their_places.astype(int))]
-        found = crossings(*(_over_runs(curves.success, runs) for curves, runs in chosen))
-        bounds = speedups(found, *(_costs(study, *each, unit) for each in chosen))
-        return np.concatenate([_means(bound) for bound in bounds])
+        means = [_over_runs(curves.success, runs) for curves, runs in chosen]
+        costs = [_costs(study, *each, unit) for each in chosen]
+        least, most = speedups(crossings(*means), *costs)
+        _, interpolated = speedups(crossings(*means, between=True), *costs)
+        return np.concatenate([_means(bound) for bound in (least, most, interpolated)])
 
     counts = ["fmq_reached", "fmq_runs", "mvp_reached", "mvp_runs", "tasks", "tasks_censored"]
     rows = tasks.groupby("level", as_index=False)[counts].sum().assign(task=MEAN)
@@ -194,8 +206,8 @@ def _mean_rows(
     if our_runs is None or their_runs is None:
         return rows.assign(state="no runs")
     estimate = bootstrap(study, statistic, our_runs, their_runs)
-    (least, most), (low, _), (_, high) = (np.split(each, 2) for each in estimate)
+    (least, most, line), (low, _, _), (_, high, _) = (np.split(each, 3) for each in estimate)
     nothing = "no time" if (tasks["state"] == "no time").any() else "no level"
     state = np.where(least < most, "censored", "measured")
     state = np.where(np.isnan(most), nothing, state)
-    return rows.assign(least=least, most=most, low=low, high=high, state=state)
+    return rows.assign(least=least, most=most, interpolated=line, low=low, high=high, state=state)

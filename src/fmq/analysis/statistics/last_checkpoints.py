@@ -56,13 +56,14 @@ def collect(
             belong to the study.
     """
     files = [
-        evaluation_files(results, make_run(study, task, seed, run), sampler)[0]
+        (seed, evaluation_files(results, make_run(study, task, seed, run), sampler)[0])
         for run, sampler in dict.fromkeys(rows)
         for task in study.tasks
         for seed in study.seeds
     ]
     remedy = f"`snakemake {target}` makes them"
-    frames = read_evaluations(study, results, files, manifests, remedy)
+    distinct = {file.path: file for _, file in files}  # seeds may share their offline runs
+    frames = read_evaluations(study, results, [*distinct.values()], manifests, remedy)
     if not frames:
         raise UserError(f"{results}: no evaluations yet; {remedy}")
     return pd.DataFrame(
@@ -70,11 +71,11 @@ def collect(
             "run": file.run.name,
             "sampler": file.sampler,
             "task": file.run.task.name,
-            "seed": file.run.seed,
+            "seed": seed,
             "success": float(frames[file.path]["success"].mean()),
             "length": float(frames[file.path]["length"].mean()),
         }
-        for file in files
+        for seed, file in files
         if file.path in frames
     )
 

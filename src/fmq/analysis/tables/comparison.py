@@ -19,7 +19,7 @@ from fmq.analysis.inputs.published import (
     reported_iqm,
 )
 from fmq.analysis.inputs.scores import STAGES, comparison_rows, load_scores
-from fmq.analysis.inputs.words import confidence, counted, paragraph, table_words
+from fmq.analysis.inputs.words import confidence, counted, paragraph, shared_words, table_words
 from fmq.analysis.statistics.estimates import read_statistics
 from fmq.analysis.tables.render import Table, write_comparison
 from fmq.analysis.tables.sentences import comparison_sentences, sentences_caption, write_sentences
@@ -173,7 +173,7 @@ def _caption(
         f"({'up to ' if missing else ''}{counted(seeds, 'seed')}, "
         f"{counted(study.evaluation.episodes, 'episode')} per evaluation, last checkpoint of each "
         "stage).",
-        *(_interval_words(study), missing, *ends),
+        *(_interval_words(study), shared_words(study), missing, *ends),
     )
 
 
