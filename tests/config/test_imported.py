@@ -94,7 +94,7 @@ def test_missing_files_are_counted_on_one_line(
     told = rf"no file 'authors/{TASK}/params_online_sd000.pkl', and 5 more are missing \(looked in"
     with pytest.raises(UserError, match=told):
         refuse_missing(study)
-    (finding,) = imported_findings(study)
+    (finding,) = imported_findings(study, tmp_path)
     assert (finding.mark, finding.found.partition(",")[0]) == ("FAIL", "6 of 6 files are missing")
     refuse_missing(with_imported(also={"allow_missing": True}))
     refuse_missing(with_imported(also={"methods": ["fmq"]}))
@@ -102,7 +102,7 @@ def test_missing_files_are_counted_on_one_line(
         for seed in study.seeds:
             write_agent(study.imported["authors"].file(task, seed), seed)
     refuse_missing(study)
-    (finding,) = imported_findings(study)
+    (finding,) = imported_findings(study, tmp_path)
     assert (finding.mark, finding.found) == ("ok", "all 6 files are here")
 
 

@@ -98,7 +98,7 @@ class Online(_Frozen):
 
 
 class Imported(_Frozen):
-    """An imported run: the step that it is evaluated at, and the SHA-256 of its files."""
+    """An imported run: the step that it is evaluated at, and what identifies its files."""
 
     last: int
     files: tuple[str, ...]

@@ -135,7 +135,7 @@ def _is_here(study: "Study", name: str, results: Path) -> bool:
         return True
     source = study.datasets[name].source
     if source != "official":
-        return source == "file"
+        return source in ("file", "none")
     return all(official_files(study, name, results).values())
 
 
