@@ -60,6 +60,22 @@ def test_a_wrong_row_is_one_line(name: str, row: dict[str, Any], told: str) -> N
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ({"files": FILES}, "imported.authors: needs either files or source"),
+        ({"source": "elsewhere"}, "no published policies 'elsewhere' are known; allowed: flow-map"),
+        ({}, f"source: flow-map-policies has no policy of {TASK} with seed 0; it has"),
+        ({"reproduces": "FMQ"}, "imported.authors.reproduces: unknown 'FMQ'; allowed: fmq, mvp"),
+    ],
+)
+def test_published_policies_are_known_ones(row: dict[str, Any], told: str) -> None:
+    with pytest.raises(UserError) as caught:
+        with_imported(**{"files": None, "source": "flow-map-policies"} | row)
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_other_sections_know_it(tmp_path: Path) -> None:
     code = tmp_path / "mine.py"
     code.write_text("actor_loss = 0\n")

@@ -63,9 +63,7 @@ class Study(Section):
     checkpoint_seconds: float = Field(
         gt=0, description="seconds between checkpoints, from which an interrupted run continues"
     )
-    data_dir: str | None = Field(
-        description="folder with copies of official data sets and published policies, or null"
-    )
+    data_dir: str | None = Field(description="folder with copies of published files, or null")
     allow_missing: bool = Field(
         description="make tables of an unfinished study, with the number of runs n in each cell"
     )
