@@ -97,5 +97,7 @@ rule all:
     default_target: True
     input:
         ancient(rules.show.output),
-        ancient(expand(f"{STUDY}/pages/{{page}}.html", page=analyses.table_pages(study))),
+        ancient(
+            expand(f"{STUDY}/pages/{{page}}.html", page=analyses.table_pages(study))
+        ),
         ancient(rules.settings_page.output),

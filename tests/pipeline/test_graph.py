@@ -99,11 +99,11 @@ seeds: [1, 0]
 """
 AUTHORS = """
 tasks: [cube-double-play-singletask-task3-v0, can-mh-low_dim]
-methods: [authors]
+methods: [fmq, authors]
 samplers: [authors+qgbs]
 published: true
 imported: {authors: {label: Theirs, source: flow-map-policies, reproduces: fmq}}
-datasets: {cube-double-play-v0: {source: none}, can-mh-low_dim: {source: none}}
+datasets: {cube-double-play-v0: {source: official}, can-mh-low_dim: {source: official}}
 """
 APART, STACKED = ("training: {stack_seeds: false}\n", "training: {stack_seeds: true}\n")
 CASES = [

@@ -1,6 +1,5 @@
 """The study of the authors' 60 policies, small ones from a server here, and three damaged ones."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,7 +26,9 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Project, 
     folder = tmp_path_factory.mktemp("served")
     publish(folder, TASKS, range(5))
     limits = {task: {"episode_limit": 10} for task in TASKS}
-    text = yaml.safe_dump({"task_settings": limits} | yaml.safe_load(SMALL))
+    # One job evaluates a task's five seeds, which takes a third of the time.
+    small = {"task_settings": limits, "training": {"stack_seeds": True}}
+    text = yaml.safe_dump(small | yaml.safe_load(SMALL))
     (project.folder / "small.yaml").write_text(text)
     with serving(folder) as address:
         point(project.folder / "src" / "fmq" / "config" / "sources.yaml", address)
@@ -52,10 +53,9 @@ def test_all_rows_are_there_after_three_damaged_files_are_mended(
         assert not list(log.parent.glob("*.pkl"))
     for line, reason in zip(told.values(), ("damaged", "no critics", "404"), strict=True):
         assert reason in line
-    assert len(list(results.glob("runs/*/*/finetune-authors-*/checkpoint.pt"))) == 57
-    assert len(list(results.glob("runs/*/*/finetune-authors-*/evaluate-*.csv"))) == 2 * 57
-    status = project.shell("fmq status").stdout
-    assert re.search(r"178 done, 0 running, 6 waiting, 3 failed|, 3 failed", status), status
+    assert len(list(results.glob("runs/*/*/finetune-authors-*/checkpoint.pt"))) == 60 - 3
+    assert len(list(results.glob("runs/*/*/finetune-authors-*/evaluate-*.csv"))) == 2 * 5 * 9
+    assert project.shell("fmq status").stdout.rstrip().endswith(", 3 failed")
     publish(folder, TASKS, range(5))
     second = project.snakemake("--configfile", *FILES)
     assert second.returncode == 0, second.stdout + second.stderr
