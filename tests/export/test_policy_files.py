@@ -26,6 +26,7 @@ from fmq.pipeline.paths import manifest_file
 from fmq.pipeline.policies import policy_path
 from fmq.pipeline.runs import make_run
 from fmq.tools.doctor.data_files import imported_findings
+from fmq.tools.doctor.machine import bytes_to_come
 from fmq.tools.status.examine import examine
 
 TASKS = [
@@ -133,6 +134,7 @@ def test_damaged_files_are_refused_on_one_line(served: Path, study: Study, tmp_p
     (finding,) = imported_findings(study, tmp_path)
     assert finding.mark == "FAIL"
     assert "1 of 4 files, e.g. ag5/params_online_sd001.pkl: neither on this" in finding.found
+    assert bytes_to_come(study, tmp_path) == 3 * 50_000_000
     published(served, ANT, 1).write_bytes(b"served")
     (finding,) = imported_findings(study, tmp_path)
     assert (finding.mark, finding.found[:34]) == ("ok", "3 of 4 files will be downloaded fr")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,27 +78,33 @@ def imported_findings(study: "Study", results: Path) -> Iterator[Finding]:
             yield ok(subject, f"all {wanted} files are here")
 
 
-def _published_finding(study: "Study", subject: str, source: str, results: Path) -> Finding:
-    """Judge the published policies of a method: which are here, and whether others are served."""
+def missing_policies(study: "Study", source: str, results: Path) -> list["RemoteFile"]:
+    """Return the published policies of the study's tasks and seeds that are not on this machine."""
     from fmq.config.sources import local_copies, remote_policy
     from fmq.pipeline.policies import policy_folder
 
     missing = []
-    places = [(task, seed) for task in study.tasks for seed in study.seeds]
-    for task, seed in places:
+    for task, seed in product(study.tasks, study.seeds):
         file, folder = remote_policy(source, task, seed), policy_folder(source, task, seed, results)
         if not local_copies(file, folder, study.copies):
             missing.append(file)
+    return missing
+
+
+def _published_finding(study: "Study", subject: str, source: str, results: Path) -> Finding:
+    """Judge the published policies of a method: which are here, and whether others are served."""
+    missing = missing_policies(study, source, results)
+    wanted = len(study.tasks) * len(study.seeds)
     if not missing:
-        return ok(subject, f"all {len(places)} files are here")
+        return ok(subject, f"all {wanted} files are here")
     faults = address_faults(address for file in missing for address in file.addresses)
     bad = [file for file in missing if all(faults[address] for address in file.addresses)]
     if bad:
         finding = judge_missing(bad[0], faults, study.data_dir)
-        told = f"{len(bad)} of {len(places)} files, e.g. {bad[0].path}: {finding.found}"
+        told = f"{len(bad)} of {wanted} files, e.g. {bad[0].path}: {finding.found}"
         return failure(subject, told, finding.remedy)
     base = missing[0].addresses[0].removesuffix(missing[0].path)
-    return ok(subject, f"{len(missing)} of {len(places)} files will be downloaded from {base}")
+    return ok(subject, f"{len(missing)} of {wanted} files will be downloaded from {base}")
 
 
 def address_faults(addresses: Iterable[str]) -> dict[str, str | None]:
