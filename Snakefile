@@ -47,6 +47,7 @@ wildcard_constraints:
 localrules:
     all,
     dataset,
+    policy,
     import_run,
     scores,
     statistics,
@@ -96,5 +97,7 @@ rule all:
     default_target: True
     input:
         ancient(rules.show.output),
-        ancient(expand(f"{STUDY}/pages/{{page}}.html", page=analyses.TABLE_PAGES)),
+        ancient(
+            expand(f"{STUDY}/pages/{{page}}.html", page=analyses.table_pages(study))
+        ),
         ancient(rules.settings_page.output),

@@ -60,6 +60,22 @@ def test_a_wrong_row_is_one_line(name: str, row: dict[str, Any], told: str) -> N
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ({"files": FILES}, "imported.authors: needs either files or source"),
+        ({"source": "elsewhere"}, "no published policies 'elsewhere' are known; allowed: flow-map"),
+        ({}, f"source: flow-map-policies has no policy of {TASK} with seed 0; it has"),
+        ({"reproduces": "FMQ"}, "imported.authors.reproduces: unknown 'FMQ'; allowed: fmq, mvp"),
+    ],
+)
+def test_published_policies_are_known_ones(row: dict[str, Any], told: str) -> None:
+    with pytest.raises(UserError) as caught:
+        with_imported(**{"files": None, "source": "flow-map-policies"} | row)
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_other_sections_know_it(tmp_path: Path) -> None:
     code = tmp_path / "mine.py"
     code.write_text("actor_loss = 0\n")
@@ -94,7 +110,7 @@ def test_missing_files_are_counted_on_one_line(
     told = rf"no file 'authors/{TASK}/params_online_sd000.pkl', and 5 more are missing \(looked in"
     with pytest.raises(UserError, match=told):
         refuse_missing(study)
-    (finding,) = imported_findings(study)
+    (finding,) = imported_findings(study, tmp_path)
     assert (finding.mark, finding.found.partition(",")[0]) == ("FAIL", "6 of 6 files are missing")
     refuse_missing(with_imported(also={"allow_missing": True}))
     refuse_missing(with_imported(also={"methods": ["fmq"]}))
@@ -102,7 +118,7 @@ def test_missing_files_are_counted_on_one_line(
         for seed in study.seeds:
             write_agent(study.imported["authors"].file(task, seed), seed)
     refuse_missing(study)
-    (finding,) = imported_findings(study)
+    (finding,) = imported_findings(study, tmp_path)
     assert (finding.mark, finding.found) == ("ok", "all 6 files are here")
 
 

@@ -124,8 +124,14 @@ def test_json_written_by_one_command_is_read_by_the_next(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ({"episodes": 3}, r"source: allowed are scripted, random, official, file; got nothing"),
-        ({"source": "found"}, r"source: allowed are scripted, random, official, file; got found"),
+        (
+            {"episodes": 3},
+            r"source: allowed are scripted, random, official, file, none; got nothing",
+        ),
+        (
+            {"source": "found"},
+            r"source: allowed are scripted, random, official, file, none; got found",
+        ),
         (
             SCRIPTED | {"oops": 1},
             r"oops: unknown key; allowed: .*action_noise",

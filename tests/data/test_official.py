@@ -1,10 +1,7 @@
 """Official data sets: local copies first, recorded checksums, a manifest that says whence."""
 
-import functools
 import hashlib
-import http.server
 import json
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +11,7 @@ import pytest
 import yaml
 from helpers.demonstrations import write_random
 from helpers.refusals import refusal
+from helpers.serving import serving
 
 from fmq.config import sources
 from fmq.config.datasets import ScriptedData
@@ -39,33 +37,23 @@ def write_npz(path: Path, rows: int = 12, seed: int = 0) -> bytes:
     return path.read_bytes()
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        """No line per request."""
-
-
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Path]:
     """A folder behind a real server, and the table of sources pointed at it."""
     folder = tmp_path / "served"
-    folder.mkdir()
-    handler = functools.partial(Quiet, directory=folder)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    table = yaml.safe_load(sources.TABLE.read_text())
-    for host in table["hosts"].values():
-        host["addresses"] = [f"http://127.0.0.1:{server.server_port}/"]
-        host["copies"] = [f"{tmp_path}/usual/"]
-    table["datasets"][NAME]["rows"] = 12
-    table["datasets"]["lift-mh-low_dim"]["demonstrations"] = 3
-    (tmp_path / "sources.yaml").write_text(yaml.safe_dump(table))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sources, "TABLE", tmp_path / "sources.yaml")
+    with serving(folder) as address:
+        table = yaml.safe_load(sources.TABLE.read_text())
+        for host in table["hosts"].values():
+            host["addresses"] = [address]
+            host["copies"] = [f"{tmp_path}/usual/"]
+        table["datasets"][NAME]["rows"] = 12
+        table["datasets"]["lift-mh-low_dim"]["demonstrations"] = 3
+        (tmp_path / "sources.yaml").write_text(yaml.safe_dump(table))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sources, "TABLE", tmp_path / "sources.yaml")
+            sources._table.cache_clear()
+            yield folder
         sources._table.cache_clear()
-        yield folder
-    sources._table.cache_clear()
-    server.shutdown()
-    server.server_close()
 
 
 def publish(folder: Path, **changes: int) -> bytes:

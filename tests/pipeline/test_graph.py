@@ -97,16 +97,26 @@ own_methods: {awr: {file: awr.py, label: AWR, offline: pretrain-full, sampler: a
 samplers: [qc+awr]
 seeds: [1, 0]
 """
+AUTHORS = """
+tasks: [cube-double-play-singletask-task3-v0, can-mh-low_dim]
+methods: [fmq, authors]
+samplers: [authors+qgbs]
+published: true
+imported: {authors: {label: Theirs, source: flow-map-policies, reproduces: fmq}}
+datasets: {cube-double-play-v0: {source: official}, can-mh-low_dim: {source: official}}
+"""
 APART, STACKED = ("training: {stack_seeds: false}\n", "training: {stack_seeds: true}\n")
 SHARED = "seeds: [3, 1]\noffline: {shared: true}\n"
 CASES = [
     ("config/smoke.yaml", APART),
+    (AUTHORS, APART),
     *(
         pytest.param(case, marks=pytest.mark.slow)
         for case in product(
             ("config/paper.yaml", "seeds: [3, 1]", SHARED, IMPORTED, OWN), (APART, STACKED)
         )
     ),
+    pytest.param((AUTHORS, STACKED), marks=pytest.mark.slow),
 ]
 
 

@@ -35,7 +35,7 @@ rule tables:
     input:
         ancient(study_workflow.needs(GRAPH, f"{STUDY}/tables")),
     output:
-        expand(f"{STUDY}/{{file}}", file=analyses.TABLES),
+        expand(f"{STUDY}/{{file}}", file=analyses.table_files(study)),
     log:
         f"{STUDY}/logs/tables.txt",
     conda:
@@ -76,7 +76,7 @@ rule show:
         ancient(study_workflow.needs(GRAPH, f"{STUDY}/show")),
         shown.later_than_others(study, RESULTS),
     output:
-        expand("results/{file}", file=analyses.SHOWN),
+        expand("results/{file}", file=analyses.shown_files(study)),
     log:
         f"{STUDY}/logs/show.txt",
     conda:

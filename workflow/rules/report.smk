@@ -45,5 +45,5 @@ rule evidence:
         ancient(rules.rollouts.input),
         expand(
             f"{STUDY}/pages/{{page}}.html",
-            page=study_workflow.PAGES,
+            page=study_workflow.pages(study),
         ),

@@ -81,6 +81,20 @@ def finetune(
 
 
 @app.command()
+def policy(
+    task: TaskName,
+    seed: Seed,
+    source: Annotated[str, typer.Option(help="Published policies, e.g. flow-map-policies.")],
+    settings: Settings = None,
+    results: Results = RESULTS,
+) -> None:
+    """Copy or download a policy that others published."""
+    from fmq.export.policy_files import fetch_policy
+
+    fetch_policy(load(settings, results), source, task, seed, results)
+
+
+@app.command()
 def import_run(
     task: TaskName,
     seed: Seed,

@@ -1,4 +1,4 @@
-"""Sources of data sets: a scripted expert, random actions, the publisher, or a local file."""
+"""Sources of data sets: a scripted expert, random actions, the publisher, a local file, or none."""
 
 import re
 from collections.abc import Mapping
@@ -73,6 +73,12 @@ class OfficialData(_Source):
     source: Literal["official"]
 
 
+class NoData(_Source):
+    """No data, only the task's simulator, to evaluate policies that were trained elsewhere."""
+
+    source: Literal["none"]
+
+
 class FileData(_Source, Reading):
     """A local file: HDF5 in RoboMimic's format, or npz in OGBench's."""
 
@@ -90,9 +96,9 @@ class FileData(_Source, Reading):
 
 GeneratedData = ScriptedData | RandomData
 DatasetSettings = Annotated[
-    ScriptedData | RandomData | OfficialData | FileData, Field(discriminator="source")
+    ScriptedData | RandomData | OfficialData | FileData | NoData, Field(discriminator="source")
 ]
-_KINDS = (ScriptedData, RandomData, OfficialData, FileData)
+_KINDS = (ScriptedData, RandomData, OfficialData, FileData, NoData)
 
 
 def is_generated(settings: DatasetSettings) -> TypeGuard[GeneratedData]:
@@ -126,6 +132,8 @@ def expected_rows(dataset: str, settings: DatasetSettings) -> int:
     """Estimate the rows of the training file; a million if unknown."""
     if is_generated(settings):
         return settings.episodes * (settings.episode_length + 1)
+    if isinstance(settings, NoData):
+        return 0
     if isinstance(settings, FileData):
         if not settings.file.is_file():
             return UNKNOWN_ROWS

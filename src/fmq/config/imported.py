@@ -1,5 +1,7 @@
 """Imported methods: policies trained elsewhere, each run read from a file of flax weights.
 
+The files are the user's own, or published ones that `fmq/config/sources.yaml` lists.
+
 `fmq.export.imported_runs` reads the files; this module does not import torch.
 """
 
@@ -9,14 +11,15 @@ from itertools import product
 from pathlib import Path
 from string import Formatter
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from fmq.base.errors import UserError
 from fmq.base.messages import shown
-from fmq.config.methods import Method
+from fmq.config.methods import METHODS, Method
 from fmq.config.own_methods import TAKEN_LABELS, Label, OwnMethod, check_name
 from fmq.config.samplers import SAMPLERS
 from fmq.config.section import Section
+from fmq.config.sources import remote_policy
 
 _FIELDS = {"task": re.compile(r""), "seed": re.compile(r"(0\d)?d?")}
 """Fields that a file pattern may contain, and their allowed format specifications."""
@@ -26,20 +29,44 @@ class ImportedMethod(Section):
     """A method whose policies were trained elsewhere and are evaluated here like any others."""
 
     label: Label
-    files: str = Field(
+    files: str | None = Field(
+        default=None,
         min_length=1,
         description="path of the pickle of each task and seed, with {task} and {seed} (or "
         "{seed:03d}) as placeholders, relative to the folder that snakemake runs in; ~ is home",
     )
+    source: str | None = Field(
+        default=None,
+        description="instead of `files`: published policies in fmq/config/sources.yaml, taken from "
+        "data_dir or downloaded",
+    )
     sampler: str = Field(default="best_of_n", description="sampler that its policies act with")
+    reproduces: str | None = Field(
+        default=None,
+        description="fmq's name of the method of these policies, e.g. fmq: with `published`, what "
+        "was reported of it is shown beside them",
+    )
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "ImportedMethod":
+        if (self.files is None) == (self.source is None):
+            raise ValueError("needs either files or source")
+        return self
 
     def method(self) -> Method:
         """Return the method's row of the comparison."""
         return Method(self.label, None, self.sampler, actor_loss="", interacts=False)
 
     def file(self, task: str, seed: int) -> Path:
-        """Return the path of the policy of a task and seed."""
+        """Return the path of the user's own file for a task and seed."""
+        assert self.files is not None, f"{self.label}: its policies are published ones"
         return Path(self.files.format(task=task, seed=seed)).expanduser()
+
+    def file_name(self, task: str, seed: int) -> str:
+        """Return the name of the file of a task and seed, the user's own or a published one."""
+        if self.source is None:
+            return self.file(task, seed).name
+        return remote_policy(self.source, task, seed).name
 
 
 def check_imported(
@@ -51,8 +78,8 @@ def check_imported(
     """Check the settings of all imported methods.
 
     Raises:
-        ValueError: a name, label or sampler is not allowed or taken, or one file would be used for
-            several tasks or seeds.
+        ValueError: a name, label or sampler is not allowed or taken, one file would be used for
+            several tasks or seeds, or there is no published one for a task and seed.
     """
     labels = [*TAKEN_LABELS, *(row.label for row in own.values())]
     for name, row in imported.items():
@@ -64,13 +91,27 @@ def check_imported(
         if row.sampler not in SAMPLERS:
             allowed = ", ".join(SAMPLERS)
             raise ValueError(f"{where}.sampler: unknown {row.sampler!r}; allowed: {allowed}")
-        fields = _fields(f"{where}.files", row.files)
+        if row.reproduces not in (None, *METHODS):
+            allowed = ", ".join(METHODS)
+            raise ValueError(f"{where}.reproduces: unknown {row.reproduces!r}; allowed: {allowed}")
+        if row.source is not None:
+            _check_source(f"{where}.source", row.source, tasks, seeds)
+        fields = {"task", "seed"} if row.files is None else _fields(f"{where}.files", row.files)
         for field, several in (("task", tasks), ("seed", seeds)):
             if field not in fields and len(several) > 1:
                 raise ValueError(
                     f"{where}.files: {shown(row.files)} has no {{{field}}}, but the study has "
                     f"{len(several)} {field}s"
                 )
+
+
+def _check_source(where: str, source: str, tasks: Sequence[str], seeds: Sequence[int]) -> None:
+    """Raise `ValueError` unless there is a published policy for every task and seed."""
+    try:
+        for task, seed in product(tasks, seeds):
+            remote_policy(source, task, seed)
+    except UserError as error:
+        raise ValueError(f"{where}: {error}") from None
 
 
 def _fields(where: str, pattern: str) -> set[str]:
@@ -95,8 +136,9 @@ def _fields(where: str, pattern: str) -> set[str]:
 def missing_files(
     imported: Mapping[str, ImportedMethod], tasks: Sequence[str], seeds: Sequence[int]
 ) -> Iterator[tuple[str, Path]]:
-    """Yield the method's name and the path of every policy file that is missing."""
-    for (name, row), task, seed in product(imported.items(), tasks, seeds):
+    """Yield the method's name and the path of every policy file of the user's that is missing."""
+    own = {name: row for name, row in imported.items() if row.source is None}
+    for (name, row), task, seed in product(own.items(), tasks, seeds):
         if not row.file(task, seed).is_file():
             yield name, row.file(task, seed)
 
@@ -104,7 +146,7 @@ def missing_files(
 def refuse_missing_imports(
     imported: Mapping[str, ImportedMethod], tasks: Sequence[str], seeds: Sequence[int]
 ) -> None:
-    """Raise `UserError` unless the policy file of every task and seed exists."""
+    """Raise `UserError` unless the user's policy file of every task and seed exists."""
     missing = list(missing_files(imported, tasks, seeds))
     if missing:
         name, path = missing[0]

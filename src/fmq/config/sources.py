@@ -1,4 +1,4 @@
-"""Read the table of official data sets, `sources.yaml`: addresses, mirrors, versions, checksums."""
+"""Read `sources.yaml`: addresses, mirrors, versions, checksums of data sets and policies."""
 
 from functools import cache
 from pathlib import Path
@@ -14,9 +14,9 @@ TABLE = Path(__file__).with_name("sources.yaml")
 
 
 class Host(Section):
-    """A host that serves data sets; a file's path is appended to each address and folder."""
+    """A host that serves files; a file's path is appended to each address and folder."""
 
-    format: Literal["npz", "hdf5"]
+    format: Literal["npz", "hdf5", "pkl"]
     addresses: list[str] = Field(min_length=1, description="base addresses, the primary one first")
     copies: list[str] = Field(description="folders in which other tools keep the same files")
 
@@ -32,16 +32,29 @@ class Source(Section):
     sha256: dict[str, str] = Field({}, description="published digests, by file name")
 
 
+class Release(Section):
+    """The entry of policies that others trained: a file for each task and seed."""
+
+    host: str
+    version: str
+    bytes: int | None = Field(None, description="about the size of each file")
+    seeds: list[int] = Field(min_length=1)
+    file: str = Field(description="file name, with {seed} or {seed:03d} as placeholder")
+    folders: dict[str, str] = Field(description="folder of each task's files")
+    sha256: dict[str, str] = Field({}, description="published digests, by path")
+
+
 class _Table(Section):
     hosts: dict[str, Host]
     datasets: dict[str, Source]
+    policies: dict[str, Release]
 
 
 class RemoteFile(NamedTuple):
-    """A file of a data set.
+    """A published file.
 
     Attributes:
-        name: file name in the data set's folder.
+        name: file name in the folder of the data set or the policy.
         path: path below the host's addresses and folders.
         addresses: URLs, the primary one first.
         copies: paths where other tools may keep the file.
@@ -73,21 +86,50 @@ def find_source(dataset: str) -> Source:
 def remote_files(dataset: str) -> list[RemoteFile]:
     """Return all files of a data set, the training file first; `UserError` without an entry."""
     source = find_source(dataset)
-    host = _table().hosts[source.host]
     if source.path is None:
         paths = {name: name for name in (f"{dataset}.npz", f"{dataset}-val.npz")}
     else:
-        paths = {f"{dataset}.{host.format}": source.path}
+        paths = {f"{dataset}.{_table().hosts[source.host].format}": source.path}
     return [
-        RemoteFile(
-            name,
-            path,
-            tuple(address + path for address in host.addresses),
-            tuple(Path(folder).expanduser() / path for folder in host.copies),
-            source.sha256.get(name),
-        )
+        _remote_file(source.host, name, path, source.sha256.get(name))
         for name, path in paths.items()
     ]
+
+
+def find_release(name: str) -> Release:
+    """Return the entry of published policies in the table; `UserError` if there is none."""
+    table = _table().policies
+    if name not in table:
+        raise UserError(f"no published policies {name!r} are known; allowed: {', '.join(table)}")
+    return table[name]
+
+
+def remote_policy(name: str, task: str, seed: int) -> RemoteFile:
+    """Return the published policy of a task and seed; `UserError` if there is none.
+
+    Files of different tasks have the same name, so here the name begins with the folder's.
+    """
+    release = find_release(name)
+    if task not in release.folders or seed not in release.seeds:
+        seeds = ", ".join(map(str, release.seeds))
+        raise UserError(
+            f"{name} has no policy of {task} with seed {seed}; it has those of the tasks "
+            f"{', '.join(release.folders)} with the seeds {seeds}"
+        )
+    folder, file = release.folders[task], release.file.format(seed=seed)
+    path = f"{folder}/{file}"
+    return _remote_file(release.host, f"{folder}-{file}", path, release.sha256.get(path))
+
+
+def _remote_file(host_name: str, name: str, path: str, sha256: str | None) -> RemoteFile:
+    host = _table().hosts[host_name]
+    return RemoteFile(
+        name,
+        path,
+        tuple(address + path for address in host.addresses),
+        tuple(Path(folder).expanduser() / path for folder in host.copies),
+        sha256,
+    )
 
 
 def local_copies(file: RemoteFile, folder: Path, data_dir: Path | None) -> list[Path]:
@@ -95,8 +137,8 @@ def local_copies(file: RemoteFile, folder: Path, data_dir: Path | None) -> list[
 
     Args:
         file: the file to look for.
-        folder: the data set's folder; its file counts only if it was accepted as official before,
-            because it may have been generated.
+        folder: the folder of the data set or the policy; its file counts only if it was accepted
+            as official before, because it may have been generated.
         data_dir: a folder with copies, under the publisher's path or the bare file name.
     """
     own = folder / file.name

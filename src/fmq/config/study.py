@@ -5,13 +5,14 @@ sections are in `fmq.config.sections`; tasks, data sets, ablations and others ha
 own.
 """
 
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
 from fmq.base.errors import UserError
 from fmq.config.ablations import AblationSettings, base_name, refuse_foreign
-from fmq.config.datasets import DatasetSettings, FileData, check_source
+from fmq.config.datasets import DatasetSettings, FileData, NoData, check_source
 from fmq.config.imported import ImportedMethod, check_imported
 from fmq.config.methods import METHODS, Method, fitting_samplers
 from fmq.config.own_methods import OwnMethod, check_own_methods, own_samplers
@@ -62,7 +63,7 @@ class Study(Section):
     checkpoint_seconds: float = Field(
         gt=0, description="seconds between checkpoints, from which an interrupted run continues"
     )
-    data_dir: str | None = Field(description="folder with copies of official data sets, or null")
+    data_dir: str | None = Field(description="folder with copies of published files, or null")
     allow_missing: bool = Field(
         description="make tables of an unfinished study, with the number of runs n in each cell"
     )
@@ -112,6 +113,11 @@ class Study(Section):
                 raise ValueError(
                     f"datasets has no entry {dataset!r}, which task {name!r} needs; "
                     f"add e.g. {dataset}: {{source: official}}"
+                )
+            if isinstance(self.datasets[dataset], NoData) and self.trained_methods:
+                raise ValueError(
+                    f"datasets.{dataset}.source: none, but {self.trained_methods[0]} learns from "
+                    "it; give it data, or compare imported methods only"
                 )
         for dataset, settings in self.datasets.items():
             check_source(dataset, settings)
@@ -173,6 +179,11 @@ class Study(Section):
     def compared_imports(self) -> dict[str, ImportedMethod]:
         """The imported methods in the comparison, by name."""
         return {name: self.imported[name] for name in self.methods if name in self.imported}
+
+    @property
+    def copies(self) -> Path | None:
+        """The folder `data_dir`, with ~ expanded."""
+        return Path(self.data_dir).expanduser() if self.data_dir else None
 
     @property
     def trained_methods(self) -> list[str]:

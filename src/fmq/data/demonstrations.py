@@ -16,6 +16,7 @@ from fmq.envs.robosuite import (
     ROBOSUITE_TYPE,
     Observation,
     import_robosuite,
+    kept_env_kwargs,
     named_observation,
     reset_simulator,
 )
@@ -47,34 +48,29 @@ class Demonstration:
 
 
 def make_env_args(environment: str) -> dict[str, Any]:
-    """Return the simulator settings for a data file: a Panda arm with OSC_POSE control at 20 Hz.
-
-    As in RoboMimic's v1.5 files, actions are given in the world frame.
+    """Return the simulator settings for a data file, as `fmq/envs/env_args.json` keeps them.
 
     Args:
         environment: the robosuite environment name.
     """
-    robosuite = import_robosuite()
-    controllers = robosuite.load_composite_controller_config(robot="Panda")
-    controllers["body_parts"]["right"]["input_ref_frame"] = "world"
     return {
         "env_name": environment,
-        "env_version": robosuite.__version__,
+        "env_version": import_robosuite().__version__,
         "type": ROBOSUITE_TYPE,
-        "env_kwargs": {
-            "robots": ["Panda"],
-            "controller_configs": controllers,
-            "control_freq": 20,
-            "lite_physics": True,
-            "reward_shaping": False,
-            "has_renderer": False,
-            "has_offscreen_renderer": False,
-            "use_camera_obs": False,
-            "use_object_obs": True,
-            "camera_depths": False,
-            "ignore_done": True,
-        },
+        "env_kwargs": kept_env_kwargs(),
     }
+
+
+def write_env_args(path: Path, environment: str) -> None:
+    """Write a data file without demonstrations, from which simulators can be made.
+
+    Args:
+        path: the HDF5 file to write.
+        environment: the robosuite environment name.
+    """
+    with h5py.File(path, "w", libver="v110") as file:
+        data = file.create_group("data")
+        data.attrs["env_args"] = json.dumps(make_env_args(environment), indent=4)
 
 
 def demonstrate(

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
 from fmq.base.errors import UserError
 from fmq.base.files import atomic_path, file_sha256
@@ -42,7 +42,14 @@ class _Manifest(BaseModel, strict=True):
 
     name: _Line
     source: _Line
-    files: dict[_BareName, _File] = Field(min_length=1)
+    settings: dict[str, Any] = {}
+    files: dict[_BareName, _File]
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> "_Manifest":
+        if not self.files and self.settings.get("source") != "none":
+            raise ValueError("no files")
+        return self
 
 
 def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:

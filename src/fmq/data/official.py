@@ -1,4 +1,4 @@
-"""Fetch an official data set: use a copy on this machine, or download it.
+"""Fetch official data sets and published policies: use a copy on this machine, or download it.
 
 A file is accepted after its content was checked. Its SHA-256 is then recorded beside it, in the
 format of ``sha256sum``, and any later copy or download must have the same digest.
@@ -16,7 +16,7 @@ from fmq.config.datasets import suite_of
 from fmq.config.sources import RemoteFile, find_source, local_copies, record_path, remote_files
 from fmq.config.tasks import TaskSettings, parse_task
 from fmq.data import ogbench, robomimic
-from fmq.data.agreement import check_against_simulator
+from fmq.data.agreement import check_against_simulator, compare_with_kept
 from fmq.data.download import download
 from fmq.data.manifest import SHA256, write_manifest
 
@@ -42,7 +42,7 @@ def fetch_dataset(name: str, folder: Path, data_dir: Path | None) -> None:
     for index, file in enumerate(remote_files(name)):
         rows = source.rows if index == 0 else None  # known for the training file only
         check = _content_check(name, rows, source.demonstrations)
-        files[file.name] = _fetch(file, folder, data_dir, check)
+        files[file.name] = fetch_file(file, folder, data_dir, check)
     write_manifest(
         folder,
         {
@@ -63,12 +63,28 @@ def _content_check(name: str, rows: int | None, demonstrations: int | None) -> C
     def check(path: Path) -> None:
         robomimic.check_file(path, task, demonstrations)
         check_against_simulator(path, task)
+        compare_with_kept(path, task)
 
     return check
 
 
-def _fetch(file: RemoteFile, folder: Path, data_dir: Path | None, check: Check) -> dict[str, Any]:
-    """Link or download one file into the folder; return its manifest entry."""
+def fetch_file(
+    file: RemoteFile, folder: Path, data_dir: Path | None, check: Check
+) -> dict[str, Any]:
+    """Link or download a published file into a folder, and record its checksum beside it.
+
+    Args:
+        file: the file.
+        folder: the folder; created if needed.
+        data_dir: a folder with copies, under their publisher's path or their bare name.
+        check: checks the content of a file, whatever its name; raises `UserError` if it is wrong.
+
+    Returns:
+        its entry in a manifest: ``bytes``, ``sha256``, and ``from``, a path or an address.
+
+    Raises:
+        UserError: it can be neither found nor downloaded, or its content or checksum is wrong.
+    """
     path = folder / file.name
     digest = file.sha256 or _recorded(path)
     for copy in local_copies(file, folder, data_dir):

@@ -1,8 +1,8 @@
-"""The `dataset` stage: generate a data set, fetch the official one, or use a file."""
+"""The `dataset` stage: generate a data set, fetch the official one, use a file, or do without."""
 
 from pathlib import Path
 
-from fmq.config.datasets import FileData, OfficialData
+from fmq.config.datasets import FileData, NoData, OfficialData
 from fmq.config.study import Study, find_dataset
 from fmq.pipeline.paths import dataset_folder
 
@@ -21,11 +21,15 @@ def provide_dataset(study: Study, name: str, results: Path, processes: int) -> N
     if isinstance(settings, OfficialData):
         from fmq.data.official import fetch_dataset
 
-        fetch_dataset(name, folder, Path(study.data_dir).expanduser() if study.data_dir else None)
+        fetch_dataset(name, folder, study.copies)
     elif isinstance(settings, FileData):
         from fmq.data.own import take_file
 
         take_file(study, name, settings, folder)
+    elif isinstance(settings, NoData):
+        from fmq.data.no_data import write_no_data
+
+        write_no_data(name, folder)
     else:
         from fmq.data.generate import generate_dataset
 

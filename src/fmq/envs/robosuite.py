@@ -80,6 +80,12 @@ def read_env_args(path: Path, environment: str) -> dict[str, Any]:
     return env_args
 
 
+def kept_env_kwargs() -> dict[str, Any]:
+    """Return the keyword arguments of simulators that are made without a data file."""
+    kept: dict[str, Any] = json.loads(Path(__file__).with_name("env_args.json").read_text())
+    return dict(kept["env_kwargs"])
+
+
 def check_version(path: Path, env_args: dict[str, Any]) -> None:
     """Reject data made with robosuite before 1.5, which orders observations differently.
 

@@ -10,11 +10,13 @@ from fmq.acting.evaluation import evaluation_starts, write_evaluation
 from fmq.base.errors import UserError
 from fmq.base.files import write_json
 from fmq.base.provenance import code_commit, package_versions
+from fmq.data.manifest import read_manifest
 from fmq.envs.making import make_environment
 from fmq.export.importing import Imported, read_jax
 from fmq.export.loading import parts_of, refuse_other_task
 from fmq.pipeline.bindings import Imported as ImportedFiles
 from fmq.pipeline.paths import data_folder, run_folder
+from fmq.pipeline.policies import policy_path
 from fmq.pipeline.runs import CHECKPOINT, Run
 
 PACKAGES = ("fmq", "torch", "numpy")
@@ -34,11 +36,10 @@ def import_run(run: Run, results: Path) -> None:
         raise UserError(
             f"{run}: is trained here, with `fmq finetune`; only methods in `imported` are imported"
         )
-    path = run.study.imported[run.kind].file(run.task.name, run.seed)
+    row = run.study.imported[run.kind]
+    path = policy_path(row, run.task.name, run.seed, results)
     imported = read_jax(path, run.study, run.task.settings.chunk_length)
-    stage = run.bound.stage
-    if not isinstance(stage, ImportedFiles) or imported.file["sha256"] not in stage.files:
-        raise UserError(f"{path}: changed while it was read; run the command again")
+    _refuse_changed(path, run, imported.file["sha256"])
     _refuse_shape(path, run, imported)
     networks = imported.networks
     sizes = (
@@ -54,6 +55,20 @@ def import_run(run: Run, results: Path) -> None:
     write_evaluation(folder / "evaluations.csv", [])
     state = parts_of(networks) | {"action_size": networks.action_size}
     save_checkpoint(folder / CHECKPOINT, run.digest, state)
+
+
+def _refuse_changed(path: Path, run: Run, sha256: str) -> None:
+    """Raise `UserError` unless the file is the one that the run is bound to, or was accepted."""
+    if run.study.imported[run.kind].source is not None:
+        if read_manifest(path.parent)["files"].get(path.name, {}).get("sha256") != sha256:
+            raise UserError(
+                f"{path}: changed since it was accepted; delete {path.parent} and run `snakemake` "
+                "again"
+            )
+        return
+    stage = run.bound.stage
+    if not isinstance(stage, ImportedFiles) or sha256 not in stage.files:
+        raise UserError(f"{path}: changed while it was read; run the command again")
 
 
 def _refuse_shape(path: Path, run: Run, imported: Imported) -> None:

@@ -120,7 +120,7 @@ def _networks(found: Found, settings: NetworkSettings, length: int) -> Networks:
     for number in range(CRITICS):
         critic.critics[number].load_state_dict(_weights(found.critics, (number,)))
     for one in (found.actor, found.critics):
-        if not all(np.isfinite(array).all() for pair in one.layers + one.norms for array in pair):
+        if not one.finite:
             raise UserError(f"{describe(one)} has numbers that are not finite; download it again")
     statistics = Normalizer(torch.zeros(observation_size), torch.ones(observation_size))
     return Networks(actor, critic, statistics, size)

@@ -45,6 +45,11 @@ class Perceptron(NamedTuple):
     norms: list[Layer]
 
     @property
+    def finite(self) -> bool:
+        """Return whether all weights are finite."""
+        return all(np.isfinite(array).all() for pair in self.layers + self.norms for array in pair)
+
+    @property
     def sizes(self) -> list[int]:
         """Return the numbers of inputs, of units in each hidden layer, and of outputs."""
         return [self.layers[0][0].shape[-2], *(bias.shape[-1] for _, bias in self.layers)]
@@ -69,9 +74,7 @@ def find_networks(tree: Any, time_features: int) -> Found:
     Raises:
         UserError: one of them is missing or ambiguous; the message lists what was found.
     """
-    everything = list(perceptrons(tree))
-    networks = [one for one in everything if not _is_copy(one.path)]
-    critics = _only("critics", [one for one in networks if _is_critics(one)], everything)
+    everything, networks, critics = _sorted(tree)
     inputs = critics.sizes[0] + 2 * (time_features or 1)
     wanted = f"velocity network with {inputs} inputs (the critics' {critics.sizes[0]} and two times"
     wanted += f" of {time_features or 1})"
@@ -79,6 +82,29 @@ def find_networks(tree: Any, time_features: int) -> Found:
     actor = _only(wanted, fitting, everything)
     used = {actor.path, critics.path}
     return Found(actor, critics, [one.path for one in everything if one.path not in used])
+
+
+def check_layout(tree: Any) -> None:
+    """Check that a tree may be that of an agent, whatever the settings of its networks.
+
+    Raises:
+        UserError: it has no critics, no network that may be their policy, or weights that are not
+            finite.
+    """
+    everything, networks, critics = _sorted(tree)
+    larger = [one for one in networks if _is_velocity(one) and one.sizes[0] > critics.sizes[0]]
+    _only("velocity network", larger, everything)
+    for one in everything:
+        if not one.finite:
+            raise UserError(f"{describe(one)} has numbers that are not finite; download it again")
+
+
+def _sorted(tree: Any) -> tuple[list[Perceptron], list[Perceptron], Perceptron]:
+    """Return all perceptrons of a tree, those that are no copies, and the critics."""
+    everything = list(perceptrons(tree))
+    networks = [one for one in everything if not _is_copy(one.path)]
+    critics = _only("critics", [one for one in networks if _is_critics(one)], everything)
+    return everything, networks, critics
 
 
 def perceptrons(tree: Any, path: tuple[str, ...] = ()) -> Iterator[Perceptron]:

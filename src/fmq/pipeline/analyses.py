@@ -22,20 +22,37 @@ STATISTICS = tuple(
     for name in ("aggregates", "comparisons", "improvement", "profiles", "task_means")
     for suffix in ("", "-metadata.json")
 )
+_SUFFIXES = ("tex", "md", "csv", "csv-metadata.json")
 TABLES = (
-    *(
-        f"tables/{name}.{suffix}"
-        for name in ("main", "length")
-        for suffix in ("tex", "md", "csv", "csv-metadata.json")
-    ),
+    *(f"tables/{name}.{suffix}" for name in ("main", "length") for suffix in _SUFFIXES),
     *("tables/comparisons.tex", "tables/comparisons.md"),
 )
+REPORTED = tuple(f"tables/reported.{suffix}" for suffix in _SUFFIXES)
+"""The table that a study has with the setting `published`."""
 FIGURES = ("learning_curves", "aggregates", "profiles", "improvement")
 FIGURE_FILES = tuple(f"figures/{name}.{suffix}" for name in FIGURES for suffix in ("pdf", "png"))
 SHOWN = (*SCORES, *TABLES, *FIGURE_FILES)
 """Files that `show` copies to the results folder; paths are relative to either folder."""
 TABLE_PAGES = ("tables-main", "tables-length", "tables-comparisons")
-"""Tables that the report shows without further targets, as FOLDER-NAME."""
+
+
+def _reported(study: Study, *names: str) -> tuple[str, ...]:
+    return names if study.published else ()
+
+
+def table_files(study: Study) -> tuple[str, ...]:
+    """Return the files of a study's tables, relative to its folder."""
+    return (*TABLES, *_reported(study, *REPORTED))
+
+
+def shown_files(study: Study) -> tuple[str, ...]:
+    """Return the files of a study that `show` copies, relative to its folder."""
+    return (*SHOWN, *_reported(study, *REPORTED))
+
+
+def table_pages(study: Study) -> tuple[str, ...]:
+    """Return the tables that the report shows without further targets, as FOLDER-NAME."""
+    return (*TABLE_PAGES, *_reported(study, "tables-reported"))
 
 
 def analyses(study: Study, folder: Path, results: Path) -> list[Part]:
@@ -63,11 +80,11 @@ def analyses(study: Study, folder: Path, results: Path) -> list[Part]:
     return [
         part("scores", [*manifests, *score_files(study, results)], within(*SCORES)),
         part("statistics", scored[:1], within(*STATISTICS)),
-        part("tables", scored, within(*TABLES)),
+        part("tables", scored, within(*table_files(study))),
         part("figures", scored, within(*FIGURE_FILES)),
-        *map(page, TABLE_PAGES),
+        *map(page, table_pages(study)),
         part("settings-page", manifests, within("pages/settings.html"), "settings_page"),
-        part("show", within(*SHOWN), (results / name for name in SHOWN)),
+        part("show", within(*shown_files(study)), (results / name for name in shown_files(study))),
     ]
 
 

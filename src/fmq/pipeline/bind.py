@@ -26,7 +26,7 @@ from fmq.pipeline.bindings import (
     Simulation,
 )
 from fmq.pipeline.data import training_data_settings
-from fmq.pipeline.identity import file_digest
+from fmq.pipeline.policies import policy_identity
 
 WARMUP = "pretrain-warmup"
 """The run that distillation goes on from."""
@@ -61,7 +61,7 @@ def bind(study: Study, task: Task, name: str, seeds: Sequence[int]) -> Bindings:
         curriculum=_bind_curriculum(study, name) if trained else None,
         stage=_bind_stage(study, name) if trained else _bind_files(study, task, name, seeds),
         evaluation=Episodes(**study.evaluation.model_dump(include={*Episodes.model_fields})),
-        dataset=training_data_settings(study, task.dataset),
+        dataset=_bind_data(study, task, trained),
         together=tuple(seeds) if trained and len(seeds) > 1 else (),
     )
 
@@ -195,10 +195,17 @@ def _bind_stage(study: Study, name: str) -> Offline | Online:
     return Offline(first=first, last=last, evaluate_every=offline.evaluate_every)
 
 
+def _bind_data(study: Study, task: Task, trained: bool) -> dict[str, Any]:
+    """Return what determines the data; imported runs have only RoboMimic's simulators from it."""
+    if not trained and task.suite == "ogbench":
+        return {}
+    return training_data_settings(study, task.dataset)
+
+
 def _bind_files(study: Study, task: Task, name: str, seeds: Sequence[int]) -> Imported:
-    files = (study.imported[kind_of(name)].file(task.name, seed) for seed in seeds)
+    row = study.imported[kind_of(name)]
     return Imported(
         last=study.online.steps,
-        files=tuple(map(file_digest, files)),
+        files=tuple(policy_identity(row, task.name, seed) for seed in seeds),
         tf32=study.training.tf32,
     )

@@ -117,7 +117,7 @@ def _multiples(every: int, first: int, last: int) -> range:
 
 
 class Imported(_Frozen):
-    """An imported run: the step that it is evaluated at, and the SHA-256 of its files."""
+    """An imported run: the step that it is evaluated at, and what identifies its files."""
 
     last: int
     files: tuple[str, ...]

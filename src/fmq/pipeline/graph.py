@@ -16,6 +16,7 @@ from fmq.pipeline.parts import (
     cost_parts,
     dataset_parts,
     evaluation_part,
+    policy_part,
     recording_part,
     run_part,
     theory_parts,
@@ -25,7 +26,7 @@ from fmq.pipeline.rollouts import shown_seed
 from fmq.pipeline.runs import DISTILLATIONS, Run, lineage, make_run
 from fmq.pipeline.variants import ablated, by_run, inference_rows, score_rows
 
-RULES = ("dataset", "pretrain", "distill", "finetune", "import_run", "evaluate")
+RULES = ("dataset", "policy", "pretrain", "distill", "finetune", "import_run", "evaluate")
 """Rules of the parts behind scores, in the order in which they are listed."""
 
 
@@ -57,7 +58,7 @@ def all_parts(study: Study, results: Path) -> list[Part]:
 
 
 def _parts_of(study: Study, samplers: Mapping[str, Sequence[str]], results: Path) -> list[Part]:
-    """Return each run, after those that it goes back to, and its evaluations that are jobs.
+    """Return each run, after what it goes back to, and its evaluations that are jobs.
 
     Args:
         samplers: samplers to evaluate with, by the name of the run.
@@ -69,7 +70,9 @@ def _parts_of(study: Study, samplers: Mapping[str, Sequence[str]], results: Path
     for task, name in product(study.tasks, samplers):
         chain = lineage(make_run(study, task, study.seeds[0], name))
         for seed in study.seeds:
-            parent = None
+            parent = policy_part(chain[-1].of_seed(seed), results)
+            if parent is not None:
+                parts.setdefault(parent.place, parent)
             for run in (one.of_seed(seed) for one in reversed(chain)):
                 place = run_folder(run, results)
                 if place not in parts:

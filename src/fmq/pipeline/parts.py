@@ -1,7 +1,7 @@
 """The parts of a study: what each is made from, what it leaves, and what its job claims.
 
-A part is a data set, a run, an evaluation or a measurement of runs. It depends on the parts whose
-outputs are among its inputs. `fmq.pipeline.graph` lists those of a study.
+A part is a data set, a published policy, a run, an evaluation or a measurement of runs. It depends
+on the parts whose outputs are among its inputs. `fmq.pipeline.graph` lists those of a study.
 """
 
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from fmq.pipeline.paths import (
     run_folder,
     theory_folder,
 )
+from fmq.pipeline.policies import policy_folder
 from fmq.pipeline.resources import dataset_threads, job_threads
 from fmq.pipeline.rollouts import rollout_file
 from fmq.pipeline.runs import CHECKPOINT, LAST_EVALUATION, Run, make_run
@@ -50,8 +51,8 @@ class Part:
         outputs: files that it leaves; it is done once all exist.
         log: standard error of its job.
         tasks: tasks that need it; several may share a data set.
-        run: run that it trains, imports, evaluates or records.
-        sampler: sampler that it acts with.
+        run: run that it trains, imports, evaluates or records, or whose policy it fetches.
+        sampler: sampler that it acts with; empty if it does not act.
         cores: cores that its job claims; Snakemake lowers this to the cores available.
     """
 
@@ -67,10 +68,12 @@ class Part:
 
     @property
     def name(self) -> str:
-        """``dataset NAME``, the name of a run, or ``evaluate-RUN-SAMPLER``."""
+        """``dataset NAME``, the name of a run, ``policy-RUN``, or ``evaluate-RUN-SAMPLER``."""
         if self.run is None:
             return f"{self.rule} {self.place.name.rpartition('-')[0]}"
-        return self.run.name if self.trains else f"{self.rule}-{self.run.name}-{self.sampler}"
+        if self.trains:
+            return self.run.name
+        return "-".join(filter(None, (self.rule, self.run.name, self.sampler)))
 
     @property
     def seed(self) -> int | None:
@@ -107,14 +110,31 @@ def dataset_parts(study: Study, results: Path) -> list[Part]:
     return [dataset_part(study, name, results) for name in study.dataset_names()]
 
 
+def policy_part(run: Run, results: Path) -> Part | None:
+    """Return the published policy that a run is imported from, if it is; manifest last."""
+    source = None if run.trained else run.study.imported[run.kind].source
+    if source is None:
+        return None
+    folder = policy_folder(source, run.task.name, run.seed, results)
+    return Part(
+        "policy",
+        folder,
+        inputs=(),
+        outputs=(folder / "manifest.json",),
+        log=folder / "log.txt",
+        tasks=(run.task.name,),
+        run=run,
+    )
+
+
 def run_part(run: Run, parent: Part | None, results: Path) -> Part:
-    """Return a run that starts from the checkpoint of `parent`, if it has one."""
+    """Return a run that starts from the checkpoint or the published policy of `parent`, if any."""
     folder = run_folder(run, results)
     source, files = parent.outputs[:1] if parent else (), RUN_FILES
     if not run.trained:
         # It did not learn from this data, but robosuite's simulators are made from its file.
-        source = (run.study.imported[run.kind].file(run.task.name, run.seed),)
-        files = IMPORTED_FILES
+        row, files = run.study.imported[run.kind], IMPORTED_FILES
+        source = source or (row.file(run.task.name, run.seed),)
     return Part(
         run.rule,
         folder,

@@ -20,7 +20,7 @@ from fmq.config.datasets import FileData
 from fmq.config.methods import PRETRAININGS
 from fmq.config.reading import refuse_missing, study_from_dict
 from fmq.config.study import Study
-from fmq.pipeline.analyses import TABLE_PAGES, analyses, film_parts
+from fmq.pipeline.analyses import analyses, film_parts, table_pages
 from fmq.pipeline.data import link_file
 from fmq.pipeline.graph import RULES, all_parts
 from fmq.pipeline.parts import RUN_FILES, Part
@@ -34,12 +34,11 @@ from fmq.pipeline.theory import MEASUREMENTS
 RESULTS = Path("results")
 
 PAGES = (
-    *TABLE_PAGES,
     *("convergence-steps", "convergence-seconds", "trust_region-trust_region"),
     *("inference-inference", "ablations-offline", "ablations-training", "ablations-sampling"),
     *(f"theory-{name}" for name in MEASUREMENTS),
 )
-"""Every table that the report can show, as FOLDER-NAME."""
+"""Every table that the report can show with further targets, as FOLDER-NAME."""
 
 IN_RUNS = ("evaluate", "record_rollouts")
 """Rules whose outputs are in a run's folder and have an identity of their own."""
@@ -171,6 +170,17 @@ def trained_pattern(study: Study) -> str:
 def imported_pattern(study: Study) -> str:
     """Return a regular expression that matches the imported methods; without any, nothing."""
     return "|".join(map(re.escape, study.imported)) or "(?!)"
+
+
+def pages(study: Study) -> tuple[str, ...]:
+    """Return every table that the report can show, as FOLDER-NAME."""
+    return (*table_pages(study), *PAGES)
+
+
+def source_pattern(study: Study) -> str:
+    """Return a regular expression that matches the sources of published policies."""
+    sources = [row.source for row in study.imported.values() if row.source]
+    return "|".join(map(re.escape, sources)) or "(?!)"
 
 
 def sampler_pattern(study: Study) -> str:

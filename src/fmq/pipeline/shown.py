@@ -17,7 +17,7 @@ from typing import Any
 from fmq.base.errors import UserError
 from fmq.base.files import atomic_path, write_json
 from fmq.config.study import Study
-from fmq.pipeline.analyses import SHOWN
+from fmq.pipeline.analyses import REPORTED, SHOWN, shown_files
 from fmq.pipeline.identity import file_digest
 from fmq.pipeline.studies import study_folder, study_sha256
 
@@ -28,18 +28,18 @@ def show(study: Study, results: Path) -> None:
     Raises:
         UserError: one of the files does not exist.
     """
-    folder = study_folder(study, results)
-    for name in SHOWN:
+    folder, names = study_folder(study, results), shown_files(study)
+    for name in names:
         if not (folder / name).is_file():
             raise UserError(
                 f"{folder / name}: does not exist yet; run `snakemake` with the study's settings"
             )
     _refuse_renamed(study, folder)
     hide_others(study, results)
-    for name in SHOWN:
+    for name in names:
         with atomic_path(results / name) as temporary:
             shutil.copyfile(folder / name, temporary)
-    digests = {name: file_digest(results / name) for name in SHOWN}
+    digests = {name: file_digest(results / name) for name in names}
     write_json(_note(results), {"study": folder.name, "files": digests})
 
 
@@ -51,7 +51,7 @@ def is_shown(study: Study, results: Path) -> bool:
     digests = note.get("files", {})
     return all(
         (results / name).is_file() and file_digest(results / name) == digests.get(name)
-        for name in SHOWN
+        for name in shown_files(study)
     )
 
 
@@ -79,7 +79,7 @@ def later_than_others(study: Study, results: Path) -> list[str]:
     if is_shown(study, results):
         return []
     now = time.time()
-    for copy in (results / name for name in SHOWN):
+    for copy in (results / name for name in shown_files(study)):
         if copy.is_file() and copy.stat().st_mtime >= now:  # nothing is newer than the future
             os.utime(copy, (now - 1, now - 1))
     descriptor, path = tempfile.mkstemp(prefix="fmq-asked-for-")
@@ -93,7 +93,7 @@ def hide_others(study: Study, results: Path) -> None:
     if _read_note(results).get("study") == study_folder(study, results).name:
         return
     _note(results).unlink(missing_ok=True)
-    for name in SHOWN:
+    for name in (*SHOWN, *REPORTED):
         (results / name).unlink(missing_ok=True)
 
 

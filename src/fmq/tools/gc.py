@@ -1,4 +1,4 @@
-"""Find and delete results that no study needs: folders of runs, data sets and studies."""
+"""Find and delete results that no study needs: folders of runs, data sets, policies, studies."""
 
 import shutil
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,10 @@ from fmq.pipeline.graph import all_parts
 from fmq.pipeline.paths import scratch_folder
 from fmq.pipeline.studies import study_folder
 
-KEPT = ("datasets/*", "runs/*/seed*/*", "scratch/*/seed*/*", "studies/*")
+KEPT = (
+    *("datasets/*", "policies/*/seed*/*", "runs/*/seed*/*"),
+    *("scratch/*/seed*/*", "studies/*"),
+)
 """Patterns of the folders that are named by the identity of their content."""
 
 

@@ -1,12 +1,15 @@
 """Test the jobs of a plan and the work in each against counts by hand."""
 
 from collections import Counter
+from pathlib import Path
 
 from helpers.jobs import jobs_of_a_task
 from helpers.studies import changed
 
+from fmq.config.reading import load_study
 from fmq.config.study import Study
 from fmq.tools.plan.jobs import Job, study_jobs
+from fmq.tools.plan.rates import policy_bytes
 from fmq.tools.plan.work import Work, episode_limit
 
 
@@ -44,7 +47,7 @@ def test_jobs_of_the_paper_by_hand(paper: Study) -> None:
     assert counts["distill"] == 60
     assert counts["finetune"] == 3 * 60
     assert counts["evaluate"] == 3 * 60
-    assert len(jobs) == 557
+    assert len(jobs) == 558
     budgets = Counter(job.run.name for job in jobs if job.run and job.rule == "pretrain")
     assert budgets == {"pretrain-full": 60, "pretrain-warmup": 60}
 
@@ -172,3 +175,13 @@ def test_the_suites_own_limits(paper: Study) -> None:
     unset = changed(paper, {"task_settings": settings})
     for task in paper.tasks:  # config/paper.yaml states the limits that the suites register
         assert episode_limit(unset.task(task)) == episode_limit(paper.task(task))
+
+
+def test_the_authors_study_fetches_and_evaluates_and_trains_nothing(root: Path) -> None:
+    names = ("config.yaml", "config/paper.yaml", "config/authors.yaml")
+    jobs = study_jobs(load_study(*(root / name for name in names)))
+    counts = Counter(job.rule for job in jobs)
+    assert (counts["policy"], counts["import_run"], counts["evaluate"]) == (60, 60, 120)
+    assert sum(job.work.updates + job.work.environment_steps for job in jobs) == 0
+    assert sum(job.work.episodes for job in jobs) == 120 * 50
+    assert policy_bytes(jobs) == 60 * 50_000_000

@@ -75,6 +75,14 @@ PARTS = (
 )
 
 
+def parts_of(study: Study) -> list[Part]:
+    """Return the sections of a study; that of success has reported results with `published`."""
+    if not study.published:
+        return [*PARTS]
+    first, *others = PARTS
+    return [first._replace(tables=(*first.tables, "tables/reported")), *others]
+
+
 def write_paper(study: Study, results: Path, manifests: Sequence[Path]) -> None:
     """Write paper.tex into the results, and paper.pdf if TeX is installed.
 
@@ -82,8 +90,8 @@ def write_paper(study: Study, results: Path, manifests: Sequence[Path]) -> None:
         UserError: a table or figure is missing, or LaTeX stops with an error.
     """
     wanted = [
-        *(f"{table}.tex" for part in PARTS for table in part.tables),
-        *(f"{figure}.pdf" for part in PARTS for figure in part.figures),
+        *(f"{table}.tex" for part in parts_of(study) for table in part.tables),
+        *(f"{figure}.pdf" for part in parts_of(study) for figure in part.figures),
     ]
     missing = [name for name in wanted if not (results / name).exists()]
     if missing:
@@ -118,7 +126,7 @@ def document(study: Study, manifests: Sequence[Path]) -> str:
         r"\maketitle",
         rf"\noindent {escape_latex(told)}",
     ]
-    for part in PARTS:
+    for part in parts_of(study):
         lines.append(rf"\section{{{escape_latex(part.title)}}}")
         lines += [rf"\input{{{table}.tex}}" for table in part.tables]
         for figure, caption in part.figures.items():

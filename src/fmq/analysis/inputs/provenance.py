@@ -42,7 +42,7 @@ def collect_provenance(study: Study, datasets: Sequence[Path]) -> dict[str, Any]
         "study": {"name": study.name, "sha256": study_sha256(study)},
         "commit": code_commit(),
         "imported": {
-            row.label: row.file(study.tasks[0], study.seeds[0]).name
+            row.label: row.file_name(study.tasks[0], study.seeds[0])
             for row in study.compared_imports.values()
         },
         "datasets": [_dataset(path) for path in present_manifests(study, datasets)],

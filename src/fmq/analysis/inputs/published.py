@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from fmq.analysis.inputs.scores import comparison_rows
+from fmq.config.methods import METHODS
 from fmq.config.study import Study
 from fmq.pipeline.variants import row_label
 
@@ -19,6 +20,12 @@ OWN = {"QC": "arXiv 2507.07969", "MVP": "arXiv 2602.13810"}
 
 # Each stage of the FMQ and QC papers: gradient steps offline, environment steps online.
 STAGE_STEPS = 1_000_000
+
+SEEDS = 5
+"""Seeds behind each number of the FMQ paper."""
+
+IQM = "IQM"
+"""Name of the line over all tasks."""
 
 FMQ_ROW = "reported, FMQ paper"
 OWN_ROW = "reported, own paper"
@@ -70,21 +77,31 @@ def beside(study: Study, reported: pd.DataFrame) -> pd.DataFrame:
     """Select the rows of `reported` that a study shows: those of its tasks and its comparison.
 
     Returns:
-        frame with the columns of `reported` and the study's keys ``method`` and ``sampler``; it
-        has no rows if the setting ``published`` is off.
+        frame with the columns of `reported`, where ``label`` is the study's, and the study's keys
+        ``method`` and ``sampler``; it has no rows if the setting ``published`` is off.
     """
     rows = pd.DataFrame(comparison_rows(study), columns=["method", "sampler"])
-    rows["label"] = [row_label(study, *row) for row in rows.itertuples(index=False)]
+    rows["label"] = [_published_label(study, *row) for row in comparison_rows(study)]
     if "task" in reported:
         reported = reported[reported["task"].isin(study.tasks)]
     merged = reported.merge(rows, on="label")
+    pairs = zip(merged["method"], merged["sampler"], strict=True)
+    merged["label"] = [row_label(study, *pair) for pair in pairs]
     return merged if study.published else merged.iloc[:0]
+
+
+def _published_label(study: Study, method: str, sampler: str) -> str:
+    """Return the label of a row in papers: that of an imported method is of what it reproduces."""
+    label, row = row_label(study, method, sampler), study.imported.get(method)
+    if row is None or row.reproduces is None:
+        return label
+    return METHODS[row.reproduces].label + label.removeprefix(row.label)
 
 
 def protocol_words() -> str:
     """Name the FMQ paper and the protocol behind its numbers."""
     return (
-        f"{FMQ} (5 seeds of 50 episodes after 1M offline and 1M online steps; MVP and QC are "
+        f"{FMQ} ({SEEDS} seeds of 50 episodes after 1M offline and 1M online steps; MVP and QC are "
         "re-runs by FMQ's authors)"
     )
 

@@ -132,7 +132,8 @@ def identity_problems(
         UserError: a manifest is malformed.
     """
     manifests = present_manifests(study, manifests)
-    versions, unknown = dict(map(_manifest_version, manifests)), {}
+    versions = {name: sha256 for path in manifests for name, sha256 in _manifest_version(path)}
+    unknown = {}
     for record in {record.settings: record for file in files for record in records(file)}.values():
         origin = record.origin()
         try:
@@ -166,13 +167,15 @@ def _episode_problems(record: Record) -> Iterator[Problem]:
         yield Problem(OTHER_DATA, f"{episodes}: changed since its record was written")
 
 
-def _manifest_version(path: Path) -> tuple[str, str]:
-    """Read a manifest's data set name, and the sha256 of its training file."""
+def _manifest_version(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield a manifest's data set name and the sha256 of its training file, if it has data."""
     manifest = read_manifest(path.parent)
+    if manifest.get("settings") == {"source": "none"}:
+        return
     digests = {name: entry["sha256"] for name, entry in manifest["files"].items()}
     name = str(manifest["name"])
     # The validation file does not matter: nothing is trained on it.
-    return name, _digest(path, training_file(name), digests)
+    yield name, _digest(path, training_file(name), digests)
 
 
 def _digest(path: Path, file: str, digests: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from fmq.analysis.figures.style import short_task_names
 from fmq.analysis.inputs.csvw import Column, Columns, write_table
 from fmq.analysis.inputs.provenance import collect_provenance
 from fmq.analysis.inputs.published import (
+    IQM,
     OWN,
     OWN_ROW,
     beside,
@@ -22,14 +23,13 @@ from fmq.analysis.inputs.scores import STAGES, comparison_rows, load_scores
 from fmq.analysis.inputs.words import confidence, counted, paragraph, shared_words, table_words
 from fmq.analysis.statistics.estimates import read_statistics
 from fmq.analysis.tables.render import Table, write_comparison
+from fmq.analysis.tables.reported import write_reported
 from fmq.analysis.tables.sentences import comparison_sentences, sentences_caption, write_sentences
 from fmq.config.study import Study
 from fmq.pipeline.variants import row_label
 
 # With fewer runs, chance alone separates the intervals of some row too often.
 RUNS_FOR_BOLD = 3
-
-IQM = "IQM"
 
 _ENTRIES: Columns = {
     "task": Column("string", f"name of the task, or {IQM} for the interquartile mean over tasks"),
@@ -197,7 +197,8 @@ def _captions(
 def write_tables(study: Study, folder: Path, manifests: Sequence[Path] = ()) -> None:
     """Write tables of the scores and statistics in `folder` into `folder`/tables.
 
-    These are main and length as .tex, .md and .csv, and comparisons as sentences in .tex and .md.
+    These are main, length and, with `published`, reported as .tex, .md and .csv, and comparisons
+    as sentences in .tex and .md.
 
     Raises:
         UserError: the scores or statistics are missing or belong to another study.
@@ -225,5 +226,7 @@ def write_tables(study: Study, folder: Path, manifests: Sequence[Path] = ()) -> 
             entries["runs"] = entries["runs"].astype("Int64")
         write_table(tables / f"{name}.csv", entries, columns, provenance)
         write_comparison(tables / name, table, provenance)
+    if study.published:
+        write_reported(study, main, short, tables / "reported", provenance)
     sentences = comparison_sentences(study, comparisons)
     write_sentences(tables / "comparisons", sentences_caption(study), sentences, provenance)

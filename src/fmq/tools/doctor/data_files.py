@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,14 @@ _THREADS = 16
 
 def source_findings(study: "Study", results: Path) -> Iterator[Finding]:
     """Yield a finding for every data set that is made here, and for every file of the others."""
-    from fmq.config.datasets import FileData, is_generated
+    from fmq.config.datasets import FileData, NoData, is_generated
 
     missing: list[RemoteFile] = []
     for name in study.dataset_names():
         settings = study.datasets[name]
+        if isinstance(settings, NoData):
+            yield ok(f"data set {name}", "not needed (none)")
+            continue
         if is_generated(settings):
             yield ok(f"data set {name}", f"made on this machine ({settings.source})")
             continue
@@ -44,8 +48,7 @@ def official_files(study: "Study", name: str, results: Path) -> dict["RemoteFile
     from fmq.pipeline.paths import dataset_folder
 
     folder = dataset_folder(study, name, results)
-    data_dir = Path(study.data_dir).expanduser() if study.data_dir else None
-    return {file: local_copies(file, folder, data_dir) for file in remote_files(name)}
+    return {file: local_copies(file, folder, study.copies) for file in remote_files(name)}
 
 
 def judge_own_file(name: str, path: str, file: Path) -> Finding:
@@ -56,20 +59,52 @@ def judge_own_file(name: str, path: str, file: Path) -> Finding:
     return failure(f"data set {name}", f"no file {path} (looked for {file.absolute()})", remedy)
 
 
-def imported_findings(study: "Study") -> Iterator[Finding]:
+def imported_findings(study: "Study", results: Path) -> Iterator[Finding]:
     """Yield a finding for the files of every method that is not trained here."""
     from fmq.config.imported import missing_files
 
     for name, row in study.compared_imports.items():
+        subject = f"imported {name}"
+        if row.source is not None:
+            yield _published_finding(study, subject, row.source, results)
+            continue
         missing = [path for _, path in missing_files({name: row}, study.tasks, study.seeds)]
         wanted = len(study.tasks) * len(study.seeds)
-        subject = f"imported {name}"
         if missing:
             remedy = f"put them there, or leave {name} out of methods"
             told = f"{len(missing)} of {wanted} files are missing, e.g. {missing[0].absolute()}"
             yield failure(subject, told, remedy)
         else:
             yield ok(subject, f"all {wanted} files are here")
+
+
+def missing_policies(study: "Study", source: str, results: Path) -> list["RemoteFile"]:
+    """Return the published policies of the study's tasks and seeds that are not on this machine."""
+    from fmq.config.sources import local_copies, remote_policy
+    from fmq.pipeline.policies import policy_folder
+
+    missing = []
+    for task, seed in product(study.tasks, study.seeds):
+        file, folder = remote_policy(source, task, seed), policy_folder(source, task, seed, results)
+        if not local_copies(file, folder, study.copies):
+            missing.append(file)
+    return missing
+
+
+def _published_finding(study: "Study", subject: str, source: str, results: Path) -> Finding:
+    """Judge the published policies of a method: which are here, and whether others are served."""
+    missing = missing_policies(study, source, results)
+    wanted = len(study.tasks) * len(study.seeds)
+    if not missing:
+        return ok(subject, f"all {wanted} files are here")
+    faults = address_faults(address for file in missing for address in file.addresses)
+    bad = [file for file in missing if all(faults[address] for address in file.addresses)]
+    if bad:
+        finding = judge_missing(bad[0], faults, study.data_dir)
+        told = f"{len(bad)} of {wanted} files, e.g. {bad[0].path}: {finding.found}"
+        return failure(subject, told, finding.remedy)
+    base = missing[0].addresses[0].removesuffix(missing[0].path)
+    return ok(subject, f"{len(missing)} of {wanted} files will be downloaded from {base}")
 
 
 def address_faults(addresses: Iterable[str]) -> dict[str, str | None]:

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from fmq.tools.doctor.data_files import official_files
+from fmq.tools.doctor.data_files import missing_policies, official_files
 from fmq.tools.doctor.findings import Finding, failure, note, ok
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def processor_findings() -> Iterator[Finding]:
 
 
 def disk_findings(study: "Study", results: Path) -> Iterator[Finding]:
-    """Yield findings on whether the results folder is writable and has room for the data sets."""
+    """Yield findings on whether the results folder is writable and has room for the files."""
     folder = next(
         place for place in (results.absolute(), *results.absolute().parents) if place.exists()
     )
@@ -106,8 +106,8 @@ def disk_findings(study: "Study", results: Path) -> Iterator[Finding]:
 
 
 def judge_disk(free: int, needed: int) -> Finding:
-    """Judge the free space against the size of the data sets to come, both in bytes."""
-    found = f"{_size(free)} free, data sets still to come take about {_size(needed)}"
+    """Judge the free space against the size of the files to come, both in bytes."""
+    found = f"{_size(free)} free, files still to come take about {_size(needed)}"
     if free < needed:
         return failure(
             "disk", found, "free some space, or choose a folder on another disk with --results"
@@ -116,10 +116,16 @@ def judge_disk(free: int, needed: int) -> Finding:
 
 
 def bytes_to_come(study: "Study", results: Path) -> int:
-    """Estimate the bytes of the data sets that are not on this machine yet."""
+    """Estimate the bytes of the data sets and policies that are not on this machine yet."""
     from fmq.config.datasets import expected_rows
+    from fmq.config.sources import find_release
 
-    return sum(
+    sources = {row.source for row in study.compared_imports.values() if row.source}
+    policies = sum(
+        len(missing_policies(study, source, results)) * (find_release(source).bytes or 0)
+        for source in sources
+    )
+    return policies + sum(
         # The validation file has a tenth as many rows.
         round(1.1 * _BYTES_PER_ROW * expected_rows(name, study.datasets[name]))
         for name in study.dataset_names()
@@ -135,7 +141,7 @@ def _is_here(study: "Study", name: str, results: Path) -> bool:
         return True
     source = study.datasets[name].source
     if source != "official":
-        return source == "file"
+        return source in ("file", "none")
     return all(official_files(study, name, results).values())
 
 

@@ -59,7 +59,7 @@ def _study_findings(files: Sequence[Path], results: Path) -> Iterator[Finding]:
     yield from _guarded("simulators", partial(simulator_findings, study))
     yield from _guarded("disk", partial(disk_findings, study, results))
     yield from _guarded("data sets", partial(source_findings, study, results))
-    yield from _guarded("imported", partial(imported_findings, study))
+    yield from _guarded("imported", partial(imported_findings, study, results))
 
 
 def _guarded(subject: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:

@@ -1,8 +1,9 @@
 """Hold the measured rates, and compute from them the time and disk space of jobs."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from fmq.config.sources import find_source
+from fmq.config.sources import find_release, find_source
 from fmq.config.study import Study, find_dataset
 from fmq.tools.plan.jobs import Job
 
@@ -89,15 +90,26 @@ def dataset_bytes(study: Study, job: Job, rates: Rates) -> int | None:
     rows: int | None = job.work.environment_steps
     dataset = study.task(job.task).dataset
     source = find_dataset(study, dataset).source
-    if source == "file":
-        return 0  # only a link is made
+    if source in ("file", "none"):
+        return 0  # only a link is made, or nothing at all
     if source == "official":
         rows = find_source(dataset).rows
     row_bytes = rates.tasks[job.task].row_bytes
     return None if rows is None or row_bytes is None else rows * row_bytes
 
 
+def policy_bytes(jobs: Iterable[Job]) -> int | None:
+    """Return about the size of the published policies that jobs fetch; None if unknown."""
+    sizes = [
+        find_release(str(job.run.study.imported[job.run.kind].source)).bytes
+        for job in jobs
+        if job.rule == "policy" and job.run is not None
+    ]
+    known = [size for size in sizes if size is not None]
+    return sum(known) if len(known) == len(sizes) else None
+
+
 def run_bytes(job: Job, rates: Rates) -> int:
     """Return the bytes that a training or evaluation job writes: episodes, and any checkpoints."""
-    checkpoints = job.seeds if job.rule != "evaluate" else 0
+    checkpoints = job.seeds if job.rule not in ("policy", "evaluate") else 0
     return job.work.episodes * EPISODE_BYTES + checkpoints * rates.tasks[job.task].checkpoint_bytes

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from fmq.analysis.figures.style import short_task_names
 from fmq.tools.plan.plan import Plan
-from fmq.tools.plan.rates import TaskRates, dataset_bytes, run_bytes
+from fmq.tools.plan.rates import TaskRates, dataset_bytes, policy_bytes, run_bytes
 
 HOUR = 3600.0
 BUSY = 0.9
@@ -59,11 +59,13 @@ def _steps(plan: Plan) -> str:
 
 def _disk(plan: Plan) -> str:
     sizes = {
-        plan.study.task(job.task).dataset: dataset_bytes(plan.study, job, plan.rates)
+        f"data set {plan.study.task(job.task).dataset}": dataset_bytes(plan.study, job, plan.rates)
         for job in plan.jobs
         if job.rule == "dataset"
     }
-    rows = [[f"data set {name}", _size(size)] for name, size in sizes.items()]
+    if any(job.rule == "policy" for job in plan.jobs):
+        sizes["published policies, downloaded"] = policy_bytes(plan.jobs)
+    rows = [[name, _size(size)] for name, size in sizes.items()]
     runs = [job for job in plan.jobs if job.run is not None]
     left = sum(run_bytes(job, plan.rates) for job in runs)
     known = left + sum(size or 0 for size in sizes.values())

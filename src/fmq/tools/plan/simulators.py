@@ -1,6 +1,5 @@
 """Prepare a task's simulator without its data set, and determine the sizes of its data."""
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,11 +52,9 @@ def _prepare_ogbench(task: Task) -> Sizes:
 def _prepare_robomimic(task: Task, settings: DatasetSettings, folder: Path) -> Sizes:
     """Prepare a RoboMimic simulator, from the user's own file if the study has one.
 
-    Otherwise write a file without demonstrations, with fmq's own simulator settings.
+    Otherwise write a file without demonstrations.
     """
-    import h5py
-
-    from fmq.data.demonstrations import make_env_args
+    from fmq.data.demonstrations import write_env_args
     from fmq.envs.robomimic import RobomimicEnvironment
 
     path = folder / training_file(task.dataset)
@@ -65,8 +62,6 @@ def _prepare_robomimic(task: Task, settings: DatasetSettings, folder: Path) -> S
         refuse_missing_files({task.dataset: settings})
         path.symlink_to(settings.file.resolve())
     else:
-        with h5py.File(path, "w") as file:
-            env_args = make_env_args(task.environment)
-            file.create_group("data").attrs["env_args"] = json.dumps(env_args)
+        write_env_args(path, task.environment)
     environment = RobomimicEnvironment(task, folder)
     return Sizes(environment.observation_size, environment.action_size, None)

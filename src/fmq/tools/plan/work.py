@@ -40,10 +40,10 @@ class Work:
 
 
 def work_of(study: Study, part: Part, seeds: int) -> Work:
-    """Return the work in a job that makes a part for a number of seeds; none in an analysis."""
+    """Return the work in a job that makes a part for a number of seeds; an analysis has none."""
     if part.rule == "dataset":
         return _dataset_work(study, study.task(part.tasks[0]).dataset)
-    if part.run is None:
+    if part.run is None or not part.sampler:
         return Work()
     work = _run_work(part.run) if part.trains else _evaluated(Work(), part.run, evaluations=1)
     return _together(work, part.run, seeds)
