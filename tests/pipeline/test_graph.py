@@ -98,13 +98,15 @@ samplers: [qc+awr]
 seeds: [1, 0]
 """
 APART, STACKED = ("training: {stack_seeds: false}\n", "training: {stack_seeds: true}\n")
+RELEASED = "config/paper.yaml config/as_released.yaml"
 SHARED = "seeds: [3, 1]\noffline: {shared: true}\n"
 CASES = [
     ("config/smoke.yaml", APART),
     *(
         pytest.param(case, marks=pytest.mark.slow)
         for case in product(
-            ("config/paper.yaml", "seeds: [3, 1]", SHARED, IMPORTED, OWN), (APART, STACKED)
+            ("config/paper.yaml", RELEASED, "seeds: [3, 1]", SHARED, IMPORTED, OWN),
+            (APART, STACKED),
         )
     ),
 ]
@@ -123,8 +125,9 @@ def files(
         for task in load_study(root / "config.yaml").tasks:
             (tmp_path / f"{task}-{seed}.pkl").touch()
     overlay, stacking = request.param
-    paths = [root / overlay] if overlay.startswith("config/") else [tmp_path / "overlay.yaml"]
+    paths = [root / name for name in overlay.split()]
     if not overlay.startswith("config/"):
+        paths = [tmp_path / "overlay.yaml"]
         paths[0].write_text(overlay)
     (tmp_path / "stacking.yaml").write_text(stacking)
     return [*paths, tmp_path / "stacking.yaml"]
