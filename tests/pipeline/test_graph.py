@@ -106,6 +106,7 @@ imported: {authors: {label: Theirs, source: flow-map-policies, reproduces: fmq}}
 datasets: {cube-double-play-v0: {source: official}, can-mh-low_dim: {source: official}}
 """
 APART, STACKED = ("training: {stack_seeds: false}\n", "training: {stack_seeds: true}\n")
+RELEASED = "config/paper.yaml config/as_released.yaml"
 SHARED = "seeds: [3, 1]\noffline: {shared: true}\n"
 CASES = [
     ("config/smoke.yaml", APART),
@@ -113,7 +114,8 @@ CASES = [
     *(
         pytest.param(case, marks=pytest.mark.slow)
         for case in product(
-            ("config/paper.yaml", "seeds: [3, 1]", SHARED, IMPORTED, OWN), (APART, STACKED)
+            ("config/paper.yaml", RELEASED, "seeds: [3, 1]", SHARED, IMPORTED, OWN),
+            (APART, STACKED),
         )
     ),
     pytest.param((AUTHORS, STACKED), marks=pytest.mark.slow),
@@ -133,8 +135,9 @@ def files(
         for task in load_study(root / "config.yaml").tasks:
             (tmp_path / f"{task}-{seed}.pkl").touch()
     overlay, stacking = request.param
-    paths = [root / overlay] if overlay.startswith("config/") else [tmp_path / "overlay.yaml"]
+    paths = [root / name for name in overlay.split()]
     if not overlay.startswith("config/"):
+        paths = [tmp_path / "overlay.yaml"]
         paths[0].write_text(overlay)
     (tmp_path / "stacking.yaml").write_text(stacking)
     return [*paths, tmp_path / "stacking.yaml"]

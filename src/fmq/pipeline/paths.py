@@ -74,9 +74,8 @@ def theory_folder(study: Study, task: str, seed: int, results: Path) -> Path:
 def costs_file(study: Study, task: str, results: Path) -> Path:
     """Return the path of the measurements of `fmq inference`, on the study's first seed."""
     seed = study.seeds[0]
-    policies = [
-        (make_run(study, task, seed, name), sampler) for name, sampler in inference_rows(study)
-    ]
+    rows = sorted(inference_rows(study))  # Snakemake puts variants of overlays before ours
+    policies = [(make_run(study, task, seed, name), sampler) for name, sampler in rows]
     of = {
         "policies": [
             (run.name, run.identity, name, run.sampler_named(name).model_dump())

@@ -138,8 +138,8 @@ def write_trust_region(
     radius = "eta_eff²/HA" if _is_mean(study) else "eta_eff²"
     header = ["task", radius, *(study.method(method).label for method in methods)]
     caption = (
-        f"Drift from the offline policy and, in parentheses, its ratio to {radius}, of the radius "
-        f"of FMQ's trust region. {words}"
+        f"Drift from the offline policy and, in parentheses, its ratio to {radius}, the squared "
+        f"radius of FMQ's trust region{' over HA' if _is_mean(study) else ''}. {words}"
     )
     listing = Listing("tab:trust-region", caption, header, _rows(study, table))
     write_listing(path, listing, provenance)
