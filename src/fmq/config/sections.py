@@ -7,8 +7,9 @@ from pydantic import Field, model_validator
 from fmq.config.section import Section
 
 Aggregate = Literal["mean", "min"]
-Distillation = Literal["esd", "lsd", "psd"]
 """How values of the two critics are combined."""
+Distillation = Literal["esd", "lsd", "psd"]
+"""Eulerian, Lagrangian or progressive self-distillation."""
 
 
 class NetworkSettings(Section):

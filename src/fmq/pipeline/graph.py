@@ -13,13 +13,12 @@ from pathlib import Path
 from fmq.config.study import Study
 from fmq.pipeline.parts import (
     Part,
-    cost_parts,
     dataset_parts,
     evaluation_part,
+    measurement_parts,
     policy_part,
     recording_part,
     run_part,
-    theory_parts,
 )
 from fmq.pipeline.paths import run_folder
 from fmq.pipeline.rollouts import shown_seed
@@ -51,8 +50,7 @@ def all_parts(study: Study, results: Path) -> list[Part]:
     return [
         *dataset_parts(study, results),
         *parts,
-        *theory_parts(study, results),
-        *cost_parts(study, results),
+        *measurement_parts(study, results),
         *(recording_part(run, results) for run in shown),
     ]
 

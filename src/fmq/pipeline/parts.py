@@ -165,6 +165,11 @@ def evaluation_part(run: Run, sampler: str, results: Path) -> Part:
     )
 
 
+def measurement_parts(study: Study, results: Path) -> list[Part]:
+    """Return all measurements of checkpoints, for targets other than `all`."""
+    return [*theory_parts(study, results), *cost_parts(study, results)]
+
+
 def theory_parts(study: Study, results: Path) -> list[Part]:
     """Return the measurements of `fmq theory`; none without FMQ or a trust region."""
     if "fmq" not in study.methods or study.fmq.eta == 0:

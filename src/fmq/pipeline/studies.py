@@ -8,7 +8,7 @@ from fmq.config.study import Study
 from fmq.pipeline.data import dataset_folder_name
 from fmq.pipeline.graph import study_runs
 from fmq.pipeline.identity import canonical, settings_hash, short
-from fmq.pipeline.parts import cost_parts, theory_parts
+from fmq.pipeline.parts import measurement_parts
 from fmq.pipeline.paths import run_folder
 
 
@@ -31,11 +31,10 @@ def study_identity(study: Study, results: Path) -> str:
     }
     if study.allow_missing:
         folders = [run_folder(run, results) for run in runs]
-        folders += [part.place for part in theory_parts(study, results)]
         # Names that begin with a dot are files that are being written.
         files = [path for one in folders for path in sorted(one.glob("[!.]*.csv"))]
         files += [folder / "settings.json" for folder in folders]
-        files += [part.place for part in cost_parts(study, results)]
+        files += [path for part in measurement_parts(study, results) for path in part.outputs]
         of["there"] = [str(path.relative_to(results)) for path in files if path.exists()]
     return settings_hash(of)
 

@@ -1,7 +1,7 @@
 """One update of a policy and its critics: targets, losses, gradient, step.
 
-The functions read as if there were a single seed and no compiler. `fmq.training.updater` calls them
-for several seeds at once, compiled, or recorded as a CUDA graph.
+Losses and gradients read as if there were a single seed and no compiler. `fmq.training.updater`
+calls them for several seeds at once, compiled, or recorded as a CUDA graph.
 """
 
 import torch
