@@ -19,8 +19,12 @@ from fmq.analysis.inputs.scores import (
     write_scores,
 )
 from fmq.analysis.statistics import aggregates as statistics
-from fmq.analysis.statistics.aggregates import probability_of_improvement, write_statistics
-from fmq.analysis.statistics.bootstrap import bootstrap, run_means, score_matrix
+from fmq.analysis.statistics.aggregates import (
+    probability_of_improvement,
+    run_means,
+    write_statistics,
+)
+from fmq.analysis.statistics.bootstrap import bootstrap, score_matrix
 from fmq.analysis.statistics.estimates import METRICS, read_estimates
 from fmq.base.errors import UserError
 from fmq.config.study import Study

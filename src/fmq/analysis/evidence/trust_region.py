@@ -27,7 +27,7 @@ from fmq.analysis.inputs.csvw import Column, Columns, write_table
 from fmq.analysis.inputs.provenance import collect_provenance
 from fmq.analysis.inputs.training_metrics import read_metrics
 from fmq.analysis.inputs.words import confidence, paragraph
-from fmq.analysis.statistics.bootstrap import task_estimates
+from fmq.analysis.statistics.aggregates import task_estimates
 from fmq.analysis.tables.listing import Listing, write_listing
 from fmq.analysis.tables.render import MISSING
 from fmq.base.errors import UserError

@@ -13,7 +13,7 @@ each estimate.
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,7 @@ from fmq.analysis.statistics.bootstrap import (
     complete_runs,
     described,
     score_matrix,
-    task_estimates,
+    without_gaps,
 )
 from fmq.analysis.statistics.comparisons import comparisons, pairs, probability_of_improvement
 from fmq.analysis.statistics.estimates import METRICS, STATISTICS, stacked
@@ -93,6 +93,22 @@ def task_means(study: Study, final: pd.DataFrame, stage: str) -> pd.DataFrame:
             parts += [part.assign(**row) for part in task_estimates(study, matrix)]
     means = stacked(parts, "task_means").assign(tasks=len(study.tasks))
     return means.round(dict.fromkeys(("value", "low", "high"), 12))
+
+
+def run_means(scores: Matrix) -> Matrix:
+    """Average scores, (R, T), over runs, giving (T,)."""
+    return np.mean(scores, axis=0)
+
+
+def task_estimates(study: Study, matrix: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    """Estimate the mean over runs of each task that has one, in a frame per part without gaps.
+
+    The columns are task, value, low, high, deviation and runs.
+    """
+    for part in without_gaps(matrix):
+        estimate = pd.DataFrame(bootstrap(study, run_means, part)._asdict())
+        deviation = part.std(ddof=1).to_numpy()
+        yield estimate.assign(task=list(part.columns), deviation=deviation, runs=len(part))
 
 
 def improvement(study: Study, final: pd.DataFrame, stage: str) -> pd.DataFrame:

@@ -104,22 +104,6 @@ def _runs_by_tasks(matrix: pd.DataFrame) -> Matrix:
     return matrix.to_numpy(dtype=np.float64)
 
 
-def run_means(scores: Matrix) -> Matrix:
-    """Average scores, (R, T), over runs, giving (T,)."""
-    return np.mean(scores, axis=0)
-
-
-def task_estimates(study: Study, matrix: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """Estimate the mean over runs of each task that has one, in a frame per part without gaps.
-
-    The columns are task, value, low, high, deviation and runs.
-    """
-    for part in without_gaps(matrix):
-        estimate = pd.DataFrame(bootstrap(study, run_means, part)._asdict())
-        deviation = part.std(ddof=1).to_numpy()
-        yield estimate.assign(task=list(part.columns), deviation=deviation, runs=len(part))
-
-
 def described(estimate: Estimate, matrix: pd.DataFrame) -> pd.DataFrame:
     """Return an estimate as a frame of K rows, with the number of runs and tasks behind it."""
     # Round, so that floating-point error cannot push a rate above 1.

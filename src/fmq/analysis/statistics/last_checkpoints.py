@@ -11,7 +11,8 @@ from fmq.analysis.inputs.csvw import Column, Columns
 from fmq.analysis.inputs.evaluations import SAMPLER, SEED, TASK, evaluation_files
 from fmq.analysis.inputs.records import read_evaluations
 from fmq.analysis.inputs.words import confidence
-from fmq.analysis.statistics.bootstrap import Matrix, bootstrap, complete_runs, run_means
+from fmq.analysis.statistics.aggregates import run_means
+from fmq.analysis.statistics.bootstrap import Matrix, bootstrap, complete_runs
 from fmq.base.errors import UserError
 from fmq.config.study import Study
 from fmq.pipeline.runs import make_run
