@@ -50,7 +50,7 @@ def test_the_paper_study_has_every_job(cluster: str) -> None:
     expected = {
         **{"dataset": 7, "pretrain": 2 * pairs, "distill": pairs, "finetune": 3 * pairs},
         "evaluate": 3 * pairs,
-        "page": 3,
+        "page": 4,
         **dict.fromkeys(("scores", "statistics", "tables", "figures", "settings_page"), 1),
         **{"show": 1, "all": 1},
     }
