@@ -75,6 +75,8 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
     with monkeypatch.context() as patch:
         for name in ("bind", "bind_sampler"):
             patch.setattr(runs, name, quietly(getattr(runs, name)))
+        # Which seeds have a run is in its identity, as its siblings and as its parent's seed.
+        patch.setattr(runs.Run, "seeds", property(quietly(runs.Run.seeds.fget)))
         for name in ("method", "offline_run"):  # the row of a method, and its parent
             patch.setattr(Study, name, quietly(getattr(Study, name)))
         patch.setattr(identity, "dataset_settings", quietly(identity.dataset_settings))

@@ -23,8 +23,7 @@ from fmq.pipeline.paths import (
 from fmq.pipeline.policies import policy_folder
 from fmq.pipeline.resources import dataset_threads, job_threads
 from fmq.pipeline.rollouts import rollout_file
-from fmq.pipeline.runs import CHECKPOINT, LAST_EVALUATION, Run, make_run
-from fmq.pipeline.seeds import stacks
+from fmq.pipeline.runs import CHECKPOINT, LAST_EVALUATION, Run, make_run, stacks
 from fmq.pipeline.theory import MEASUREMENTS, theory_runs
 
 IMPORTED_FILES: tuple[str, ...] = (

@@ -25,8 +25,8 @@ from fmq.pipeline.data import link_file
 from fmq.pipeline.graph import RULES, all_parts
 from fmq.pipeline.parts import RUN_FILES, Part
 from fmq.pipeline.paths import dataset_folder, settings_file
-from fmq.pipeline.runs import DISTILLATIONS
-from fmq.pipeline.seeds import options, stacks
+from fmq.pipeline.runs import DISTILLATIONS, stacks
+from fmq.pipeline.seeds import options
 from fmq.pipeline.shown import hide_others
 from fmq.pipeline.studies import study_folder
 from fmq.pipeline.theory import MEASUREMENTS

@@ -27,7 +27,6 @@ from fmq.pipeline.bind import (
 )
 from fmq.pipeline.bindings import Bindings, Bound, Offline, Online
 from fmq.pipeline.identity import settings_hash, short
-from fmq.pipeline.seeds import stacks
 
 CHECKPOINT = "checkpoint.pt"
 LAST_EVALUATION = "last_evaluation.csv"
@@ -242,6 +241,15 @@ class Run:
     def sampling(self, name: str) -> tuple[str, SamplingSettings]:
         """Return a sampler and its settings; for a variant, the sampler that it changes."""
         return sampling_of(self.study, self.name, name)
+
+
+def stacks(study: Study, rule: str) -> bool:
+    """Return whether a job of a rule serves all seeds at once.
+
+    With `offline.shared`, offline runs have a single seed, and evaluations, which are of runs of
+    either stage, are jobs of a single seed.
+    """
+    return study.training.stack_seeds and (rule == "finetune" or not study.offline.shared)
 
 
 def lineage(run: Run) -> list[Run]:

@@ -1,17 +1,6 @@
-"""The seeds of a job: whether it serves all of them, and their options on a command line."""
+"""The seeds of a job as options of a command; commands import this, so it loads nothing heavy."""
 
 from collections.abc import Sequence
-
-from fmq.config.study import Study
-
-
-def stacks(study: Study, rule: str) -> bool:
-    """Return whether a job of a rule serves all seeds at once.
-
-    With `offline.shared`, offline runs have a single seed, and evaluations, which are of runs of
-    either stage, are jobs of a single seed.
-    """
-    return study.training.stack_seeds and (rule == "finetune" or not study.offline.shared)
 
 
 def options(seeds: Sequence[int]) -> str:
