@@ -13,7 +13,8 @@ from fmq.analysis.inputs.problems import KINDS, MISSING, OTHER_DATA, SHOWN, Prob
 from fmq.analysis.inputs.scores import collect_scores
 from fmq.base.errors import UserError
 from fmq.config.study import Study
-from fmq.pipeline.runs import evaluation_name, make_run
+from fmq.pipeline.evaluations import evaluation_name
+from fmq.pipeline.runs import make_run
 
 TASK = "pointmaze-medium-navigate-singletask-task2-v0"
 DATASET = "pointmaze-medium-navigate-v0"

@@ -8,10 +8,11 @@ import pytest
 from fmq.base.errors import UserError
 from fmq.config.reading import load_study, study_from_dict
 from fmq.config.study import Study
+from fmq.pipeline.evaluations import evaluation_name
 from fmq.pipeline.graph import ablation_parts
 from fmq.pipeline.paths import run_folder
 from fmq.pipeline.rules import RESULTS, run_pattern, sampler_pattern
-from fmq.pipeline.runs import evaluation_name, make_run
+from fmq.pipeline.runs import make_run
 from fmq.pipeline.variants import ablation_rows, inference_rows, sampler_label
 
 TASK = "pointmaze-medium-navigate-singletask-task2-v0"

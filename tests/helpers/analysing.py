@@ -19,9 +19,10 @@ from fmq.config.ablations import base_name
 from fmq.config.datasets import training_file
 from fmq.config.reading import study_from_dict
 from fmq.config.study import Study
+from fmq.pipeline.evaluations import evaluation_settings
 from fmq.pipeline.identity import settings_hash
 from fmq.pipeline.paths import evaluation_file, run_folder
-from fmq.pipeline.runs import Run, evaluation_settings, make_run
+from fmq.pipeline.runs import Run, make_run
 from fmq.pipeline.variants import ablation_rows
 
 TASK2, TASK4 = (f"pointmaze-medium-navigate-singletask-task{n}-v0" for n in (2, 4))

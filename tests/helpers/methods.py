@@ -5,7 +5,8 @@ from typing import Any
 
 from fmq.config.reading import load_study, study_from_dict
 from fmq.config.study import Study
-from fmq.pipeline.runs import evaluation_name, make_run
+from fmq.pipeline.evaluations import evaluation_name
+from fmq.pipeline.runs import make_run
 
 ROOT = Path(__file__).parents[2]
 TASK = "pointmaze-medium-navigate-singletask-task2-v0"

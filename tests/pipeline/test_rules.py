@@ -9,9 +9,10 @@ from fmq.base.errors import UserError
 from fmq.config.reading import load_study
 from fmq.config.study import Study
 from fmq.pipeline import rules as workflow
+from fmq.pipeline.evaluations import evaluation_name
 from fmq.pipeline.resources import memory_mb, training_memory_mb
 from fmq.pipeline.rollouts import rollout_file
-from fmq.pipeline.runs import evaluation_name, make_run
+from fmq.pipeline.runs import make_run
 
 TASK = "pointmaze-medium-navigate-singletask-task4-v0"
 RUN = "finetune-{method}"

@@ -13,7 +13,8 @@ from fmq.config.reading import study_from_dict
 from fmq.config.study import Study
 from fmq.pipeline.bindings import Bindings, Bound
 from fmq.pipeline.data import dataset_folder_name
-from fmq.pipeline.runs import evaluation_name, make_run
+from fmq.pipeline.evaluations import evaluation_name
+from fmq.pipeline.runs import make_run
 
 TASKS = [f"pointmaze-medium-navigate-singletask-task{number}-v0" for number in (2, 4)]
 OFFLINE = {"pretrain-warmup", "pretrain-full", "distill-esd"}

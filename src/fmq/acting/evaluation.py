@@ -23,9 +23,10 @@ from fmq.envs.simulators import LocalSimulators, Simulators
 from fmq.methods.making import sampler_of
 from fmq.networks.ensemble import CriticEnsemble
 from fmq.networks.velocity import VelocityNetwork
+from fmq.pipeline.evaluations import evaluation_settings
 from fmq.pipeline.identity import settings_hash
 from fmq.pipeline.paths import checkpoint_file, data_folder, evaluation_file
-from fmq.pipeline.runs import Run, evaluation_settings, title
+from fmq.pipeline.runs import Run, title
 
 COLUMNS = (
     *("task", "run", "sampler", "seed", "stage", "step"),

@@ -123,6 +123,11 @@ class Imported(_Frozen):
     files: tuple[str, ...]
     tf32: bool = False
 
+    @property
+    def evaluations(self) -> range:
+        """No steps: it is not evaluated before its last one."""
+        return range(0)
+
 
 class Curriculum(_Frozen):
     """The curriculum of self-distillation intervals, in gradient steps of offline training."""

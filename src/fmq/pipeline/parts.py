@@ -119,7 +119,7 @@ def policy_part(run: Run, results: Path) -> Part | None:
         "policy",
         folder,
         inputs=(),
-        outputs=(folder / "manifest.json",),
+        outputs=(folder / MANIFEST,),
         log=folder / "log.txt",
         tasks=(run.task.name,),
         run=run,

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from fmq.config.study import Study
 from fmq.pipeline.data import dataset_folder_name
+from fmq.pipeline.evaluations import evaluation_name
 from fmq.pipeline.identity import settings_hash, short
-from fmq.pipeline.runs import CHECKPOINT, Run, evaluation_name, make_run
+from fmq.pipeline.runs import CHECKPOINT, Run, make_run
 from fmq.pipeline.theory import theory_folder_name
 from fmq.pipeline.variants import inference_rows
 

@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from fmq.config.study import Study
+from fmq.pipeline.evaluations import evaluation_settings
 from fmq.pipeline.identity import settings_hash, short
 from fmq.pipeline.paths import run_folder
-from fmq.pipeline.runs import Run, evaluation_settings
+from fmq.pipeline.runs import Run
 
 
 def shown_seed(study: Study) -> int:

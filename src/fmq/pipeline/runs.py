@@ -265,18 +265,6 @@ def title(runs: Sequence[Run]) -> str:
     return f"{first.name} {first.task.name} seeds {', '.join(str(run.seed) for run in runs)}"
 
 
-def evaluation_name(run: Run, sampler: str) -> str:
-    """Return the name of the file with the episodes of a run's last checkpoint with a sampler.
-
-    The training process evaluates the run's own sampler and writes `LAST_EVALUATION`. Any other
-    sampler is evaluated by a separate job, and its file is named by the sampler's identity.
-    """
-    if run.evaluates(sampler):
-        return LAST_EVALUATION
-    bound = run.sampler_named(sampler).model_dump(exclude_defaults=True)
-    return f"evaluate-{sampler}-{short(settings_hash(bound))}.csv"
-
-
 def make_run(study: Study, task: str, seed: int, name: str) -> Run:
     """Return the run `name` of a study's task and seed; `UserError` if there is no such run.
 
@@ -304,9 +292,3 @@ def make_run(study: Study, task: str, seed: int, name: str) -> Run:
         raw = study.networks.model_copy(update={"normalize_observations": False})
         study = study.model_copy(update={"networks": raw})
     return Run(study, task_of(study, task, name), seed, name).of_seed(seed)
-
-
-def evaluation_settings(run: Run, sampler: str) -> dict[str, Any]:
-    """Return what determines the evaluation of a run's last checkpoint."""
-    bound = run.sampler_named(sampler).model_dump(exclude_defaults=True)
-    return {"run": run.digest, "sampler": sampler, "bound": bound}

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map
 
 from fmq.data.sequences import Batch
 from fmq.training.learner import Learner
@@ -52,18 +53,14 @@ def _losses_at(
 
 
 def _of_one(
-    losses_at: Callable[..., tuple[Tensor, Rest]],
-    weights: Tensor,
-    target: Tensor,
-    offline: Tensor,
-    batch: Batch,
-    draws: Draws,
-    progress: Tensor,
+    losses_at: Callable[..., tuple[Tensor, Rest]], *inputs: Tensor | Batch | Draws
 ) -> Losses:
     """Use plain autograd: under `torch.func`, networks could not use oneDNN's products."""
+    *rows, progress = inputs
+    weights, *others = tree_map(lambda tensor: tensor[0], rows)
     with torch.enable_grad():
-        own = weights[0].detach().requires_grad_(True)
-        loss, rest = losses_at(own, target[0], offline[0], _only(batch), _only(draws), progress)
+        own = weights.detach().requires_grad_(True)
+        loss, rest = losses_at(own, *others, progress)
         (vector,) = torch.autograd.grad(loss, own)
     return _expanded(vector, *rest)
 

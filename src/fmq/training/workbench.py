@@ -14,7 +14,7 @@ from fmq.base.provenance import code_commit, package_versions
 from fmq.config.datasets import training_file
 from fmq.data.sequences import Batch, SequenceBuffer
 from fmq.methods.making import sampler_of
-from fmq.pipeline.bindings import Imported, Offline, Online
+from fmq.pipeline.bindings import Offline, Online
 from fmq.pipeline.paths import checkpoint_file, run_folder
 from fmq.pipeline.runs import Run
 from fmq.training import compiling
@@ -44,6 +44,7 @@ class Workbench:
         bound = run.bound
         self.first = bound.stage.first if isinstance(bound.stage, Offline) else 0
         self.step = self.first
+        self.evaluation_steps = bound.stage.evaluations
         self.folder = run_folder(run, self.results)
         self.buffer = SequenceBuffer(
             **shared.transitions,
@@ -185,8 +186,7 @@ class Workbench:
 
     def evaluates_after(self, step: int) -> bool:
         """Return whether an evaluation follows `step`, before the one at the end."""
-        stage = self.run.bound.stage
-        return not isinstance(stage, Imported) and step in stage.evaluations
+        return step in self.evaluation_steps
 
     def state(self) -> dict[str, Any]:
         """Return everything that changes from step to step, for `Scratch.keep`."""

@@ -8,7 +8,6 @@ import pandas as pd
 
 from fmq.analysis.inputs.csvw import Column, read_table
 from fmq.analysis.inputs.problems import MISPLACED, UNEQUAL, Problem
-from fmq.pipeline.bindings import Imported
 from fmq.pipeline.paths import evaluation_file, run_folder
 from fmq.pipeline.runs import Run
 
@@ -69,14 +68,8 @@ def evaluation_files(results: Path, run: Run, sampler: str) -> list[EvaluationFi
     files = [EvaluationFile(end, run, sampler, (run.last_step,))]
     if sampler == run.sampler:
         way = run_folder(run, results) / "evaluations.csv"
-        files.append(EvaluationFile(way, run, sampler, tuple(_training_steps(run))))
+        files.append(EvaluationFile(way, run, sampler, tuple(run.bound.stage.evaluations)))
     return files
-
-
-def _training_steps(run: Run) -> range:
-    """Return the steps of the evaluations during a run, without those of the warm-up run."""
-    stage = run.bound.stage
-    return range(0) if isinstance(stage, Imported) else stage.evaluations
 
 
 def read_evaluation(path: Path) -> pd.DataFrame:

@@ -30,8 +30,9 @@ from fmq.base.errors import UserError
 from fmq.config.datasets import training_file
 from fmq.config.study import Study
 from fmq.data.manifest import read_manifest
+from fmq.pipeline.evaluations import evaluation_settings
 from fmq.pipeline.identity import file_digest, settings_hash
-from fmq.pipeline.runs import Run, evaluation_settings, lineage
+from fmq.pipeline.runs import Run, lineage
 
 
 class Record(NamedTuple):
