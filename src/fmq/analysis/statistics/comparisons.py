@@ -8,11 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from rliable import metrics
 
 from fmq.analysis.inputs.scores import comparison_rows
 from fmq.analysis.statistics.bootstrap import Matrix, bootstrap, complete_runs, score_matrix
-from fmq.analysis.statistics.estimates import stacked
+from fmq.analysis.statistics.estimates import METRICS, stacked
 from fmq.config.study import Study
 
 Row = tuple[str, str]
@@ -90,7 +89,7 @@ def probability_of_improvement(ours: Matrix, theirs: Matrix) -> Matrix:
 
 def iqm_difference(ours: Matrix, theirs: Matrix) -> Matrix:
     """Return the IQM of `ours`, (R, T), minus that of `theirs`, (R', T), with shape (1,)."""
-    return np.array([metrics.aggregate_iqm(ours) - metrics.aggregate_iqm(theirs)])
+    return np.array([METRICS["iqm"](ours) - METRICS["iqm"](theirs)])
 
 
 def _difference_and_improvement(ours: Matrix, theirs: Matrix) -> Matrix:

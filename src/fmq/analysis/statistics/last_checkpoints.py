@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from rliable.metrics import aggregate_iqm
 
 from fmq.analysis.inputs.csvw import Column, Columns
 from fmq.analysis.inputs.evaluations import SAMPLER, SEED, TASK, evaluation_files
@@ -13,6 +12,7 @@ from fmq.analysis.inputs.records import read_evaluations
 from fmq.analysis.inputs.words import confidence
 from fmq.analysis.statistics.aggregates import run_means
 from fmq.analysis.statistics.bootstrap import Matrix, bootstrap, complete_runs
+from fmq.analysis.statistics.estimates import METRICS
 from fmq.base.errors import UserError
 from fmq.config.study import Study
 from fmq.pipeline.runs import make_run
@@ -105,7 +105,7 @@ def summarise(study: Study, scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _iqm(scores: Matrix) -> Matrix:
-    return np.array([aggregate_iqm(scores)])
+    return np.array([METRICS["iqm"](scores)])
 
 
 def percent(row: pd.Series) -> str:
