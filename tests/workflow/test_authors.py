@@ -15,9 +15,9 @@ from fmq.config.sources import find_release
 
 pytestmark = pytest.mark.slow
 FILES = ("config/paper.yaml", "config/authors.yaml", "small.yaml")
-TASKS = load_study(ROOT / "config.yaml", ROOT / "config/paper.yaml").tasks
-SEEDS = range(1)  # range(5) takes all 60 policies, and five times as long
-DAMAGED = [(TASKS[2], SEEDS[0]), (TASKS[6], SEEDS[len(SEEDS) // 4]), (TASKS[10], SEEDS[-1])]
+ALL = load_study(ROOT / "config.yaml", ROOT / "config/paper.yaml").tasks
+TASKS, SEEDS = ALL[::3], range(1)  # all 60 policies are ALL and range(5), in a quarter of an hour
+DAMAGED = [(TASKS[0], SEEDS[0]), (TASKS[1], SEEDS[len(SEEDS) // 4]), (TASKS[2], SEEDS[-1])]
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,12 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Project, 
     publish(folder, TASKS, SEEDS)
     limits = {task: {"episode_limit": 10} for task in TASKS}
     # One job evaluates a task's seeds, which takes a third of the time for five.
-    small = {"task_settings": limits, "training": {"stack_seeds": True}, "seeds": [*SEEDS]}
+    small = {
+        "tasks": TASKS,
+        "task_settings": limits,
+        "training": {"stack_seeds": True},
+        "seeds": [*SEEDS],
+    }
     text = yaml.safe_dump(small | yaml.safe_load(SMALL))
     (project.folder / "small.yaml").write_text(text)
     with serving(folder) as address:
@@ -41,7 +46,7 @@ def test_all_rows_are_there_after_three_damaged_files_are_mended(
 ) -> None:
     project, folder = served
     release = find_release("flow-map-policies")
-    assert (len(release.folders), len(release.seeds)) == (12, 5)
+    assert (len(release.folders), len(release.seeds)) == (len(ALL), 5) == (12, 5)
     results = project.folder / "results"
     spoil(folder, DAMAGED)
     first = project.snakemake("--keep-going", "--configfile", *FILES)
@@ -55,8 +60,8 @@ def test_all_rows_are_there_after_three_damaged_files_are_mended(
     for line, reason in zip(told.values(), ("damaged", "no critics", "404"), strict=True):
         assert reason in line
     runs = "runs/*/*/finetune-authors-*"
-    assert len(list(results.glob(f"{runs}/checkpoint.pt"))) == 12 * len(SEEDS) - 3
-    assert len(list(results.glob(f"{runs}/evaluate-*.csv"))) == 2 * 9 * len(SEEDS)
+    assert len(list(results.glob(f"{runs}/checkpoint.pt"))) == len(TASKS) * len(SEEDS) - 3
+    assert len(list(results.glob(f"{runs}/evaluate-*.csv"))) == 2 * (len(TASKS) - 3) * len(SEEDS)
     assert project.shell("fmq status").stdout.rstrip().endswith(", 3 failed")
     publish(folder, TASKS, SEEDS)
     second = project.snakemake("--configfile", *FILES)
@@ -65,7 +70,8 @@ def test_all_rows_are_there_after_three_damaged_files_are_mended(
     assert list(found["task"]) == [task for task in [*TASKS, "IQM"] for _ in range(2)]
     assert found["value"].notna().all()
     assert (found["runs"] == len(SEEDS)).all()
-    assert list(found["reported"][-2:]) == [91, 93]
+    if TASKS == ALL:
+        assert list(found["reported"][-2:]) == [91, 93]
     assert found["meet"].notna().all() == (len(SEEDS) > 1)
     third = project.snakemake("--dry-run", "--configfile", *FILES)
     assert "Nothing to be done" in third.stdout + third.stderr
