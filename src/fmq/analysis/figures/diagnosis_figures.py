@@ -65,11 +65,19 @@ def draw_calibration(study: Study, calibration: pd.DataFrame) -> Figure:
             place = own["q"].rank(method="first").sub(1).mul(BINS).floordiv(len(own))
             means = own.groupby(place)[["q", "return"]].mean()
             axis.plot(means["q"], means["return"], **_look(study, run).options())
-        both = calibration.loc[calibration["task"] == task, "return"].mean()
-        axis.axline((both, both), slope=1, zorder=1, **_DIAGONAL)
+        _draw_diagonal(axis)
     handles = [*_handles(study, runs), Line2D([], [], label="return = Q", **_DIAGONAL)]
     figure.legend(handles=handles, loc="outside upper center", ncols=4)
     return figure
+
+
+def _draw_diagonal(axis: Axes) -> None:
+    """Draw the line of critics that are right, between equal limits of both axes."""
+    ends = np.concatenate([np.ravel(line.get_xydata()) for line in axis.lines])
+    margin = 0.04 * (np.ptp(ends) or 1.0)
+    both = ends.min() - margin, ends.max() + margin
+    axis.plot(both, both, zorder=1, **_DIAGONAL)
+    axis.set(xlim=both, ylim=both)
 
 
 def draw_branches(study: Study, summary: pd.DataFrame) -> Figure:
