@@ -30,7 +30,7 @@ from fmq.envs.simulators import Simulators
 from fmq.method.critic import aggregate
 from fmq.method.guidance import normalized, value_and_gradient
 from fmq.methods.making import sampler_of
-from fmq.pipeline.diagnosis import CANDIDATES, EPISODES, FILES, diagnosed_runs
+from fmq.pipeline.diagnosis import CANDIDATES, EPISODES, FILES, STEPS, diagnosed_runs
 from fmq.pipeline.paths import dataset_folder, diagnosis_folder
 from fmq.pipeline.runs import Run
 
@@ -174,15 +174,10 @@ def _alternatives(
     base = torch.as_tensor(candidates[:1], device=batch.device).flatten(1)
     _, gradient = value_and_gradient(policy.critic, batch[:1], base, "first")
     noise = torch.randn(base.shape, generator=policy.generator, device=batch.device)
-    up, aside = normalized(gradient), normalized(noise)
-    steps = {"guided": up, "against": -up, "random": aside}
-    moved = [(base + subject.eta * step).clamp(-1, 1) for step in steps.values()]
-    kinds = [
-        *(("candidate", number) for number in range(CANDIDATES)),
-        *((kind, 0) for kind in steps),
-    ]
-    tried = torch.cat(moved).view(-1, *policy.chunk_shape).cpu().numpy()
-    return kinds, np.concatenate([candidates, tried])
+    steps = torch.cat([normalized(gradient), -normalized(gradient), normalized(noise)])
+    moved = (base + subject.eta * steps).clamp(-1, 1).view(-1, *policy.chunk_shape)
+    kinds = [("candidate", number) for number in range(CANDIDATES)] + [(kind, 0) for kind in STEPS]
+    return kinds, np.concatenate([candidates, moved.cpu().numpy()])
 
 
 def _values(subject: Subject, observations: np.ndarray, chunks: np.ndarray) -> list[float]:
@@ -203,6 +198,6 @@ def _refuse_others(episodes: Sequence[Episode], observation: np.ndarray, decisio
         )
         if not same:
             raise UserError(
-                "the simulator does not repeat an episode from the same start with the same "
-                "actions, so that no other chunk can be tried in its states"
+                "diagnosis: the simulator does not repeat an episode from the same start with the "
+                "same actions, so that no other chunk can be tried in its states"
             )

@@ -9,8 +9,10 @@ from fmq.pipeline.variants import runs_of_method
 EPISODES = 12  # of each run and seed, with one state each at which chunks are tried
 CANDIDATES = 6
 FILES = ("calibration.csv", "branches.csv")
-KINDS = ("candidate", "guided", "against", "random")
-"""Chunks that are compared at a state: samples of the policy, and three steps from the first."""
+STEPS = ("guided", "against", "random")
+"""Steps from the first candidate: along the critic's gradient, against it, in any direction."""
+KINDS = ("candidate", *STEPS)
+"""Chunks that are compared at a state: samples of the policy, and the steps."""
 
 
 def diagnosed_names(study: Study) -> list[str]:

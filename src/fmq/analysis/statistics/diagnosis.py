@@ -7,11 +7,11 @@ import pandas as pd
 
 from fmq.base.seeding import derive_seed
 from fmq.config.study import Study
+from fmq.pipeline.diagnosis import STEPS
 
-GAINS = ("top", "best", "guided", "against", "random")
-"""What is gained by the candidate with the highest Q, by the best one, and by three steps."""
+GAINS = ("top", "best", *STEPS)
+"""What is gained by the candidate with the highest Q, by the best one, and by the steps."""
 SUCCESSES = ("mean", "top", "guided", "random")
-STEPS = GAINS[2:]
 DIGITS = 9  # of returns, which are rounded to them; a mean must not differ from equal numbers
 
 
