@@ -60,6 +60,7 @@ localrules:
     inference,
     theory,
     theory_report,
+    diagnose,
     trajectories,
     rollouts,
     paper,
@@ -88,6 +89,7 @@ include: "workflow/rules/evidence.smk"
 include: "workflow/rules/ablations.smk"
 include: "workflow/rules/inference.smk"
 include: "workflow/rules/theory.smk"
+include: "workflow/rules/diagnosis.smk"
 include: "workflow/rules/rollouts.smk"
 include: "workflow/rules/paper.smk"
 include: "workflow/rules/report.smk"

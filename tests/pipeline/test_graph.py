@@ -223,6 +223,7 @@ def test_parts_are_made_from_what_their_commands_read(smoke: Study) -> None:
             manifest,
             *map(checkpoint, ("distill-esd", "finetune-fmq", "distill-lsd", "distill-psd")),
         },
+        "diagnosis": {manifest, *compared, *map(checkpoint, ("distill-esd", "pretrain-full"))},
         "tables": {"scores.csv", *STATISTICS},
         "settings-page": {manifest},
     }

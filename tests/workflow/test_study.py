@@ -292,6 +292,22 @@ def test_the_theorem_is_checked_on_request(project: Project) -> None:
 
 
 @pytest.mark.slow
+def test_the_critics_are_examined_on_request(project: Project) -> None:
+    results = project.folder / project.study_folder() / "diagnosis"
+    assert not results.exists()
+    project.make("{}", "--", "diagnose")
+    assert set(pd.read_csv(results / "diagnosis.csv").task) == {TASK4}
+    for name in ("calibration", "branches"):
+        assert (results / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+    for change, rules in (
+        ("{}", set()),
+        ("fmq: {eta: 0.5}", {"finetune", "measure_diagnosis", "diagnose"}),
+        ("statistics: {resamples: 400}", {"diagnose"}),
+    ):
+        assert project.rules(change, "--", "diagnose") == rules
+
+
+@pytest.mark.slow
 def test_episodes_are_shown_on_request(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MUJOCO_GL", "disabled")  # so that it is the same on every machine
 

@@ -9,6 +9,7 @@ rule paper:
         ancient(rules.inference.output),
         ancient(rules.ablations.output),
         ancient(rules.theory_report.output),
+        ancient(rules.diagnose.output),
     output:
         # The PDF is not a declared output, because it is only made if TeX is installed.
         f"{STUDY}/paper.tex",

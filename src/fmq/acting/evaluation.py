@@ -16,10 +16,9 @@ from fmq.base.files import atomic_path, file_sha256, write_rows
 from fmq.base.progress import progress
 from fmq.base.seeding import derive_seed
 from fmq.data.normalization import Normalizer
-from fmq.envs.making import make_environment
-from fmq.envs.processes import SimulatorProcesses
+from fmq.envs.making import make_simulators
 from fmq.envs.rollout import Act, rollout
-from fmq.envs.simulators import LocalSimulators, Simulators
+from fmq.envs.simulators import Simulators
 from fmq.methods.making import sampler_of
 from fmq.networks.ensemble import CriticEnsemble
 from fmq.networks.velocity import VelocityNetwork
@@ -54,7 +53,7 @@ class Evaluator:
 
     def __init__(self, run: Run, results: Path) -> None:
         self.task, self.count = run.task, run.bound.evaluation.simulators
-        self.processes = min(run.study.evaluation.processes, self.count)
+        self.processes = run.study.evaluation.processes
         self.data = data_folder(run, results)
         self.simulators: Simulators | None = None
 
@@ -85,9 +84,7 @@ class Evaluator:
         ]
 
     def _make_simulators(self) -> Simulators:
-        if self.processes > 1:
-            return SimulatorProcesses(self.task, self.data, self.count, self.processes)
-        return LocalSimulators([make_environment(self.task, self.data) for _ in range(self.count)])
+        return make_simulators(self.task, self.data, self.count, self.processes)
 
 
 def write_evaluation(path: Path, rows: Sequence[dict[str, Any]]) -> None:

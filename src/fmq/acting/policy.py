@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from fmq.base.errors import UserError
 from fmq.config.sections import NetworkSettings
@@ -70,6 +71,15 @@ class Policy:
         Raises:
             UserError: the observations have another shape or are not finite.
         """
+        normalized = self.normalize(observations)
+        return self.choose(normalized, self.noise(len(normalized)))
+
+    def normalize(self, observations: np.ndarray) -> Tensor:
+        """Return observations (batch, O) as the networks take them.
+
+        Raises:
+            UserError: the observations have another shape or are not finite.
+        """
         size = len(self.normalizer.mean)
         if np.ndim(observations) != 2 or np.shape(observations)[1] != size:
             raise UserError(
@@ -78,9 +88,20 @@ class Policy:
         if not np.isfinite(observations).all():
             raise UserError("observations that are not finite; the policy cannot act on them")
         device = self.normalizer.mean.device
-        batch = torch.as_tensor(observations, dtype=torch.float32, device=device)
-        shape = (len(batch), self.sampler.noises, math.prod(self.chunk_shape))
-        noise = torch.randn(shape, generator=self.generator, device=device)
-        normalized = self.normalizer(batch)
+        return self.normalizer(torch.as_tensor(observations, dtype=torch.float32, device=device))
+
+    def noise(self, count: int) -> Tensor:
+        """Draw the noise that the sampler needs for some observations, (count, noises, H*A)."""
+        shape = (count, self.sampler.noises, math.prod(self.chunk_shape))
+        return torch.randn(shape, generator=self.generator, device=self.normalizer.mean.device)
+
+    @torch.inference_mode()
+    def choose(self, normalized: Tensor, noise: Tensor) -> np.ndarray:
+        """Return the action chunks (batch, H, A) that the sampler makes of noise.
+
+        Args:
+            normalized: observations as `normalize` returns them, (batch, O).
+            noise: as `noise` returns it, (batch, noises, H*A).
+        """
         actions = self.sampler.choose(self.velocity, self.critic, normalized, noise)
         return actions.view(-1, *self.chunk_shape).cpu().numpy()

@@ -96,6 +96,24 @@ def inference_report(settings: Settings = None, results: Results = RESULTS) -> N
 
 
 @app.command()
+def diagnose(
+    task: TaskName, seed: Seed, settings: Settings = None, results: Results = RESULTS
+) -> None:
+    """Compare the critics of a task and seed, and what they recommend, with the simulator."""
+    from fmq.acting.diagnosis import measure_diagnosis
+
+    measure_diagnosis(load(settings, results), task, seed, results)
+
+
+@app.command()
+def diagnose_report(settings: Settings = None, results: Results = RESULTS) -> None:
+    """Write a table and figures of the measurements of `fmq diagnose`."""
+    from fmq.analysis.evidence.diagnosis import write_diagnosis
+
+    write_diagnosis(*_inputs(settings, results))
+
+
+@app.command()
 def convergence(settings: Settings = None, results: Results = RESULTS) -> None:
     """Compare how fast FMQ and MVP reach fractions of MVP's best success."""
     from fmq.analysis.evidence.convergence_report import write_convergence

@@ -1,10 +1,12 @@
-"""Make the simulator of a task; a suite's packages are imported only when needed."""
+"""Make the simulators of a task; a suite's packages are imported only when needed."""
 
 from pathlib import Path
 
 from fmq.config.tasks import Task
 from fmq.envs.environment import Visible
 from fmq.envs.ogbench import OGBenchEnvironment
+from fmq.envs.processes import SimulatorProcesses
+from fmq.envs.simulators import LocalSimulators, Simulators
 
 
 def make_environment(task: Task, folder: Path, size: int | None = None) -> Visible:
@@ -22,3 +24,19 @@ def make_environment(task: Task, folder: Path, size: int | None = None) -> Visib
 
         return RobomimicEnvironment(task, folder, size)
     return OGBenchEnvironment(task, size)
+
+
+def make_simulators(task: Task, folder: Path, count: int, processes: int) -> Simulators:
+    """Return `count` new simulators of `task`: in this process, or shared among several.
+
+    Args:
+        folder: the data set's folder, as for `make_environment`.
+        processes: number of processes, of which no more than `count` are started; with 1, the
+            simulators are in this one.
+
+    Raises:
+        UserError: the data file is missing or damaged, or a simulator cannot be made.
+    """
+    if min(processes, count) > 1:
+        return SimulatorProcesses(task, folder, count, min(processes, count))
+    return LocalSimulators([make_environment(task, folder) for _ in range(count)])

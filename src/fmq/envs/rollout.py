@@ -70,11 +70,21 @@ def _started(
 def _after(one: _Running, stretch: Stretch) -> _Running:
     """Return the episode after the steps of one chunk."""
     return_, length = one.return_, one.length + len(stretch.rewards)
-    if stretch.fault:
-        raise UserError(
-            f"evaluation: the simulator gave {stretch.fault} at step {length + 1} of episode "
-            f"{one.number + 1}, and a rerun would too; leave out this task or seed"
-        )
+    refuse_fault(stretch, length, one.number)
     for reward in stretch.rewards:  # one by one, because a sum of sums rounds differently
         return_ += reward
     return one._replace(observation=stretch.observation, return_=return_, length=length)
+
+
+def refuse_fault(stretch: Stretch, length: int, number: int) -> None:
+    """Raise `UserError` if a stretch ended in a value that is not finite.
+
+    Args:
+        length: steps of the episode up to the fault.
+        number: the episode, counted from 0.
+    """
+    if stretch.fault:
+        raise UserError(
+            f"evaluation: the simulator gave {stretch.fault} at step {length + 1} of episode "
+            f"{number + 1}, and a rerun would too; leave out this task or seed"
+        )

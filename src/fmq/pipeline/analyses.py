@@ -10,7 +10,14 @@ from pathlib import Path
 from fmq.config.study import Study
 from fmq.config.tasks import is_maze
 from fmq.pipeline.graph import runs_named
-from fmq.pipeline.parts import Part, cost_parts, dataset_parts, recording_part, theory_parts
+from fmq.pipeline.parts import (
+    Part,
+    cost_parts,
+    dataset_parts,
+    diagnosis_parts,
+    recording_part,
+    theory_parts,
+)
 from fmq.pipeline.paths import MANIFEST, data_folder, evaluation_file, manifest_file, run_folder
 from fmq.pipeline.rollouts import film_folder, shown_seed
 from fmq.pipeline.runs import Run, make_run
@@ -122,6 +129,12 @@ def theory_files(study: Study, results: Path) -> list[Path]:
     """Return the record that `fmq theory` writes for each task and seed."""
     records = [part.place / "settings.json" for part in theory_parts(study, results)]
     return _present(study, records)
+
+
+def diagnosis_files(study: Study, results: Path) -> list[Path]:
+    """Return the files that `fmq diagnose` writes for each task and seed."""
+    parts = diagnosis_parts(study, results)
+    return _present(study, [file for part in parts for file in part.outputs])
 
 
 def _run_files(study: Study, names: Iterable[str], file: str, results: Path) -> list[Path]:

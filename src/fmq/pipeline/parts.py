@@ -9,12 +9,15 @@ from pathlib import Path
 
 from fmq.config.datasets import FileData
 from fmq.config.study import Study, find_dataset
+from fmq.pipeline.diagnosis import FILES as DIAGNOSIS_FILES
+from fmq.pipeline.diagnosis import diagnosed_runs
 from fmq.pipeline.paths import (
     MANIFEST,
     checkpoint_file,
     costs_file,
     data_folder,
     dataset_folder,
+    diagnosis_folder,
     evaluation_file,
     manifest_file,
     run_folder,
@@ -166,7 +169,11 @@ def evaluation_part(run: Run, sampler: str, results: Path) -> Part:
 
 def measurement_parts(study: Study, results: Path) -> list[Part]:
     """Return all measurements of checkpoints, for targets other than `all`."""
-    return [*theory_parts(study, results), *cost_parts(study, results)]
+    return [
+        *theory_parts(study, results),
+        *cost_parts(study, results),
+        *diagnosis_parts(study, results),
+    ]
 
 
 def theory_parts(study: Study, results: Path) -> list[Part]:
@@ -211,6 +218,29 @@ def _cost_part(study: Study, task: str, results: Path) -> Part:
         log=file.with_suffix(".log"),
         tasks=(task,),
         cores=study.threads,
+    )
+
+
+def diagnosis_parts(study: Study, results: Path) -> list[Part]:
+    """Return the measurements of `fmq diagnose`, one per task and seed."""
+    return [
+        _diagnosis_part(study, task, seed, results) for task in study.tasks for seed in study.seeds
+    ]
+
+
+def _diagnosis_part(study: Study, task: str, seed: int, results: Path) -> Part:
+    folder = diagnosis_folder(study, task, seed, results)
+    return Part(
+        "measure_diagnosis",
+        folder,
+        inputs=(
+            manifest_file(study, study.task(task).dataset, results),
+            *(checkpoint_file(run, results) for run in diagnosed_runs(study, task, seed)),
+        ),
+        outputs=tuple(folder / name for name in DIAGNOSIS_FILES),
+        log=folder / "log.txt",
+        tasks=(task,),
+        cores=job_threads(study),
     )
 
 

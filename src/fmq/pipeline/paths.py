@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fmq.config.study import Study
 from fmq.pipeline.data import dataset_folder_name
+from fmq.pipeline.diagnosis import diagnosis_folder_name
 from fmq.pipeline.evaluations import evaluation_name
 from fmq.pipeline.identity import settings_hash, short
 from fmq.pipeline.runs import CHECKPOINT, Run, make_run
@@ -70,6 +71,12 @@ def theory_folder(study: Study, task: str, seed: int, results: Path) -> Path:
     """Return the folder of the measurements of `fmq theory` for one task and seed."""
     seed_folder = results / "runs" / task / f"seed{seed}"
     return seed_folder / theory_folder_name(study, task, seed)
+
+
+def diagnosis_folder(study: Study, task: str, seed: int, results: Path) -> Path:
+    """Return the folder of the measurements of `fmq diagnose` for one task and seed."""
+    seed_folder = results / "runs" / task / f"seed{seed}"
+    return seed_folder / diagnosis_folder_name(study, task, seed)
 
 
 def costs_file(study: Study, task: str, results: Path) -> Path:

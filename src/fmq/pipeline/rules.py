@@ -37,6 +37,7 @@ PAGES = (
     *("convergence-steps", "convergence-seconds", "trust_region-trust_region"),
     *("inference-inference", "ablations-offline", "ablations-training", "ablations-sampling"),
     *(f"theory-{name}" for name in MEASUREMENTS),
+    "diagnosis-diagnosis",
 )
 """Every table that the report can show with further targets, as FOLDER-NAME."""
 
@@ -46,6 +47,7 @@ ADDRESSED = (
     *(rule for rule in RULES if rule not in IN_RUNS),
     "measure_theory",
     "measure_inference",
+    "measure_diagnosis",
 )
 """Rules whose outputs are, or are in, what is named by its identity."""
 

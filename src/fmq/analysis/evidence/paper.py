@@ -72,6 +72,14 @@ PARTS = (
             "theory/improvement": "Whether training on the target raises Q.",
         },
     ),
+    Part(
+        "Diagnosis",
+        ("diagnosis/diagnosis",),
+        {
+            "diagnosis/calibration": "Achieved return against the critics' Q.",
+            "diagnosis/branches": "What chunks gain in the simulator that the critics recommend.",
+        },
+    ),
 )
 
 

@@ -28,6 +28,7 @@ def task_panels(
     x: str,
     y: str,
     size: tuple[float, float] = (5.0, 1.1),
+    height: float = 2.0,
     **options: Any,
 ) -> tuple[Figure, dict[str, Axes]]:
     """Create a figure with a panel per task, and room for a legend on top.
@@ -35,12 +36,13 @@ def task_panels(
     Args:
         x, y: labels of the outer axes.
         size: least width of the figure, and its height without the panels, in inches.
+        height: of a panel, in inches.
         options: of `Figure.subplots`.
     """
     columns = min(COLUMNS, len(tasks))
     rows = math.ceil(len(tasks) / columns)
     width = max(size[0], 0.9 + (2.6 if columns < COLUMNS else 2.2) * columns)
-    figure = Figure(figsize=(width, size[1] + 2.0 * rows))
+    figure = Figure(figsize=(width, size[1] + height * rows))
     axes = list(figure.subplots(rows, columns, squeeze=False, **options).flat)
     for axis in axes[len(tasks) :]:
         axis.set_visible(False)

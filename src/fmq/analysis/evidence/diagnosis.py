@@ -1,0 +1,156 @@
+"""Report what `fmq diagnose` measured: are the critics right, and is their advice worth anything?
+
+Q is compared with the discounted return of the rest of the episode, and chunks that the critics
+prefer with others in the same states of the simulator.
+"""
+
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from fmq.analysis.evidence.diagnosis_columns import MEASURED, REPORTED
+from fmq.analysis.figures.diagnosis_figures import (
+    BINS,
+    CATEGORIES,
+    draw_branches,
+    draw_calibration,
+)
+from fmq.analysis.figures.drawing import write_figure
+from fmq.analysis.figures.style import short_task_names
+from fmq.analysis.inputs.csvw import read_table, write_table
+from fmq.analysis.inputs.provenance import collect_provenance
+from fmq.analysis.inputs.words import confidence, paragraph
+from fmq.analysis.statistics.diagnosis import GAINS, SUCCESSES, summarise
+from fmq.analysis.tables.listing import Listing, write_listing
+from fmq.analysis.tables.render import MISSING
+from fmq.base.errors import UserError
+from fmq.config.study import Study
+from fmq.pipeline.diagnosis import CANDIDATES, EPISODES, run_label
+from fmq.pipeline.paths import diagnosis_folder
+
+HEADER = (
+    *("task", "run", "decisions", "bias", "error", "rank", "states", "rank within a state"),
+    *CATEGORIES.values(),
+    "success (%): mean / top / along / random",
+)
+
+
+def read_diagnosis(study: Study, results: Path) -> list[pd.DataFrame]:
+    """Read calibration.csv and branches.csv of all tasks and seeds, led by ``task`` and ``seed``.
+
+    A study that may be unfinished (`allow_missing`) skips what does not exist yet.
+
+    Raises:
+        UserError: a file is missing, or is not what `fmq diagnose` writes.
+    """
+    parts: dict[str, list[pd.DataFrame]] = {name: [] for name in MEASURED}
+    for task, seed in product(study.tasks, study.seeds):
+        folder = diagnosis_folder(study, task, seed, results)
+        missing = [name for name in MEASURED if not (folder / name).exists()]
+        if missing and not study.allow_missing:
+            again = f"run `fmq diagnose {task} --seed {seed}`"
+            raise UserError(f"{folder / missing[0]}: no such file; {again}")
+        for name, (columns, key) in MEASURED.items() if not missing else ():
+            frame = read_table(folder / name, columns, key)
+            frame.insert(0, "task", task)
+            frame.insert(1, "seed", seed)
+            parts[name].append(frame)
+    if not any(parts.values()):
+        raise UserError(f"{results / 'runs'}: no measurements yet; run `snakemake diagnose`")
+    return [pd.concat(frames, ignore_index=True) for frames in parts.values()]
+
+
+def write_diagnosis(
+    study: Study, results: Path, folder: Path, manifests: Sequence[Path] = ()
+) -> None:
+    """Write the table and both figures into `folder`/diagnosis.
+
+    Raises:
+        UserError: a measurement is missing or damaged.
+    """
+    calibration, branches = read_diagnosis(study, results)
+    summary = summarise(study, calibration, branches)
+    summary.insert(2, "label", [run_label(study, run) for run in summary["run"]])
+    provenance = collect_provenance(study, manifests)
+    folder = folder / "diagnosis"
+    write_table(folder / "diagnosis.csv", summary, REPORTED, provenance)
+    rows = [_cells(study, row) for _, row in summary.iterrows()]
+    listing = Listing("tab:diagnosis", _caption(study, summary), HEADER, rows)
+    write_listing(folder / "diagnosis", listing, provenance)
+    figures = {
+        "calibration": ("Achieved return against Q", _CALIBRATION, draw_calibration, calibration),
+        "branches": ("What the critics recommend", _BRANCHES, draw_branches, summary),
+    }
+    for name, (title, note, draw, frame) in figures.items():
+        note = paragraph(
+            note, f"Bars: {_intervals(study)}" if name == "branches" else "", _offline(summary)
+        )
+        write_figure(folder / name, title, note, provenance, draw, study, frame)
+
+
+_RETURN = (
+    "Return: discounted rewards from a decision to the end of the episode; an episode that is not "
+    "solved goes on with its last reward for ever."
+)
+_CALIBRATION = (
+    f"All decisions of {EPISODES} episodes per run and seed, in {BINS} bins of equal size by Q: "
+    f"means of Q and of the achieved return. {_RETURN} Above the dashed line, critics promise too "
+    "little; below it, too much."
+)
+_BRANCHES = (
+    "One state of each episode, reached again by repeating it; other chunks are executed there, "
+    "and the run's own policy goes on with the same noise. Top by Q and best in hindsight: of "
+    f"{CANDIDATES} samples of the policy, over their mean. The others: a step of length eta from "
+    "the first sample, over that sample."
+)
+
+
+def _intervals(study: Study) -> str:
+    return f"{confidence(study)} bootstrap intervals over states of all seeds."
+
+
+def _offline(summary: pd.DataFrame) -> str:
+    """Say what a method beside ``offline`` means, if there is one."""
+    if not summary["label"].str.startswith("offline (").any():
+        return ""
+    return "Offline runs are named after the first method that starts from them."
+
+
+def _caption(study: Study, summary: pd.DataFrame) -> str:
+    unfinished = study.allow_missing and summary["states"].nunique() > 1
+    return paragraph(
+        "Critics against the simulator. Bias, error and rank: mean of Q minus the return, root "
+        "mean square of it, and Spearman's correlation (within seeds, mean over seeds) over the "
+        f"decisions of {EPISODES} episodes per seed. {_RETURN}",
+        f"{_BRANCHES} Rank within a state: Spearman's correlation of Q and return over the "
+        "samples, mean over the states where their returns differ. Success: of the samples, of the "
+        f"one with the highest Q, and of two of the steps. Brackets: {_intervals(study)}",
+        _offline(summary),
+        "Unfinished: rows with fewer states lack seeds." if unfinished else "",
+    )
+
+
+def _cells(study: Study, row: pd.Series) -> list[str]:
+    names = short_task_names(study.tasks)
+    success = " / ".join(f"{100 * row[f'success_{name}']:.0f}" for name in SUCCESSES)
+    return [
+        *(names[row["task"]], row["label"], f"{row['decisions']:,}"),
+        *(_number(row[name]) for name in ("bias", "error", "rank")),
+        f"{row['states']}",
+        *(_estimate(row, name) for name in ("state_rank", *GAINS)),
+        success,
+    ]
+
+
+def _number(value: Any) -> str:
+    return MISSING if pd.isna(value) else f"{value:z.2f}"
+
+
+def _estimate(row: pd.Series, name: str) -> str:
+    """Format a value with its interval, if there is one."""
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    interval = "" if pd.isna(low) else f" [{_number(low)}, {_number(high)}]"
+    return f"{_number(row[name])}{interval}"
