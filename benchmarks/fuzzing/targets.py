@@ -82,7 +82,7 @@ def _config(folder: Path) -> Target:
 
 def _overlay(folder: Path) -> Target:
     base = ROOT / "config.yaml"
-    seeds = [(ROOT / "config" / name).read_bytes() for name in ("smoke.yaml", "robomimic.yaml")]
+    seeds = [(ROOT / "config" / name).read_bytes() for name in ("smoke.yaml", "manipulation.yaml")]
     damages = (damage_yaml, damage_yaml, damage_yaml_text)
     read = partial(load_study, base)
     return Target("overlay.yaml", seeds, damages, read, partial(judge_texts.study, base=base))

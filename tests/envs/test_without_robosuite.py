@@ -36,8 +36,16 @@ def absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def lift_and_can(root: Path) -> Study:
-    return load_study(root / "config.yaml", root / "config" / "robomimic.yaml")
+def files(root: Path, tmp_path: Path) -> list[Path]:
+    """The settings of a study of Lift and PickPlaceCan."""
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text("tasks: [lift-mh-low_dim, can-mh-low_dim]\n")
+    return [root / "config.yaml", root / "config" / "manipulation.yaml", overlay]
+
+
+@pytest.fixture
+def lift_and_can(files: list[Path]) -> Study:
+    return load_study(*files)
 
 
 def python(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -56,12 +64,13 @@ def test_every_module_can_be_imported(tmp_path: Path) -> None:
     "command", ["dataset lift-mh-low_dim", pytest.param("plan", marks=pytest.mark.slow)]
 )
 def test_commands_end_in_a_line_that_says_what_to_install(
-    lift_and_can: Study, root: Path, tmp_path: Path, command: str
+    lift_and_can: Study, files: list[Path], tmp_path: Path, command: str
 ) -> None:
     write_json(settings_file(tmp_path / "results"), lift_and_can.model_dump())
-    files = [root / "config.yaml", root / "config" / "robomimic.yaml"] if command == "plan" else []
     code = "from fmq.cli import main; main()"
-    ended = python("-c", code, *command.split(), *map(str, files), cwd=tmp_path)
+    ended = python(
+        "-c", code, *command.split(), *map(str, files if command == "plan" else []), cwd=tmp_path
+    )
     assert ended.returncode == 2
     assert REMEDY in ended.stderr.splitlines()[-1]
     assert "Traceback" not in ended.stderr

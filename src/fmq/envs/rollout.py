@@ -85,6 +85,6 @@ def refuse_fault(stretch: Stretch, length: int, number: int) -> None:
     """
     if stretch.fault:
         raise UserError(
-            f"evaluation: the simulator gave {stretch.fault} at step {length + 1} of episode "
+            f"the simulator gave {stretch.fault} at step {length + 1} of episode "
             f"{number + 1}, and a rerun would too; leave out this task or seed"
         )
