@@ -1,6 +1,7 @@
 """Test settings: a single source of names and bounds, visible defaults, one-line errors."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -211,3 +212,11 @@ def test_a_bad_setting_is_one_line_that_tells_what_is_allowed(
     assert "\n" not in told
     for word in words:
         assert word in told
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config").iterdir()), ids=lambda path: path.stem)
+def test_every_overlay_is_valid_under_the_command_that_it_names(path: Path) -> None:
+    told = path.read_text() + (ROOT / "Makefile").read_text().replace("\\\n", " ")
+    commands = re.findall(r"--configfile((?:\s+config/[\w-]+\.yaml)+)", told)
+    files = next(some for some in map(str.split, commands) if f"config/{path.name}" in some)
+    load_study(ROOT / "config.yaml", *(ROOT / file for file in files))
