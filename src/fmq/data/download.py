@@ -87,7 +87,8 @@ def download(
             try:
                 found = _retrying(path.name, attempts, pause)(_fetch, address, part, sha256, check)
             except (_AddressError, _TransientError) as error:
-                reasons.append(f"{address}: {error}")
+                # What a check finds is told of the temporary file.
+                reasons.append(f"{address}: {str(error).replace(str(part), 'the file there')}")
                 continue
             fetched = Fetched(address, part.stat().st_size, found)
             part.replace(path)
@@ -99,8 +100,8 @@ def download(
             "folder, or put a copy into data_dir"
         ) from None
     raise UserError(
-        f"{path}: could not be downloaded ({'; '.join(reasons)}); check the connection, or put a "
-        "copy into data_dir: see docs/paper_study.md"
+        f"{path}: no address has a usable file ({'; '.join(reasons)}); check the connection, or "
+        "put a copy into data_dir: see docs/paper_study.md"
     )
 
 

@@ -176,7 +176,10 @@ def _only(what: str, some: list[Perceptron], everything: list[Perceptron]) -> Pe
         paths = ", ".join(one.path for one in some)
         raise UserError(f"more than one {what}: {one_line(paths, 300)}; keep one of them")
     listed = ", ".join(f"{one.path} {_shape(one)}" for one in everything) or "no perceptron at all"
-    raise UserError(f"no {what}; found {one_line(listed, 400)}; use the settings of this file")
+    raise UserError(
+        f"no {what}; found {one_line(listed, 400)}; a file of the "
+        "released code has a policy and critics, each one perceptron"
+    )
 
 
 def _shape(one: Perceptron) -> str:

@@ -24,8 +24,8 @@ CPU = torch.device("cpu")
 def test_calls_take_turns() -> None:
     seen: list[str] = []
     calls = {name: lambda name=name: seen.append(name) for name in ("a", "b", "c")}
-    seconds = seconds_per_call(calls, 0.01, CPU)
-    assert len(seen) > 6
+    seconds = seconds_per_call(calls, 0.1, CPU)
+    assert len(seen) >= 3
     assert "".join(seen) == "abc" * (len(seen) // 3)
     assert set(seconds) == set(calls)
     assert min(seconds.values()) >= 0

@@ -30,6 +30,7 @@ from fmq.base.errors import UserError
 from fmq.config.study import Study
 from fmq.pipeline.diagnosis import CANDIDATES, EPISODES, run_label
 from fmq.pipeline.paths import diagnosis_folder
+from fmq.pipeline.runs import make_run
 
 HEADER = (
     *("task", "run", "decisions", "bias", "error", "rank", "states", "rank within a state"),
@@ -120,7 +121,10 @@ def _offline(summary: pd.DataFrame) -> str:
 
 
 def _caption(study: Study, summary: pd.DataFrame) -> str:
-    unfinished = study.allow_missing and summary["states"].nunique() > 1
+    rows: list[Any] = list(summary.itertuples())
+    unfinished = any(
+        row.seeds < len(make_run(study, row.task, study.seeds[0], row.run).seeds) for row in rows
+    )
     return paragraph(
         "Critics against the simulator. Bias, error and rank: mean of Q minus the return, root "
         "mean square of it, and Spearman's correlation (within seeds, mean over seeds) over the "

@@ -9,7 +9,7 @@ import pandas as pd
 
 from fmq.analysis.inputs.provenance import source_sentences
 from fmq.analysis.inputs.scores import STAGES
-from fmq.analysis.inputs.words import confidence, counted
+from fmq.analysis.inputs.words import confidence, counted, paragraph, shared_words
 from fmq.analysis.statistics.comparisons import Row, compared_rows
 from fmq.analysis.tables.escape import escape_latex, escape_markdown
 from fmq.analysis.tables.texts import write_texts
@@ -128,11 +128,12 @@ def sentences_caption(study: Study) -> str:
         else f"Brackets: {confidence(study)} stratified bootstrap over seeds "
         f"({study.statistics.resamples} resamples), both rows resampled independently."
     )
-    return (
+    return paragraph(
         "Comparisons as fractions of successful episodes of the last checkpoint. A task counts as "
         "above, below or equal by the mean over seeds; IQM: interquartile mean over tasks and "
         "seeds; probability of improvement: that a run is better than one of the other row on the "
-        f"same task, 0.5 if there is no difference; mean success: over tasks{spread}. {intervals}"
+        f"same task, 0.5 if there is no difference; mean success: over tasks{spread}. {intervals}",
+        shared_words(study),
     )
 
 

@@ -93,7 +93,7 @@ def _told(state: State) -> list[str]:
 
 
 def _progress(state: State) -> str:
-    facts = [state.note] if state.note else []
+    facts = []
     if state.step is not None:
         facts.append(f"{state.step}/{state.last_step} {state.unit}")
     if state.state == RUNNING:
@@ -107,6 +107,7 @@ def _progress(state: State) -> str:
             facts.append(f"last line {duration(state.silence)} ago")
     if state.success is not None:
         facts.append(f"success {state.success:.0%}")
+    facts += [state.note] if state.note else []
     return ", ".join(facts) or "started, nothing logged yet"
 
 
