@@ -4,6 +4,7 @@ A part is a data set, a published policy, a run, an evaluation or a measurement 
 on the parts whose outputs are among its inputs. `fmq.pipeline.graph` lists those of a study.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,6 @@ from fmq.pipeline.paths import (
     dataset_folder,
     diagnosis_folder,
     evaluation_file,
-    manifest_file,
     run_folder,
     theory_folder,
 )
@@ -186,18 +186,37 @@ def theory_parts(study: Study, results: Path) -> list[Part]:
 
 
 def _theory_part(study: Study, task: str, seed: int, results: Path) -> Part:
-    folder, runs = theory_folder(study, task, seed, results), theory_runs(study, task, seed)
-    return Part(
+    return _measurement_part(
         "measure_theory",
+        theory_folder(study, task, seed, results),
+        THEORY_FILES,
+        theory_runs(study, task, seed).values(),
+        results,
+        study.threads,
+    )
+
+
+def _measurement_part(
+    rule: str,
+    folder: Path,
+    files: Iterable[str],
+    runs: Iterable[Run],
+    results: Path,
+    cores: int,
+) -> Part:
+    """Return measurements in a folder of their own, of runs of one task, with its data."""
+    of = list(runs)
+    return Part(
+        rule,
         folder,
         inputs=(
-            manifest_file(study, study.task(task).dataset, results),
-            *(checkpoint_file(run, results) for run in runs.values()),
+            data_folder(of[0], results) / MANIFEST,
+            *(checkpoint_file(run, results) for run in of),
         ),
-        outputs=tuple(folder / name for name in THEORY_FILES),
+        outputs=tuple(folder / name for name in files),
         log=folder / "log.txt",
-        tasks=(task,),
-        cores=study.threads,
+        tasks=(of[0].task.name,),
+        cores=cores,
     )
 
 
@@ -229,18 +248,13 @@ def diagnosis_parts(study: Study, results: Path) -> list[Part]:
 
 
 def _diagnosis_part(study: Study, task: str, seed: int, results: Path) -> Part:
-    folder = diagnosis_folder(study, task, seed, results)
-    return Part(
+    return _measurement_part(
         "measure_diagnosis",
-        folder,
-        inputs=(
-            manifest_file(study, study.task(task).dataset, results),
-            *(checkpoint_file(run, results) for run in diagnosed_runs(study, task, seed)),
-        ),
-        outputs=tuple(folder / name for name in DIAGNOSIS_FILES),
-        log=folder / "log.txt",
-        tasks=(task,),
-        cores=job_threads(study),
+        diagnosis_folder(study, task, seed, results),
+        DIAGNOSIS_FILES,
+        diagnosed_runs(study, task, seed),
+        results,
+        job_threads(study),
     )
 
 

@@ -41,7 +41,12 @@ def data_folder(run: Run, results: Path) -> Path:
 
 def run_folder(run: Run, results: Path) -> Path:
     """Return the folder of one run."""
-    return results / "runs" / run.task.name / f"seed{run.seed}" / run.folder
+    return _seed_folder(run.task.name, run.seed, results) / run.folder
+
+
+def _seed_folder(task: str, seed: int, results: Path) -> Path:
+    """Return the folder of a task's runs of one seed, and of what was measured on them."""
+    return results / "runs" / task / f"seed{seed}"
 
 
 def checkpoint_file(run: Run, results: Path) -> Path:
@@ -69,14 +74,12 @@ def progress_folder(runs: Sequence[Run], results: Path) -> Path:
 
 def theory_folder(study: Study, task: str, seed: int, results: Path) -> Path:
     """Return the folder of the measurements of `fmq theory` for one task and seed."""
-    seed_folder = results / "runs" / task / f"seed{seed}"
-    return seed_folder / theory_folder_name(study, task, seed)
+    return _seed_folder(task, seed, results) / theory_folder_name(study, task, seed)
 
 
 def diagnosis_folder(study: Study, task: str, seed: int, results: Path) -> Path:
     """Return the folder of the measurements of `fmq diagnose` for one task and seed."""
-    seed_folder = results / "runs" / task / f"seed{seed}"
-    return seed_folder / diagnosis_folder_name(study, task, seed)
+    return _seed_folder(task, seed, results) / diagnosis_folder_name(study, task, seed)
 
 
 def costs_file(study: Study, task: str, results: Path) -> Path:
@@ -92,4 +95,4 @@ def costs_file(study: Study, task: str, results: Path) -> Path:
         "measured": (study.threads, study.device),
     }
     name = f"costs-{short(settings_hash(of))}.csv"
-    return results / "runs" / task / f"seed{seed}" / name
+    return _seed_folder(task, seed, results) / name
