@@ -1,7 +1,9 @@
 """How measurements are taken and averaged; how long anything takes is no matter here."""
 
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,6 +13,7 @@ from fmq.config.reading import study_from_dict
 from fmq.config.study import Study, find_dataset
 from fmq.data.generate import generate_dataset
 from fmq.envs.making import make_environment
+from fmq.tools.plan import stopwatch
 from fmq.tools.plan.jobs import study_jobs
 from fmq.tools.plan.measure import mean_rates
 from fmq.tools.plan.rates import TaskRates
@@ -21,11 +24,14 @@ from fmq.tools.plan.stopwatch import elapsed, seconds_per_call
 CPU = torch.device("cpu")
 
 
-def test_calls_take_turns() -> None:
+def test_calls_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A clock that moves on by a second whenever it is read.
+    clock = SimpleNamespace(perf_counter=count().__next__, thread_time=count().__next__)
+    monkeypatch.setattr(stopwatch, "time", clock)
     seen: list[str] = []
     calls = {name: lambda name=name: seen.append(name) for name in ("a", "b", "c")}
-    seconds = seconds_per_call(calls, 0.1, CPU)
-    assert len(seen) >= 3
+    seconds = seconds_per_call(calls, 3, CPU)
+    assert len(seen) > 6
     assert "".join(seen) == "abc" * (len(seen) // 3)
     assert set(seconds) == set(calls)
     assert min(seconds.values()) >= 0
