@@ -161,6 +161,8 @@ def measure_task(jobs: list[Job], device: torch.device, seconds: float) -> TaskR
     with tempfile.TemporaryDirectory() as folder:
         preparing, sizes = elapsed(lambda: prepare_simulator(task, source, Path(folder)))
         making, environment = elapsed(lambda: make_environment(task, Path(folder)))
+        environment.reset(0)
+        environment.step(np.zeros(sizes.action, np.float32))  # robosuite's first one compiles
         reset = seconds_per_call({"reset": lambda: environment.reset(0)}, budget, CPU)["reset"]
         training = {}
         for kind, run in kinds.items():
