@@ -12,12 +12,14 @@ METHODS = ("fmq", "mvp", "qc", "mvp-no-new-data")
 @pytest.fixture
 def task_rates() -> TaskRates:
     """Rates with distinct decimal places, so that a sum shows what it is made of."""
+    runs = (*RUNS, *(f"finetune-{method}" for method in METHODS))
     return TaskRates(
         importing=1.0,
         making=0.5,
         reset=0.0,
         step=0.001,
-        updates=dict.fromkeys((*RUNS, *(f"finetune-{method}" for method in METHODS)), 0.1),
+        updates=dict.fromkeys(runs, 0.1),
+        operations=dict.fromkeys(runs, 2e9),
         collecting={f"finetune-{method}": 0.01 for method in METHODS if "no" not in method},
         acting={"best_of_n": 0.02, "best_of_n_euler": 0.03, "qgbs": 0.04},
         checkpoint_bytes=1_000_000,

@@ -63,6 +63,23 @@ def test_what_is_not_trained_here_has_no_updates_to_measure(smoke: Study) -> Non
     assert rates.checkpoint_bytes > 1000
 
 
+def test_operations_are_those_of_the_products(smoke: Study) -> None:
+    study = smoke.model_copy(update={"tasks": smoke.tasks[:1], "methods": ["qc"], "samplers": []})
+    run = next(job for job in study_jobs(study) if job.rule == "finetune")
+    networks, batch = study.networks, study.training.batch_size
+    assert (networks.hidden_layers, networks.time_features) == (2, 0)
+    rates = measure_task([run], CPU, 0.1)
+    chunk, observation, width = 5 * 2, 2, networks.hidden_width
+    policy = (observation + chunk + 2) * width + width**2 + width * chunk
+    critics = 2 * ((observation + chunk) * width + width**2 + width)
+    candidates = study.sampling.samples * (study.sampling.flow_steps * policy + critics)
+    (found,) = rates.operations.values()
+    # Besides the candidates: the target, and the losses with about twice as much for gradients.
+    assert found / (2 * batch) == pytest.approx(
+        candidates + critics + 3 * (policy + critics), rel=0.05
+    )
+
+
 def test_rates_are_means_over_processes(task_rates: TaskRates) -> None:
     other = replace(
         task_rates,

@@ -106,9 +106,6 @@ def test_seeds_that_are_trained_together_take_their_time_one_after_the_other(
         shared = 0.0 if "warmup" in name else 4 * 0.5  # an evaluation's simulators
         assert both == pytest.approx(2 * one - (SNAKEMAKE_SECONDS + 3.0 + 1.0) - shared)
         assert run_bytes(together[name], rates) == 2 * run_bytes(apart[name], rates)
-    jobs = study_jobs(stacked)
-    assert "one after the other" in as_text(lay_out(stacked, jobs, rates, cores=2))
-    assert "one after the other" not in as_text(lay_out(study, study_jobs(study), rates, cores=2))
 
 
 def test_a_plan_lies_between_its_bounds(smoke: Study, rates: Rates) -> None:
@@ -123,6 +120,18 @@ def test_fewer_places_on_gpus_than_cores_hold_a_study_up(smoke: Study, rates: Ra
     scarce = lay_out(smoke, jobs, replace(rates, processes=1), cores=8)
     assert scarce.wall == pytest.approx(sum(scarce.seconds))
     assert plenty.wall < scarce.wall / 2
+
+
+def test_where_a_gpu_is_missing_its_hours_are_arithmetic(smoke: Study, rates: Rates) -> None:
+    updates = sum(job.work.updates for job in study_jobs(smoke))
+    waiting = smoke.model_copy(update={"device": "auto"})
+    text = as_text(lay_out(waiting, study_jobs(waiting), rates, cores=2))
+    (told,) = re.findall(r"operations of all updates +(\S+)", text)
+    assert float(told) == pytest.approx(updates * 2e9, rel=0.05)  # two digits are told
+    for device, found in ("cpu", "cpu"), ("auto", "cuda:0"):
+        study = smoke.model_copy(update={"device": device})
+        plan = lay_out(study, study_jobs(study), replace(rates, device=found), cores=2)
+        assert "arithmetic" not in as_text(plan)
 
 
 def test_the_report_says_what_is_not_known(paper: Study, rates: Rates) -> None:

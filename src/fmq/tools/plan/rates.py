@@ -28,7 +28,8 @@ class TaskRates:
         importing: importing the simulator's packages, once per process.
         making: making one simulator.
         reset, step: one reset and one step of a simulator.
-        updates: a gradient step, by the name of the run.
+        updates: a gradient step of one seed, by the name of the run.
+        operations: floating-point operations of the same, not seconds.
         collecting: an environment step of training, acting included, by the name of the run.
         acting: a policy call for all simulators of an evaluation, by sampler.
         checkpoint_bytes: size of a run's checkpoint.
@@ -40,6 +41,7 @@ class TaskRates:
     reset: float
     step: float
     updates: dict[str, float]
+    operations: dict[str, float]
     collecting: dict[str, float]
     acting: dict[str, float]
     checkpoint_bytes: int

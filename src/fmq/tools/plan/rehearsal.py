@@ -5,9 +5,11 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 import numpy as np
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from fmq.acting.checkpoint import save_checkpoint
 from fmq.base.errors import UserError
@@ -33,6 +35,15 @@ from fmq.training.workbench import Workbench
 TRANSITIONS = 20_000
 
 
+def _product_operations(x: Any, weight: Any, *_: Any, **__: Any) -> int:
+    """Return the operations of x W^T from the shapes of x (..., in) and the weight (out, in)."""
+    return 2 * math.prod(x) * int(weight[0])
+
+
+ONEDNN_PRODUCTS = {torch.ops.mkldnn._linear_pointwise: _product_operations}
+"""The products that torch's counter of operations does not know."""
+
+
 class Rehearsal(Workbench):
     """A run's workbench with random data and freshly initialized networks."""
 
@@ -45,15 +56,18 @@ class Rehearsal(Workbench):
         )
         simulation = run.bound.simulation
         self.chunk_shape = simulation.chunk_length, sizes.action
-        self.learner = Learner(
-            run.bound.networks,
-            Backup(simulation.discount, simulation.backup_length),
-            self.normalizer,
-            math.prod(self.chunk_shape),
-            init_seed=0,
-            noise_seed=0,
-            selection=run.training.selection if run.trained else "float32",
-        )
+        self.learner, *self.others = [
+            Learner(
+                run.bound.networks,
+                Backup(simulation.discount, simulation.backup_length),
+                self.normalizer,
+                math.prod(self.chunk_shape),
+                init_seed=number,
+                noise_seed=number,
+                selection=run.training.selection if run.trained else "float32",
+            )
+            for number in range(len(run.stack))
+        ]
         self._use(run.sampler)
         self.batches, self.clock = self._generator("batches"), Clock()
 
@@ -80,38 +94,58 @@ class Rehearsal(Workbench):
     def training_seconds(self, budget: float) -> dict[str, float]:
         """Return the seconds of an ``update`` and of an environment step of training, ``collect``.
 
-        Runs that take no environment steps have no ``collect``. The result is empty for a run that
-        is not trained here.
+        If several seeds are trained together, ``update`` is the share of one of them in a joint
+        update. Runs that take no environment steps have no ``collect``. The result is empty for a
+        run that is not trained here.
         """
         if not self.run.trained:
             return {}
-        capture, step = self.run.training.capture, self.run.study.offline.steps
-        updater = Updater([self.learner], self.objective(), capture=capture)
+        capture, learners = self.run.training.capture, [self.learner, *self.others]
+        updater = Updater(learners, self.objective(), capture=capture)
+        calls = {"update": self._updating(updater)}
+        if capture or len(learners) > 1:  # both record at first
+            for _ in range(WARM_UP + 1):
+                calls["update"]()
+        if _interacts(self.run):
+            calls["collect"] = self._collecting()
+        seconds = seconds_per_call(calls, budget, self.device)
+        counts = {"update": len(learners), "collect": self.run.task.settings.chunk_length}
+        return {name: time / counts[name] for name, time in seconds.items()}
 
+    def operations(self) -> float:
+        """Return the floating-point operations of an update of one seed, 0 for an untrained run.
+
+        Products of matrices are counted, which do nearly all the work, as two operations for each
+        product of two numbers.
+        """
+        if not self.run.trained:
+            return 0.0
+        update = self._updating(Updater([self.learner], self.objective()))
+        with FlopCounterMode(display=False, custom_mapping=ONEDNN_PRODUCTS) as counter:
+            update()
+        return float(counter.get_total_flops())
+
+    def _updating(self, updater: Updater) -> Callable[[], object]:
         def update() -> None:
+            batches = [self.sample() for _ in updater.learners]
             try:
-                updater.update([self.sample()], step)
+                updater.update(batches, self.run.study.offline.steps)
             except Divergence as error:
                 told = "on random data; lower learning_rate or target_rate"
                 raise UserError(f"{self.run}: {error}, {told}") from None
 
-        if capture:
-            for _ in range(WARM_UP + 1):
-                update()
-        calls: dict[str, Callable[[], object]] = {"update": update}
-        if not _interacts(self.run):
-            return seconds_per_call(calls, budget, self.device)
+        return update
+
+    def _collecting(self) -> Callable[[], object]:
+        """Return a function that executes a chunk in the simulator, with one policy call."""
         policy, log = self.policy("acting noise"), Path("transitions.bin")  # never written
         collector = Collector(self.run, self.data, self.buffer, policy, self.clock, log)
-        chunk = self.run.task.settings.chunk_length
 
         def collect() -> None:
-            for _ in range(chunk):  # with one policy call
+            for _ in range(self.run.task.settings.chunk_length):
                 collector.step()
 
-        calls["collect"] = collect
-        seconds = seconds_per_call(calls, budget, self.device)
-        return seconds | {"collect": seconds["collect"] / chunk}
+        return collect
 
     def evaluating_seconds(
         self, sampler: str, environment: Environment, budget: float
@@ -164,9 +198,10 @@ def measure_task(jobs: list[Job], device: torch.device, seconds: float) -> TaskR
         environment.reset(0)
         environment.step(np.zeros(sizes.action, np.float32))  # robosuite's first one compiles
         reset = seconds_per_call({"reset": lambda: environment.reset(0)}, budget, CPU)["reset"]
-        training = {}
+        training, operations = {}, {}
         for kind, run in kinds.items():
             rehearsal = Rehearsal(run, Path(folder), sizes, device)
+            operations[kind] = rehearsal.operations()
             training[kind] = rehearsal.training_seconds(budget)
         evaluating = {
             name: rehearsal.evaluating_seconds(name, environment, budget) for name in samplers
@@ -177,6 +212,7 @@ def measure_task(jobs: list[Job], device: torch.device, seconds: float) -> TaskR
         reset=reset,
         step=mean(times["step"] for times in evaluating.values()),
         updates={name: training[_kind(run)]["update"] for name, run in runs.items() if run.trained},
+        operations={name: operations[_kind(run)] for name, run in runs.items() if run.trained},
         collecting={
             name: training[_kind(run)]["collect"] for name, run in runs.items() if _interacts(run)
         },

@@ -8,6 +8,9 @@ from fmq.tools.plan.plan import Plan
 from fmq.tools.plan.rates import TaskRates, dataset_bytes, policy_bytes, run_bytes
 
 HOUR = 3600.0
+SUSTAINED = 20e12
+"""Operations per second assumed of a GPU: the float32 peak of an A100, a third of an H100's."""
+
 BUSY = 0.9
 """A smaller share of a core than this means that other processes are running on the machine."""
 
@@ -26,6 +29,7 @@ def as_text(plan: Plan) -> str:
         f"Speed of each of {plan.rates.processes} at once": _speed(plan),
         "Time of a task and seed": _times(plan),
         "Time of the study": _totals(plan),
+        **({"On a GPU, by arithmetic": _arithmetic(plan)} if _misses_a_gpu(plan) else {}),
         "Assumed": _assumptions(plan),
     }
     return "\n\n".join([title, *(f"{name}\n{text}" for name, text in sections.items())])
@@ -121,6 +125,30 @@ def _totals(plan: Plan) -> str:
     )
 
 
+def _misses_a_gpu(plan: Plan) -> bool:
+    """Return whether the study would run on a GPU, but none was there to be measured."""
+    return plan.rates.device == "cpu" and plan.study.device != "cpu"
+
+
+def _arithmetic(plan: Plan) -> str:
+    """Tabulate what can be told of the study on a GPU without one."""
+    operations = simulating = 0.0
+    for job in plan.jobs:
+        if job.run is not None:
+            rates, work = plan.rates.tasks[job.task], job.work
+            operations += work.updates * rates.operations.get(job.run.name, 0.0)
+            steps = work.environment_steps + work.evaluation_steps
+            simulating += steps * rates.step + work.resets * rates.reset
+    updating = operations / SUSTAINED
+    return _table(
+        [
+            ["floating-point operations of all updates", f"{operations:.2g}"],
+            [f"GPU-hours of these at {SUSTAINED / 1e12:.0f} TFLOP/s", _duration(updating)],
+            ["core-hours of simulators, measured here", _duration(simulating)],
+        ]
+    )
+
+
 def _core_seconds(plan: Plan) -> float:
     pairs = zip(plan.jobs, plan.seconds, strict=True)
     return sum(min(job.cores, plan.cores) * seconds for job, seconds in pairs)
@@ -137,11 +165,8 @@ def _assumptions(plan: Plan) -> str:
     ]
     if study.training.compile != "never":
         lines.append("Updates: measured uncompiled; compiling may halve their time.")
-    if study.training.stack_seeds:
-        lines.append(
-            "Seeds that are trained together: counted one after the other, which overestimates "
-            "the time on a GPU and somewhat underestimates it on a CPU."
-        )
+    if _misses_a_gpu(plan):
+        lines.append("No GPU was here to be measured: all times but the arithmetic are a CPU's.")
     if rates.device == "cpu":
         lines.append("Speeds are in CPU time: other processes on this machine are not counted.")
         if study.threads == 1 and rates.share < BUSY:
