@@ -15,7 +15,7 @@ configfile: f"{workflow.basedir}/config.yaml"
 
 
 try:
-    study = study_workflow.read_config(config)
+    study = study_workflow.read_config(workflow)
 except UserError as error:
     raise SystemExit(f"fmq: {error}")
 

@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,13 +20,30 @@ CACHE = "FMQ_CACHE_DIR"
 """Environment variable that replaces the user's cache folder."""
 
 
+def expanded(path: str) -> Path:
+    """Return a path of the settings with ``~`` and environment variables replaced.
+
+    Raises:
+        UserError: a variable is not set, or there is no home folder.
+    """
+    found = os.path.expandvars(path)
+    if unset := re.search(r"\$(\w+|\{\w+\})", found):
+        raise UserError(f"{path}: {unset[0]} is not set; export it, or write the whole path")
+    try:
+        return Path(found).expanduser()
+    except RuntimeError:
+        raise UserError(
+            f"{path}: no home folder is known; set HOME, or write the whole path"
+        ) from None
+
+
 def cache_folder(kind: str) -> Path:
     """Return the cache folder for one kind of file; it may not exist.
 
     Cached files can be regenerated at any time.
     """
     chosen = os.environ.get(CACHE)
-    return (Path(chosen).expanduser() if chosen else user_cache_path("fmq")) / kind
+    return (expanded(chosen) if chosen else user_cache_path("fmq")) / kind
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeGuard
 from pydantic import Field, model_validator
 
 from fmq.base.errors import UserError
+from fmq.base.files import expanded
 from fmq.base.messages import shown
 from fmq.config.section import Section
 from fmq.config.sources import find_source
@@ -85,13 +86,14 @@ class FileData(_Source, Reading):
     source: Literal["file"]
     path: str = Field(
         min_length=1,
-        description="path of the file, relative to the folder that snakemake runs in; ~ is home",
+        description="path of the file, relative to the folder that snakemake runs in; ~ and "
+        "variables like $SCRATCH are replaced",
     )
 
     @property
     def file(self) -> Path:
-        """Path of the file, with ~ expanded."""
-        return Path(self.path).expanduser()
+        """Path of the file, with ~ and variables replaced."""
+        return expanded(self.path)
 
 
 GeneratedData = ScriptedData | RandomData

@@ -14,6 +14,7 @@ from string import Formatter
 from pydantic import Field, model_validator
 
 from fmq.base.errors import UserError
+from fmq.base.files import expanded
 from fmq.base.messages import shown
 from fmq.config.methods import METHODS, Method
 from fmq.config.own_methods import TAKEN_LABELS, Label, OwnMethod, check_name
@@ -57,10 +58,15 @@ class ImportedMethod(Section):
         """Return the method's row of the comparison."""
         return Method(self.label, None, self.sampler, actor_loss="", interacts=False)
 
+    @property
+    def pattern(self) -> str:
+        """The pattern of the user's own files, with ~ and variables replaced."""
+        assert self.files is not None, f"{self.label}: its policies are published ones"
+        return str(expanded(self.files))
+
     def file(self, task: str, seed: int) -> Path:
         """Return the path of the user's own file for a task and seed."""
-        assert self.files is not None, f"{self.label}: its policies are published ones"
-        return Path(self.files.format(task=task, seed=seed)).expanduser()
+        return Path(self.pattern.format(task=task, seed=seed))
 
     def file_name(self, task: str, seed: int) -> str:
         """Return the name of the file of a task and seed, the user's own or a published one."""
@@ -96,7 +102,7 @@ def check_imported(
             raise ValueError(f"{where}.reproduces: unknown {row.reproduces!r}; allowed: {allowed}")
         if row.source is not None:
             _check_source(f"{where}.source", row.source, tasks, seeds)
-        fields = {"task", "seed"} if row.files is None else _fields(f"{where}.files", row.files)
+        fields = {"task", "seed"} if row.files is None else _fields(f"{where}.files", row.pattern)
         for field, several in (("task", tasks), ("seed", seeds)):
             if field not in fields and len(several) > 1:
                 raise ValueError(

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, model_validator
 
 from fmq.base.errors import UserError
+from fmq.base.files import expanded
 from fmq.config.method_files import Code, read_code
 from fmq.config.methods import METHODS, PRETRAININGS, Method, fitting_samplers, is_flow_map
 from fmq.config.samplers import SAMPLERS
@@ -91,7 +92,7 @@ class OwnMethod(Section):
 
 
 def _path(file: str) -> Path:
-    return Path(file).expanduser()
+    return expanded(file)
 
 
 def check_own_methods(own: Mapping[str, OwnMethod], study: Section) -> None:

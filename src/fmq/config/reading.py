@@ -1,7 +1,9 @@
 """Read and check a study's configuration; the first error is reported on one line."""
 
 import json
+import re
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -9,7 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from fmq.base.errors import UserError
-from fmq.base.messages import one_line
+from fmq.base.messages import one_line, shown
 from fmq.config.datasets import refuse_missing_files
 from fmq.config.imported import refuse_missing_imports
 from fmq.config.section import describe, overlaid
@@ -18,8 +20,11 @@ from fmq.config.study import Study
 _TYPES = ("null", "bool", "int", "float", "str", "seq", "map")
 """The YAML types that settings may have."""
 
-_LONGEST = 200_000
-"""Maximum size of a settings file in bytes; a megabyte of YAML takes seconds to read."""
+_LONGEST = {"YAML": 200_000, "JSON": 50_000_000}
+"""Maximum size of a settings file in bytes; a megabyte of YAML takes seconds to read.
+
+The settings that jobs read are JSON, and larger than the overlays that they were made from.
+"""
 
 
 def study_from_dict(values: dict[str, Any], source: str) -> Study:
@@ -41,34 +46,64 @@ def study_from_dict(values: dict[str, Any], source: str) -> Study:
 
 
 def refuse_missing(study: Study) -> None:
-    """Raise `UserError` unless the study's local data files and imported policies exist.
+    """Raise `UserError` unless the study's data files, folder of data and imported policies exist.
 
     With `allow_missing`, policies may be missing.
     """
+    if study.copies and not study.copies.is_dir():
+        raise UserError(
+            f"data_dir: no folder {shown(str(study.copies))}; name an existing one, or null"
+        )
     refuse_missing_files({name: study.datasets[name] for name in study.dataset_names()})
     if not study.allow_missing:
         refuse_missing_imports(study.compared_imports, study.tasks, study.seeds)
 
 
-def load_study(path: Path, *overlays: Path) -> Study:
-    """Read settings from a YAML or JSON file and lay overlays over it, as Snakemake does."""
+def load_study(path: Path, *overlays: Path, given: Mapping[str, Any] | None = None) -> Study:
+    """Read settings from a YAML or JSON file and lay overlays over it.
+
+    Args:
+        given: settings of Snakemake's command line, laid over all files.
+
+    Raises:
+        UserError: a file or a setting is wrong; one line names it, the reason and the value.
+    """
     values = _read_mapping(path)
     for overlay in overlays:
         values = overlaid(values, _read_mapping(overlay))
+    values = overlaid(values, _typed(dict(given or {})))
     required = {name for name, field in Study.model_fields.items() if field.is_required()}
     if not overlays and len(required & values.keys()) < len(required) / 2:
         raise UserError(
             f"{path}: has only some settings of a study; name the file that it overlays first: "
             f"config.yaml {path}"
         )
-    return study_from_dict(values, ", ".join(map(str, (path, *overlays))))
+    return study_from_dict(
+        values, ", ".join([*map(str, (path, *overlays)), *["--config"] * bool(given)])
+    )
+
+
+def _typed(value: Any) -> Any:
+    """Read text within ``--config`` as in a file: Snakemake leaves it text where it nests."""
+    if isinstance(value, Mapping):
+        return {key: _typed(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_typed(one) for one in value]
+    if isinstance(value, str):
+        try:
+            read = yaml.load(value, _Loader)
+        except (yaml.YAMLError, ValueError):
+            return value
+        return value if isinstance(read, dict | list) else read
+    return value
 
 
 class _Loader(yaml.SafeLoader):
-    """A YAML loader that refuses what settings do not need.
+    """A YAML 1.2 loader (core schema) that refuses what settings do not need.
 
-    A few lines of aliases can expand to more values than fit in memory, and a duplicate key would
-    silently replace the first value. Dates, sets and bytes are not settings.
+    PyYAML itself reads YAML 1.1, in which ``no`` is false, ``010`` is 8, ``1:30`` is 90 and
+    ``1e-3`` is text. A few lines of aliases can expand to more values than fit in memory, and a
+    duplicate key would silently replace the first value. Dates, sets and bytes are not settings.
     """
 
     yaml_constructors: ClassVar = {
@@ -96,6 +131,29 @@ class _Loader(yaml.SafeLoader):
         return values
 
 
+def _integer(loader: _Loader, node: yaml.ScalarNode) -> int:
+    text = str(loader.construct_scalar(node))
+    return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+
+
+_FRACTION = r"(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?"
+_PLAIN = {  # https://yaml.org/spec/1.2.2/#1032-tag-resolution, in its order
+    "null": ("null|Null|NULL|~|", ["n", "N", "~", ""]),
+    "bool": ("true|True|TRUE|false|False|FALSE", list("tTfF")),
+    "int": ("[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", list("-+0123456789")),
+    "float": (
+        rf"[-+]?{_FRACTION}|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        list("-+.0123456789"),
+    ),
+}
+_Loader.yaml_implicit_resolvers = {}  # in place of YAML 1.1's
+for _type, (_pattern, _first) in _PLAIN.items():
+    _Loader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_type}", re.compile(f"^(?:{_pattern})$"), _first
+    )
+_Loader.add_constructor("tag:yaml.org,2002:int", _integer)
+
+
 def _yaml_fault(error: Exception) -> str:
     """Return the reason on one line, with the line number in the file if it is known.
 
@@ -108,9 +166,8 @@ def _yaml_fault(error: Exception) -> str:
 
 def _read_mapping(path: Path) -> dict[str, Any]:
     try:
-        if path.stat().st_size > _LONGEST:
-            raise UserError(f"{path}: too large for settings; at most {_LONGEST:,} bytes")
-        values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        _refuse_longer(path.stat().st_size, "JSON")
+        values = _parsed(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such settings file") from None
     except OSError as error:
@@ -119,10 +176,34 @@ def _read_mapping(path: Path) -> dict[str, Any]:
         raise UserError(
             f"{path}: nested too deeply; settings are mappings of a few levels"
         ) from None
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
     except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:
         raise UserError(f"{path}: not YAML: {_yaml_fault(error)}") from None
     if not isinstance(values, dict):
         raise UserError(f"{path}: expected a mapping of settings, found {type(values).__name__}")
+    return values
+
+
+def _parsed(text: str) -> Any:
+    """Read JSON, or else YAML, as Snakemake does."""
+    try:
+        return json.loads(text, object_pairs_hook=_unrepeated)
+    except json.JSONDecodeError:
+        _refuse_longer(len(text), "YAML")
+        return yaml.load(text, _Loader)
+
+
+def _refuse_longer(size: int, kind: str) -> None:
+    if size > _LONGEST[kind]:
+        raise UserError(f"too large for settings; at most {_LONGEST[kind]:,} bytes of {kind}")
+
+
+def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        twice = next(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+        raise UserError(f"{twice} is given twice; keep one")
     return values
 
 

@@ -14,8 +14,7 @@ class Section(BaseModel):
     """A group of settings that refuses unknown keys and is immutable.
 
     Numbers are finite, integers fit into 64 bits, text is printable and on one line, and only
-    boolean settings accept true or false. A number may be given as text, because YAML 1.1 reads
-    ``1e-3`` as text.
+    boolean settings accept true or false. A number may be given as text.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -91,6 +90,8 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
     if first["type"] == "extra_forbidden":
         allowed = _models_at(first["loc"][:-1], model)[0].model_fields
         return f"{key}: unknown key; allowed: {', '.join(allowed)}"
+    if first["type"] == "string_type":
+        return f"{key}: must be text, got {shown(first['input'])}; put it in quotes"
     # Printing a whole section would add nothing to the reason.
     return f"{key}: {reason}".removeprefix(": ") + (
         "" if isinstance(first["input"], dict) else f", got {shown(first['input'])}"

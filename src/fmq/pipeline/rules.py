@@ -8,7 +8,8 @@ The module imports nothing heavier than the settings, so that a dry run does not
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from fmq.base.files import write_json
 from fmq.base.locks import own
 from fmq.config.datasets import FileData
 from fmq.config.methods import PRETRAININGS
-from fmq.config.reading import refuse_missing, study_from_dict
+from fmq.config.reading import load_study, refuse_missing
 from fmq.config.study import Study
 from fmq.pipeline.analyses import analyses, film_parts, table_pages
 from fmq.pipeline.data import link_file
@@ -58,15 +59,30 @@ _owned = ExitStack()
 """Locks held until the process exits, because `onstart` has no enclosing `with` block."""
 
 
-def read_config(config: dict[str, Any]) -> Study:
-    """Check the configuration that Snakemake merged from its files and its command line.
+def read_config(workflow: Any) -> Study:
+    """Read the settings files and the ``--config`` that Snakemake was started with.
+
+    They are read as `fmq check` reads them; Snakemake's own reader accepts repeated keys and what
+    YAML 1.1 makes of ``no`` and ``010``.
+
+    Args:
+        workflow: Snakemake's workflow.
 
     Raises:
         UserError: a setting is wrong, or a file that it names is missing.
     """
-    study = study_from_dict(config, "configuration")
+    _refuse_repeated_option(sys.argv)
+    given = workflow.config_settings
+    files = [] if given.replace_workflow_config else [Path(workflow.basedir) / "config.yaml"]
+    study = load_study(*files, *given.configfiles, given=given.config)
     refuse_missing(study)
     return study
+
+
+def _refuse_repeated_option(arguments: Sequence[str]) -> None:
+    """Raise `UserError` if overlays are named in two places, of which Snakemake drops the first."""
+    if sum(one.startswith("--configf") for one in arguments) > 1:
+        raise UserError("--configfile is given twice; give it once, with all files behind it")
 
 
 def begin(study: Study) -> None:
