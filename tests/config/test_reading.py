@@ -78,7 +78,7 @@ def test_the_same_text_is_refused_alike(root: Path, tmp_path: Path, text: str) -
         "fmq: {eta: 0.5}\nfmq: {beta: 1.0}",
         "fmq: {eta: 0.5, eta: 1.0}",
         '{"fmq": {"eta": 0.5, "eta": 1.0}}',
-        "seeds: &mine [0, 1]\nablations: {seeds: *mine}",
+        "seeds: &mine [0, *mine]",
         "fmq: {<<: {eta: 0.5}}",
     ],
 )
@@ -89,6 +89,13 @@ def test_what_files_must_not_have_is_refused_by_snakemake_too(
     overlay.write_text(text)
     told = refusal(load_study, root / "config.yaml", overlay)
     assert refusal(through_snakemake, root, overlay) == told
+
+
+def test_an_alias_stands_for_its_value(root: Path, tmp_path: Path) -> None:
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text("training: {log_every: &often 7}\nonline: {evaluate_every: *often}")
+    for study in (load_study(root / "config.yaml", overlay), through_snakemake(root, overlay)):
+        assert (study.training.log_every, study.online.evaluate_every) == (7, 7)
 
 
 @pytest.mark.parametrize("option", ["--configfile", "--configfiles", "--configfile=x", "--configf"])

@@ -1,9 +1,11 @@
 """Read and check a study's configuration; the first error is reported on one line."""
 
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,6 +27,9 @@ _LONGEST = {"YAML": 200_000, "JSON": 50_000_000}
 
 The settings that jobs read are JSON, and larger than the overlays that they were made from.
 """
+
+
+_MOST_VALUES = 100_000
 
 
 def study_from_dict(values: dict[str, Any], source: str) -> Study:
@@ -102,7 +107,7 @@ class _Loader(yaml.SafeLoader):
     """A YAML 1.2 loader (core schema) that refuses what settings do not need.
 
     PyYAML itself reads YAML 1.1, in which ``no`` is false, ``010`` is 8, ``1:30`` is 90 and
-    ``1e-3`` is text. A few lines of aliases can expand to more values than fit in memory, and a
+    ``1e-3`` is text. A few lines of aliases can stand for more values than fit in memory, and a
     duplicate key would silently replace the first value. Dates, sets and bytes are not settings.
     """
 
@@ -112,13 +117,14 @@ class _Loader(yaml.SafeLoader):
         if tag is None or tag.rpartition(":")[2] in _TYPES
     }
 
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark
+    def get_single_node(self) -> yaml.Node | None:
+        node = super().get_single_node()
+        if node is not None and _count_values(node, {}) > _MOST_VALUES:
             raise yaml.MarkedYAMLError(
-                problem="aliases (*name) are not allowed; repeat the value", problem_mark=mark
+                problem=f"aliases (*name) stand for more than {_MOST_VALUES:,} values; repeat less",
+                problem_mark=node.start_mark,
             )
-        return super().compose_node(parent, index)
+        return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         values = super().construct_mapping(node, deep)
@@ -129,6 +135,16 @@ class _Loader(yaml.SafeLoader):
                 problem=f"{twice} is given twice; keep one", problem_mark=node.start_mark
             )
         return values
+
+
+def _count_values(node: yaml.Node, counts: dict[int, float]) -> float:
+    """Count the values in a node, with aliases written out; infinity if it contains itself."""
+    if id(node) not in counts:
+        counts[id(node)] = math.inf  # what an alias within its own anchor finds
+        children = node.value if isinstance(node, yaml.CollectionNode) else ()
+        flat = chain.from_iterable(children) if isinstance(node, yaml.MappingNode) else children
+        counts[id(node)] = 1 + sum(_count_values(child, counts) for child in flat)
+    return counts[id(node)]
 
 
 def _integer(loader: _Loader, node: yaml.ScalarNode) -> int:
