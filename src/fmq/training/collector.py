@@ -79,39 +79,21 @@ class Collector:
                 "learning_rate"
             )
         ended = result.terminated or result.truncated
-        transition = (
-            self.observation,
-            action,
-            np.float32(result.reward),
-            np.float32(1.0 - result.terminated),
+        reward, mask = result.reward, 1.0 - result.terminated
+        self.log.add(self.observation, action, reward, mask, ended, result.observation)
+        self.buffer.append(
+            torch.as_tensor(self.observation),
+            torch.as_tensor(action),
+            reward,
+            mask,
             ended,
-            result.observation,
+            torch.as_tensor(result.observation),
         )
-        self.log.add(*transition)
-        self._append(*transition)
         self.observation = result.observation
         if ended:
             self.last_success = float(result.success)
             self.queue.clear()
             self._reset()
-
-    def _append(
-        self,
-        observation: np.ndarray,
-        action: np.ndarray,
-        reward: np.float32,
-        mask: np.float32,
-        terminal: bool,
-        next_observation: np.ndarray,
-    ) -> None:
-        self.buffer.append(
-            torch.as_tensor(observation),
-            torch.as_tensor(action),
-            reward=float(reward),
-            mask=float(mask),
-            terminal=bool(terminal),
-            next_observation=torch.as_tensor(next_observation),
-        )
 
     def state(self) -> dict[str, Any]:
         """Flush the log of transitions, and return what else `restore` needs."""
@@ -138,8 +120,8 @@ class Collector:
                 f"{self.log.path}: has only {len(transitions)} of {state['rows']} transitions; "
                 "delete its folder to start the run over"
             )
-        for transition in transitions:
-            self._append(*transition)
+        columns = (np.ascontiguousarray(transitions[name]) for name in self.log.kind.names or ())
+        self.buffer.extend(*map(torch.from_numpy, columns))
         self.episodes = state["episodes"] - 1
         self.last_success = state["last_success"]
         self.policy.generator.set_state(state["noise"].cpu())
