@@ -3,6 +3,7 @@
 import math
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from statistics import mean
 
@@ -110,7 +111,8 @@ class Rehearsal(Workbench):
                 collector.step()
 
         calls["collect"] = collect
-        seconds = seconds_per_call(calls, budget, self.device)
+        with closing(collector):
+            seconds = seconds_per_call(calls, budget, self.device)
         return seconds | {"collect": seconds["collect"] / chunk}
 
     def evaluating_seconds(
