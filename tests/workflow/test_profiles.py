@@ -40,7 +40,7 @@ def job_stats(output: str) -> dict[str, int]:
 
 @pytest.fixture(scope="module")
 def cluster() -> str:
-    return dry_run("--profile", "slurm")
+    return dry_run("--profile", "slurm", "--cores", "8")  # a dry run takes one core by default
 
 
 def test_the_paper_study_has_every_job(cluster: str) -> None:
