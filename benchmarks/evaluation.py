@@ -101,7 +101,7 @@ def make_policy(task: Task, observation_size: int, action_size: int, sampler: st
 def make_simulators(task: Task, count: int, processes: int) -> Simulators:
     """Make simulators as an evaluation does."""
     if processes > 1:
-        return SimulatorProcesses(task, Path(), count, processes)
+        return SimulatorProcesses("evaluation", task, Path(), count, processes)
     return LocalSimulators([make_environment(task, Path()) for _ in range(count)])
 
 

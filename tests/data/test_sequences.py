@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -88,6 +89,15 @@ def append(buffer: SequenceBuffer, steps: list[Step]) -> None:
         )
 
 
+def extend(buffer: SequenceBuffer, steps: list[Step]) -> None:
+    numbers = torch.tensor(steps, dtype=torch.float64).reshape(len(steps), 6)
+    states, actions, rewards, masks, terminals, next_states = numbers.T
+    observations, actions, next_observations = (
+        torch.stack([column, -column], -1) for column in (states, actions, next_states)
+    )
+    buffer.extend(observations, actions, rewards, masks, terminals.bool(), next_observations)
+
+
 def assert_holds(buffer: SequenceBuffer, steps: list[Step], horizon: int, discount: float) -> None:
     """The buffer's chunks are those of `steps`, as the definition has them."""
     assert buffer.size == len(steps)
@@ -151,6 +161,61 @@ def kept(buffer: SequenceBuffer, steps: list[Step]) -> int:
     oldest_state = steps[-1].next_observation - len(buffer.observations) + 1
     fitting = sum(step.observation >= oldest_state for step in steps)
     return min(fitting, buffer.capacity)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    lengths,
+    st.lists(st.lists(st.integers(1, 8), max_size=12), min_size=1, max_size=4),
+    st.integers(0, 25),
+    st.booleans(),
+)
+def test_extending_by_many_is_appending_each(
+    offline: list[int], online: list[list[int]], spare: int, unfinished: bool
+) -> None:
+    """Parts may end within an episode, and may be longer than the buffer."""
+    source = Source(0)
+    steps = source.episodes([*offline, 3])
+    one, other = (make_buffer(steps, len(steps) + spare, 3, 0.9) for _ in range(2))
+    for part in online:
+        new = source.episodes(part)
+        for some in (new[:-1], new[-1:]) if unfinished else (new,):
+            append(one, some)
+            extend(other, some)
+            steps += some
+            assert_holds(other, steps[-kept(one, steps) :], 3, 0.9)
+            for name in ("oldest", "row_end", "last_row"):
+                assert getattr(one, name) == getattr(other, name)
+
+
+class OnGPU(torch.Tensor):
+    """Stands for a tensor on a GPU, and refuses whatever makes the host wait for one."""
+
+    READS = ("item", "tolist", "numpy", "cpu", "__int__", "__float__", "__bool__", "__index__")
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        queued = (kwargs and kwargs.get("non_blocking")) or isinstance(args[-1], cls)
+        writes = func.__name__ in ("copy_", "__setitem__")
+        if func.__name__ in cls.READS or (writes and not queued):
+            raise AssertionError(f"{func.__name__} waits")
+        return super().__torch_function__(func, types, args, kwargs)
+
+
+def test_appending_does_not_wait_for_a_gpu() -> None:
+    source = Source(0)
+    steps, new = source.episodes([6, 4]), source.episodes([3, 4])
+    here, there = (make_buffer(steps, 12, 2, 0.9) for _ in range(2))
+    for name, value in vars(there).items():
+        if isinstance(value, torch.Tensor):
+            setattr(there, name, value.as_subclass(OnGPU))
+    with pytest.raises(AssertionError, match="waits"):
+        there.rewards[0] = 1.0
+    append(here, new)
+    append(there, new)
+    for name, value in vars(here).items():
+        if isinstance(value, torch.Tensor):
+            assert torch.equal(getattr(there, name).as_subclass(torch.Tensor), value)
 
 
 def test_the_capacity_is_used_in_full_by_episodes_of_ordinary_length() -> None:
@@ -258,7 +323,8 @@ def test_a_large_buffer_takes_hardly_more_than_its_numbers() -> None:
         horizon=5,
         discount=0.99,
     )
-    taken = sum(value.nbytes for value in vars(buffer).values() if isinstance(value, torch.Tensor))
+    arrays = (torch.Tensor, np.ndarray)
+    taken = sum(value.nbytes for value in vars(buffer).values() if isinstance(value, arrays))
     raw = 4 * buffer.capacity * (observation + action + len(("reward", "mask", "terminal")))
     assert taken < 1.1 * raw
 

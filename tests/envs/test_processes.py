@@ -27,7 +27,7 @@ import sys
 from pathlib import Path
 from fmq.envs.processes import SimulatorProcesses
 from fmq.config.tasks import TaskSettings, parse_task
-simulators = SimulatorProcesses(parse_task(sys.argv[1], TaskSettings()), Path(), 2, 2)
+simulators = SimulatorProcesses("evaluation", parse_task(sys.argv[1], TaskSettings()), Path(), 2, 2)
 print(*(worker.process.pid for worker in simulators.workers), flush=True)
 sys.stdin.read()
 """
@@ -78,7 +78,7 @@ def played(simulators: Simulators, task: Task, episodes: int) -> tuple[list[Epis
 @pytest.fixture
 def pair() -> SimulatorProcesses:
     """Three mazes in two processes."""
-    return SimulatorProcesses(make_task(MAZE, 60), NOWHERE, 3, 2)
+    return SimulatorProcesses("evaluation", make_task(MAZE, 60), NOWHERE, 3, 2)
 
 
 def pids(simulators: SimulatorProcesses) -> list[int]:
@@ -98,10 +98,37 @@ def test_episodes_and_policy_calls_do_not_depend_on_the_number_of_processes(
     here = local(task, count)
     expected = [played(here, task, episodes) for episodes in (2, 7)]
     for number in processes:
-        spread = SimulatorProcesses(task, NOWHERE, count, number)
+        spread = SimulatorProcesses("evaluation", task, NOWHERE, count, number)
         found = [played(spread, task, episodes) for episodes in (2, 7)]
         spread.close()
         assert found == expected, number
+
+
+def test_chunks_are_played_alike_here_and_apart() -> None:
+    """Episodes end within the second chunk, the next ones have begun when the third comes."""
+    task, numbers, told = make_task(MAZE, 7), range(3), []
+    for simulators in (local(task, 3), SimulatorProcesses("training", task, NOWHERE, 3, 3)):
+        random = np.random.default_rng(0)
+        found: list[object] = [simulators.reset({number: number for number in numbers})]
+        for length in (5, 2, 5):
+            chunks = random.uniform(-1, 1, (3, 5, 2)).astype(np.float32)
+            plays = [simulators.play(number, chunks[number], 9 + number) for number in numbers]
+            found += [[next(play) for _ in range(length)] for play in plays]
+            found += [next(play) for play in plays if length == 2]
+        simulators.close()
+        told.append(found)
+    assert repr(told[0]) == repr(told[1])
+    assert len(told[0]) == 1 + 9 + 3
+
+
+def test_a_process_plays_a_chunk_without_being_asked_for_each_step() -> None:
+    simulators = SimulatorProcesses("training", make_task(MAZE, 60), NOWHERE, 1, 1)
+    simulators.reset({0: 0})
+    played = simulators.play(0, np.zeros((5, 2), np.float32), 1)
+    for _ in range(5):
+        assert simulators.workers[0].connection.poll(300)
+        next(played)
+    simulators.close()
 
 
 def test_a_process_has_one_thread_its_simulators_and_no_torch(pair: SimulatorProcesses) -> None:
@@ -127,7 +154,7 @@ def test_a_simulator_s_fault_is_the_one_line_it_is_in_one_process(
     (tmp_path / "sitecustomize.py").write_text(FAULT)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     task = make_task(MAZE, 60)
-    spread = SimulatorProcesses(task, NOWHERE, 3, 2)
+    spread = SimulatorProcesses("evaluation", task, NOWHERE, 3, 2)
     started = set(pids(spread))
     told = refusal(rollout, spread, Noisy(task), range(3))
     assert "gave an observation that is not finite at step 12 of episode 1, and" in told
@@ -138,7 +165,7 @@ def test_a_simulator_s_fault_is_the_one_line_it_is_in_one_process(
 def test_an_exception_in_a_process_is_one_line_and_the_end_of_all(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    pair = SimulatorProcesses(make_task(MAZE, 60), NOWHERE, 3, 2)
+    pair = SimulatorProcesses("evaluation", make_task(MAZE, 60), NOWHERE, 3, 2)
     started = set(pids(pair))
     pair.reset({0: 0, 1: 1})
     told = refusal(pair.execute, {0: np.zeros((5, 2)), 1: np.zeros((5, 3))})
@@ -170,7 +197,7 @@ def test_a_signal_that_is_meant_for_the_parent_does_not_end_a_process(
 def test_a_simulator_that_cannot_be_made_is_refused_as_in_one_process() -> None:
     task = make_task("lift-mh-low_dim", 20)
     told = refusal(local, task, 2)
-    assert refusal(SimulatorProcesses, task, NOWHERE, 2, 2) == told
+    assert refusal(SimulatorProcesses, "evaluation", task, NOWHERE, 2, 2) == told
     assert "nowhere" in told
 
 

@@ -10,7 +10,12 @@ from fmq.config.reading import load_study
 from fmq.config.study import Study
 from fmq.pipeline import rules as workflow
 from fmq.pipeline.evaluations import evaluation_name
-from fmq.pipeline.resources import memory_mb, training_memory_mb
+from fmq.pipeline.resources import (
+    job_threads,
+    memory_mb,
+    online_threads,
+    training_memory_mb,
+)
 from fmq.pipeline.rollouts import rollout_file
 from fmq.pipeline.runs import make_run
 
@@ -118,6 +123,19 @@ def test_every_further_seed_takes_memory_of_its_own(single: Study, stacked: Stud
     assert one == 1000 + 5 * 200 + 300
     assert both - one == all_ - both == 500 + 80
     assert memory_mb(stacked, TASK) == one  # for an evaluation
+
+
+def test_simulators_apart_take_cores_and_memory_of_online_runs(
+    single: Study, stacked: Study
+) -> None:
+    for study, simulators in ((single, 1), (stacked, 2)):
+        here = changed(study, {"threads": 2})
+        apart = changed(here, {"online": {"simulators": "apart"}})
+        assert online_threads(here) == job_threads(apart) == 2
+        assert online_threads(apart) == 2 + simulators
+        assert training_memory_mb(apart, TASK) - training_memory_mb(here, TASK) == 450 * simulators
+        evaluated = changed(apart, {"evaluation": {"processes": 4, "environments": 4}})
+        assert online_threads(evaluated) == 4
 
 
 def test_a_run_of_somebody_elses_is_of_no_stack(stacked: Study) -> None:

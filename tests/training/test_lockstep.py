@@ -3,7 +3,7 @@
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 from helpers.learners import assert_near
+from helpers.studies import changed
 from typer.testing import CliRunner
 
 from fmq.acting.checkpoint import save_checkpoint
@@ -19,6 +20,7 @@ from fmq.base.errors import Preempted, UserError
 from fmq.cli import app
 from fmq.config.study import Study
 from fmq.data.sequences import Batch
+from fmq.envs.processes import SimulatorProcesses
 from fmq.pipeline.paths import scratch_folder, settings_file
 from fmq.tools.status.logs import read_log
 from fmq.training import outputs as outputs_module
@@ -266,6 +268,27 @@ def test_a_process_has_one_place_on_a_device_one_clock_and_one_set_of_simulators
     )
     joint.train(stacked, NAME, begun, SEEDS)
     assert calls == ["claim", "clock of 2", "simulators"]
+
+
+def test_simulators_apart_step_together_and_change_no_byte(
+    joint, stacked: Study, together: Path, begun: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All have their chunks before one is waited for."""
+    calls, play = [], SimulatorProcesses.play
+
+    def noted(*arguments: Any) -> Iterator[Any]:
+        calls.append("play")
+        return taken(play(*arguments))
+
+    def taken(outcomes: Iterator[Any]) -> Iterator[Any]:
+        while True:
+            calls.append("take")
+            yield next(outcomes)
+
+    monkeypatch.setattr(SimulatorProcesses, "play", noted)
+    joint.train(changed(stacked, {"online": {"simulators": "apart"}}), NAME, begun, SEEDS)
+    assert calls[:4] == ["play", "play", "take", "take"]
+    assert outputs(joint, begun, NAME) == outputs(joint, together, NAME)
 
 
 def test_a_row_of_metrics_tells_each_seeds_numbers_and_the_time_of_all(

@@ -40,7 +40,7 @@ def job_stats(output: str) -> dict[str, int]:
 
 @pytest.fixture(scope="module")
 def cluster() -> str:
-    return dry_run("--profile", "slurm")
+    return dry_run("--profile", "slurm", "--cores", "8")  # a dry run takes one core by default
 
 
 def test_the_paper_study_has_every_job(cluster: str) -> None:
@@ -67,7 +67,9 @@ def test_jobs_on_the_cluster_ask_for_a_gpu_memory_and_time(cluster: str) -> None
         for job in jobs:
             assert "gpu=1" in job
             task = re.search(r"wildcards: task=([^,]+)", job)[1]
-            assert f"mem_mb={memory_mb(study, task)}," in job
+            memory = memory_mb if rule == "evaluate" else training_memory_mb
+            assert f"mem_mb={memory(study, task)}," in job
+            assert ("threads: 2" in job) is (rule == "finetune")
             assert f"runtime={MINUTES[rule]}," in job
 
 

@@ -68,10 +68,11 @@ def measure_diagnosis(study: Study, task: str, seed: int, results: Path) -> None
     runs = diagnosed_runs(study, task, seed)
     data = dataset_folder(study, study.task(task).dataset, results)
     total, processes = len(runs) * EPISODES, study.evaluation.workers
+    title = f"diagnose {task} seed {seed}"
     tables: list[Rows] = [[] for _ in FILES]
     with (
-        closing(make_simulators(study.task(task), data, EPISODES, processes)) as simulators,
-        progress(f"diagnose {task} seed {seed}", total, "states") as beat,
+        closing(make_simulators(title, study.task(task), data, EPISODES, processes)) as simulators,
+        progress(title, total, "states") as beat,
     ):
         for run in runs:
             subject = load_subject(run, results, claim.device, study.fmq.eta)

@@ -84,7 +84,7 @@ class Evaluator:
         ]
 
     def _make_simulators(self) -> Simulators:
-        return make_simulators(self.task, self.data, self.count, self.processes)
+        return make_simulators("evaluation", self.task, self.data, self.count, self.processes)
 
 
 def write_evaluation(path: Path, rows: Sequence[dict[str, Any]]) -> None:

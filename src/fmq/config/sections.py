@@ -97,6 +97,11 @@ class OnlineSettings(Section):
         ge=1, description="transitions in the buffer; at least the data set's, plus one"
     )
     evaluate_every: int = Field(ge=1, description="environment steps between evaluations")
+    simulators: Literal["here", "apart"] = Field(
+        default="here",
+        description="where a run's simulator is stepped: here, in turn with the updates, or apart, "
+        "beside them in a process with a core of its own; does not change results",
+    )
 
 
 class FMQSettings(Section):

@@ -32,7 +32,11 @@ from fmq.config.sections import (
 )
 from fmq.config.tasks import Task, TaskSettings, parse_task
 
-SHAPES_NOTHING: dict[str, Any] = {"tracker": True, "evaluation": {"processes"}}
+SHAPES_NOTHING: dict[str, Any] = {
+    "tracker": True,
+    "evaluation": {"processes"},
+    "online": {"simulators"},
+}
 """Settings that affect neither results nor how they are shown, in pydantic's `exclude` format."""
 
 

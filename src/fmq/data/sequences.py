@@ -83,7 +83,7 @@ class SequenceBuffer:
         self.terminals[self.size - 1] = True
         self.rows = _grown(rows.to(torch.int32), spare)
         self.next_rows = _grown(next_rows.to(torch.int32), spare)
-        self._rows_at_hand = self.rows.cpu()  # reading from a GPU would wait for it
+        self._rows_at_hand = self.rows.cpu().numpy()  # reading from a GPU would wait for it
         device = actions.device
         self._steps = torch.arange(horizon, device=device)
         self._discounts = discount ** self._steps.to(rewards.dtype)
@@ -97,20 +97,58 @@ class SequenceBuffer:
         terminal: bool,
         next_observation: Tensor,
     ) -> None:
-        """Append one transition; `terminal` also marks the end of a truncated episode."""
-        row = self.last_row if self.last_row >= 0 else self._write_row(observation)
-        next_row = self._write_row(next_observation)
-        self.last_row = -1 if terminal else next_row
-        if self.size == self.capacity:
-            self._drop_oldest()
-        slot = (self.oldest + self.size) % self.capacity
+        """Append one transition; `terminal` also marks the end of a truncated episode.
+
+        On a GPU this only queues copies and does not wait for them.
+        """
+        begins = self.last_row < 0
+        slot, row, next_row = self._place(terminal)
+        if begins:
+            self.observations[row].copy_(observation, non_blocking=True)
+        self.observations[next_row].copy_(next_observation, non_blocking=True)
         self.actions[slot].copy_(action, non_blocking=True)
-        self.rewards[slot] = reward
-        self.masks[slot] = mask
-        self.terminals[slot] = terminal
-        self.rows[slot] = self._rows_at_hand[slot] = row
-        self.next_rows[slot] = next_row
-        self.size += 1
+        # Assigning a number would copy it to the device and wait; `fill_` passes it to a kernel.
+        self.rewards[slot].fill_(reward)
+        self.masks[slot].fill_(mask)
+        self.terminals[slot].fill_(terminal)
+        self.rows[slot].fill_(row)
+        self.next_rows[slot].fill_(next_row)
+
+    def extend(
+        self,
+        observations: Tensor,
+        actions: Tensor,
+        rewards: Tensor,
+        masks: Tensor,
+        terminals: Tensor,
+        next_observations: Tensor,
+    ) -> None:
+        """Append n transitions in a few copies, with the same result as n calls of `append`.
+
+        Args:
+            observations, next_observations: shape (n, O), in host memory like all others.
+            actions: shape (n, A).
+            rewards, masks, terminals: shape (n,).
+        """
+        places = [self._place(terminal) for terminal in terminals.tolist()]
+        kept = min(len(places), self.size)
+        if not kept:
+            return
+        newest = slice(len(places) - kept, None)
+        device = self.actions.device
+        slots, rows, next_rows = torch.tensor(places[newest]).T.contiguous().to(device)
+        for stored, index, values in (
+            # A row that two transitions share has the earlier one's `next_observations`.
+            (self.observations, rows, observations[newest]),
+            (self.observations, next_rows, next_observations[newest]),
+            (self.actions, slots, actions[newest]),
+            (self.rewards, slots, rewards[newest]),
+            (self.masks, slots, masks[newest]),
+            (self.terminals, slots, terminals[newest]),
+            (self.rows, slots, rows),
+            (self.next_rows, slots, next_rows),
+        ):
+            stored.index_copy_(0, index, values.to(stored))
 
     def sample(self, batch_size: int, generator: torch.Generator) -> Batch:
         """Sample chunks uniformly among the transitions followed by at least H - 1 others."""
@@ -137,11 +175,23 @@ class SequenceBuffer:
             next_observations=self.observations[self.next_rows[steps[:, -1]]],
         )
 
-    def _write_row(self, observation: Tensor) -> int:
-        row = self.row_end % len(self.observations)
-        while self.size and int(self._rows_at_hand[self.oldest]) == row:
+    def _place(self, terminal: bool) -> tuple[int, int, int]:
+        """Make room for the next transition and return its slot and its two observation rows."""
+        row = self.last_row if self.last_row >= 0 else self._take_row()
+        next_row = self._take_row()
+        self.last_row = -1 if terminal else next_row
+        if self.size == self.capacity:
             self._drop_oldest()
-        self.observations[row].copy_(observation, non_blocking=True)
+        slot = (self.oldest + self.size) % self.capacity
+        self._rows_at_hand[slot] = row
+        self.size += 1
+        return slot, row, next_row
+
+    def _take_row(self) -> int:
+        """Return the next observation row, after dropping the transition that starts there."""
+        row = self.row_end % len(self.observations)
+        while self.size and self._rows_at_hand[self.oldest] == row:
+            self._drop_oldest()
         self.row_end += 1
         return row
 

@@ -26,17 +26,21 @@ def make_environment(task: Task, folder: Path, size: int | None = None) -> Visib
     return OGBenchEnvironment(task, size)
 
 
-def make_simulators(task: Task, folder: Path, count: int, processes: int) -> Simulators:
+def make_simulators(
+    user: str, task: Task, folder: Path, count: int, processes: int, apart: bool = False
+) -> Simulators:
     """Return `count` new simulators of `task`: in this process, or shared among several.
 
     Args:
+        user: what they are for, which messages about their processes begin with.
         folder: the data set's folder, as for `make_environment`.
         processes: number of processes, of which no more than `count` are started; with 1, the
             simulators are in this one.
+        apart: start a process even for 1.
 
     Raises:
         UserError: the data file is missing or damaged, or a simulator cannot be made.
     """
-    if min(processes, count) > 1:
-        return SimulatorProcesses(task, folder, count, min(processes, count))
+    if apart or min(processes, count) > 1:
+        return SimulatorProcesses(user, task, folder, count, min(processes, count))
     return LocalSimulators([make_environment(task, folder) for _ in range(count)])

@@ -1,7 +1,7 @@
-"""Simulators in worker processes, stepped in lockstep.
+"""Simulators in worker processes: an evaluation's in lockstep, a training run's beside its updates.
 
-A simulator behaves the same in any process, so an evaluation's episodes do not depend on the
-number of processes. The workers are new interpreters that run `fmq.envs.worker`; forks of this
+A simulator behaves the same in any process, so episodes do not depend on the number of processes.
+The workers are new interpreters that run `fmq.envs.worker`; forks of this
 process would inherit torch and its threads.
 """
 
@@ -35,10 +35,11 @@ class SimulatorProcesses:
     The workers end with this process, however it ends, because their connections close.
     """
 
-    def __init__(self, task: Task, folder: Path, count: int, processes: int) -> None:
+    def __init__(self, user: str, task: Task, folder: Path, count: int, processes: int) -> None:
         """Start the workers, which make their simulators in parallel.
 
         Args:
+            user: what the simulators are for, which messages begin with.
             folder: the data set's folder, as for `fmq.envs.making.make_environment`.
             count: number of simulators, at least `processes`.
             processes: number of worker processes.
@@ -46,13 +47,13 @@ class SimulatorProcesses:
         Raises:
             UserError: the data file is missing or damaged, or a simulator cannot be made.
         """
-        self.count = count
+        self.user, self.count = user, count
         self.workers: list[_Worker] = []
         with self._closed_on_error():
             for _ in range(processes):
                 self.workers.append(_start_worker())
             shares = [len(range(number, count, processes)) for number in range(processes)]
-            self._ask({number: (task, folder, share) for number, share in enumerate(shares)})
+            self._ask({number: (user, task, folder, one) for number, one in enumerate(shares)})
 
     def __len__(self) -> int:
         """Return the number of simulators."""
@@ -73,6 +74,23 @@ class SimulatorProcesses:
             chunks: actions of shape (H, A) for each simulator number.
         """
         return self._deal("execute", chunks)
+
+    def play(self, number: int, chunk: np.ndarray, following: int) -> Iterator[Any]:
+        """Let a simulator execute a chunk at once, and return its outcome step by step.
+
+        The arguments and what is returned are those of `fmq.envs.simulators.Simulators.play`. The
+        worker does not wait for the steps to be taken.
+        """
+        place, worker = divmod(number, len(self.workers))
+        with self._closed_on_error():
+            self._send(worker, ("play", place, chunk, following))
+        return self._played(worker)
+
+    def _played(self, worker: int) -> Iterator[Any]:
+        while True:
+            with self._closed_on_error():
+                answer = self._receive(worker)
+            yield answer
 
     def close(self) -> None:
         """Kill the workers; they hold nothing that must be saved."""
@@ -98,33 +116,42 @@ class SimulatorProcesses:
         }
 
     def _ask(self, requests: dict[int, Any]) -> dict[int, Any]:
-        """Send requests to workers, by worker number, and wait for all answers.
+        """Send requests to workers, by worker number, and wait for all answers."""
+        for number, request in requests.items():
+            self._send(number, request)
+        return {number: self._receive(number) for number in requests}
+
+    def _send(self, worker: int, request: Any) -> None:
+        try:
+            self.workers[worker].connection.send(request)
+        except OSError:
+            raise UserError(self._what_ended()) from None
+
+    def _receive(self, worker: int) -> Any:
+        """Wait for an answer.
 
         Raises:
-            UserError: a worker reported an error, or it has ended.
+            UserError: the worker reported an error, or it has ended.
         """
-        answers = {}
         try:
-            for number, request in requests.items():
-                self.workers[number].connection.send(request)
-            for number in requests:
-                answers[number], error = self.workers[number].connection.recv()
-                if error is not None:
-                    raise UserError(error)
+            answer, error = self.workers[worker].connection.recv()
         except (EOFError, OSError):  # OSError: it ended in the middle of an answer
             raise UserError(self._what_ended()) from None
-        return answers
+        if error is not None:
+            raise UserError(error)
+        return answer
 
     def _what_ended(self) -> str:
         """Describe why a worker no longer answers."""
         codes = [_ended(worker.process) for worker in self.workers]
         if -signal.SIGKILL in codes:
             return (
-                "evaluation: a simulator process was killed, often because memory ran out; "
-                "use fewer evaluation.processes or evaluation.environments"
+                f"{self.user}: a simulator process was killed, often because memory ran out; "
+                "use fewer evaluation.processes or evaluation.environments, or online.simulators: "
+                "here"
             )
         told = ", ".join(str(code) for code in codes if code is not None) or "unknown"
-        return f"evaluation: a simulator process ended with exit code {told}; see the log"
+        return f"{self.user}: a simulator process ended with exit code {told}; see the log"
 
     @contextmanager
     def _closed_on_error(self) -> Iterator[None]:

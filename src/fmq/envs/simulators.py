@@ -1,7 +1,7 @@
 """The interface of a group of simulators, and its implementation within this process."""
 
-from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -38,6 +38,21 @@ class Simulators(Protocol):
     def execute(self, chunks: dict[int, np.ndarray]) -> dict[int, Stretch]:
         """Execute a chunk of shape (H, A) open loop per simulator number."""
 
+    def play(self, number: int, chunk: np.ndarray, following: int) -> Iterator[Any]:
+        """Execute a chunk open loop in one simulator and return its outcome step by step.
+
+        The next call for this simulator has to wait until everything was taken.
+
+        Args:
+            number: the simulator.
+            chunk: actions, shape (H, A).
+            following: the seed of the next episode, which starts at once when this one ends.
+
+        Returns:
+            The `Transition` of each action, up to the end of the episode if that comes first; then,
+            after the end of an episode only, the first observation of the next one.
+        """
+
     def close(self) -> None:
         """Stop everything that would outlive the caller."""
 
@@ -61,6 +76,18 @@ class LocalSimulators:
         return {
             number: execute(self.environments[number], chunk) for number, chunk in chunks.items()
         }
+
+    def play(self, number: int, chunk: np.ndarray, following: int) -> Iterator[Any]:
+        """Yield the outcome of a chunk; each step is executed when it is asked for."""
+        environment = self.environments[number]
+        for action in chunk:
+            result = environment.step(action)
+            yield result
+            if fault_of(result):
+                return
+            if result.terminated or result.truncated:
+                yield environment.reset(following)
+                return
 
     def close(self) -> None:
         """Do nothing: nothing outlives the caller."""

@@ -1,14 +1,16 @@
 """A worker process that steps simulators for another: ``python -m fmq.envs.worker FD``.
 
-The file descriptor FD is one end of a `multiprocessing.Pipe`. The first message is a task, a
-folder and the number of simulators to make. Every later message is a method name of
-`LocalSimulators` and its argument. Every answer is a pair (value, error message), one of which is
-None. This module does not import torch.
+The file descriptor FD is one end of a `multiprocessing.Pipe`. The first message says what the
+simulators are for, which begins the message where one fails, and gives a task, a folder and the
+number of simulators to make. Every later message is a method name of `LocalSimulators` and its
+arguments. It is answered by the value, or, if that is an iterator, by each item as soon as it is
+made. Every answer is a pair (value, error message), one of which is None. This module does not
+import torch.
 """
 
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -23,26 +25,32 @@ from fmq.envs.simulators import LocalSimulators
 
 def serve(connection: Connection) -> None:
     """Answer requests until the connection closes or the simulators cannot be made."""
-    simulators, error = _answer(_make, *connection.recv())
+    user, *wanted = connection.recv()
+    ((simulators, error),) = _answers(user, _make, *wanted)
     connection.send((None, error))
     while error is None:
-        method, argument = connection.recv()
-        connection.send(_answer(getattr(simulators, method), argument))
+        method, *arguments = connection.recv()
+        for answer in _answers(user, getattr(simulators, method), *arguments):
+            connection.send(answer)
 
 
 def _make(task: Task, folder: Path, count: int) -> LocalSimulators:
     return LocalSimulators([make_environment(task, folder) for _ in range(count)])
 
 
-def _answer(call: Callable[..., Any], *arguments: Any) -> tuple[Any, str | None]:
+def _answers(
+    user: str, call: Callable[..., Any], *arguments: Any
+) -> Iterator[tuple[Any, str | None]]:
     try:
-        return call(*arguments), None
+        value = call(*arguments)
+        for item in value if isinstance(value, Iterator) else [value]:
+            yield item, None
     except UserError as error:
-        return None, str(error)
+        yield None, str(error)
     except Exception as error:
         traceback.print_exc()
         told = one_line(f"{type(error).__name__}: {error}", 200)
-        return None, f"evaluation: a simulator failed: {told}; see the traceback above"
+        yield None, f"{user}: a simulator failed: {told}; see the traceback above"
 
 
 if __name__ == "__main__":

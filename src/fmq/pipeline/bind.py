@@ -188,7 +188,7 @@ def _bind_stage(study: Study, name: str) -> Offline | Online:
             last=study.online.steps,
             first_update=offline.steps,
             interacts=row.interacts,
-            **study.online.model_dump(exclude={"steps", "critic_target"}),
+            **study.online.model_dump(exclude={"steps", "critic_target", "simulators"}),
         )
     first = offline.warmup_steps if stage_of(name) == "distill" else 0
     last = offline.warmup_steps if name == WARMUP else offline.steps

@@ -22,6 +22,18 @@ def job_threads(study: Study) -> int:
     return max(study.threads, study.evaluation.workers)
 
 
+def online_threads(study: Study) -> int:
+    """Return the cores of an online run, whose simulators may step beside its updates."""
+    return max(job_threads(study), study.threads + simulator_processes(study))
+
+
+def simulator_processes(study: Study) -> int:
+    """Return the number of simulators that an online run's job steps beside its updates."""
+    if study.online.simulators == "here":
+        return 0
+    return len(study.seeds) if study.training.stack_seeds else 1
+
+
 def gpus(study: Study) -> int:
     """Return the number of GPUs of a training job, for `--resources gpu=N` and clusters."""
     return 0 if study.device == "cpu" else 1
@@ -36,7 +48,7 @@ def memory_mb(study: Study, task: str, seeds: int = 1) -> int:
     - 0.18 GB for a simulator of OGBench's manipulation suite, which loads meshes, and 0.13 GB for a
       robosuite simulator (measured while generating data);
     - briefly, 1.3 kB per row for the data and its copy in the buffer;
-    - up to 0.45 GB for each evaluation process, in addition to its simulators;
+    - up to 0.45 GB for each process of simulators, in addition to these;
     - for each further seed trained in the same process: a simulator, 0.1 GB of networks, and a copy
       of the data in a buffer, up to 0.4 kB per row (humanoid).
     """
@@ -50,7 +62,8 @@ def memory_mb(study: Study, task: str, seeds: int = 1) -> int:
 
 def training_memory_mb(study: Study, task: str) -> int:
     """Return the memory of a training job, which may train all seeds, in MB."""
-    return memory_mb(study, task, len(study.seeds) if study.training.stack_seeds else 1)
+    seeds = len(study.seeds) if study.training.stack_seeds else 1
+    return memory_mb(study, task, seeds) + 450 * simulator_processes(study)
 
 
 def memory(study: Study, training: bool = False) -> Callable[[Any, int], int]:

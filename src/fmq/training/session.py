@@ -1,7 +1,7 @@
 """The runs of one process, one per seed, which take every step together."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from statistics import mean
 
@@ -55,10 +55,15 @@ class Session:
                 heartbeat.remark(self._evaluate(last))
 
     def act(self) -> None:
-        """Take an environment step with every policy, if the runs act."""
-        for bench in self.benches:
-            if bench.collector is not None:
-                bench.collector.step()
+        """Take an environment step with every policy, if the runs act.
+
+        All simulators have their next chunk before the first is waited for.
+        """
+        collectors = [bench.collector for bench in self.benches if bench.collector is not None]
+        for collector in collectors:
+            collector.begin()
+        for collector in collectors:
+            collector.step()
 
     def update(self, step: int, measure: bool) -> list[dict[str, float]]:
         """Sample a batch per bench and update all; with `measure`, return the metrics of each.
@@ -128,9 +133,12 @@ def opened(runs: Sequence[Run], results: Path) -> Iterator[Session]:
         trackers = [make_tracker(run, results) for run in runs]  # fails before waiting for a device
         claim = claim_device(runs[0].study)  # held until the block ends
         shared = share(runs[0], results, scratch, claim.device, len(runs))
-        benches = [Workbench(run, shared, one) for run, one in zip(runs, trackers, strict=True)]
-        _restore(benches, scratch)
-        with closing(shared.evaluator):
+        with closing(shared.evaluator), ExitStack() as opened_benches:
+            benches = [
+                opened_benches.enter_context(closing(Workbench(run, shared, tracker)))
+                for run, tracker in zip(runs, trackers, strict=True)
+            ]
+            _restore(benches, scratch)
             del shared  # the transitions, of which each bench has a copy
             yield Session(benches)
         for bench in benches:

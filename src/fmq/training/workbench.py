@@ -85,6 +85,11 @@ class Workbench:
         policy, log = self.policy("acting noise"), self.scratch.folder / name
         return Collector(self.run, self.data, self.buffer, policy, self.clock, log)
 
+    def close(self) -> None:
+        """Stop the simulator's process, if there is one."""
+        if self.collector is not None:
+            self.collector.close()
+
     def _start_from(self, parent: Run) -> None:
         """Load the final state of another run, which has to be trained on the same data."""
         path = checkpoint_file(parent, self.results)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from helpers.jobs import jobs_of_a_task
+from helpers.studies import changed
 
 from fmq import cli
 from fmq.config.study import Study
@@ -65,6 +66,19 @@ def test_processes_of_simulators_share_their_steps_and_occupy_cores(
             faster = job_seconds(one, rates, cores) - job_seconds(other, rates, cores)
             saved = one.work.evaluation_steps * 0.001 * (1 - 1 / processes)
             assert faster == pytest.approx(saved)
+
+
+def test_a_simulator_apart_steps_beside_the_updates_on_a_core_of_its_own(
+    smoke: Study, rates: Rates
+) -> None:
+    apart = changed(smoke, {"online": {"simulators": "apart"}})
+    for one, other in zip(study_jobs(smoke), study_jobs(apart), strict=True):
+        acts = one.run is not None and one.run.name in rates.tasks[one.task].collecting
+        finetunes = one.rule == "finetune"
+        assert other.cores == one.cores + finetunes
+        for cores, saved in ((1, 0.0), (2, 60 * 0.001 * (1 - 1 / 5))):
+            faster = job_seconds(one, rates, cores) - job_seconds(other, rates, cores)
+            assert faster == pytest.approx(saved if acts and finetunes else 0.0)
 
 
 def test_bytes_of_made_data_are_rows_times_their_size(smoke: Study, rates: Rates) -> None:

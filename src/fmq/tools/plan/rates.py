@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 from fmq.config.sources import find_release, find_source
 from fmq.config.study import Study, find_dataset
+from fmq.pipeline.runs import Run
 from fmq.tools.plan.jobs import Job
+from fmq.tools.plan.work import Work
 
 ANALYSIS_SECONDS = {
     **{"scores": 2.0, "statistics": 9.0, "tables": 2.0, "figures": 6.0},
@@ -84,7 +86,20 @@ def job_seconds(job: Job, rates: Rates, cores: int) -> float:
         + work.environment_steps * task.collecting.get(job.run.name, 0.0)
         + work.evaluation_steps * task.step / processes
         + work.evaluation_calls * task.acting.get(job.sampler, 0.0)
+        - _seconds_at_once(job.run, work, task, cores)
     )
+
+
+def _seconds_at_once(run: Run, work: Work, task: TaskRates, cores: int) -> float:
+    """Return the seconds of an online run in which a simulator steps beside the updates.
+
+    A chunk's first step and last update have nothing beside them.
+    """
+    if run.study.online.simulators == "here" or cores == 1:
+        return 0.0
+    stepping = work.environment_steps * task.step
+    updating = work.updates * task.updates.get(run.name, 0.0)
+    return (1 - 1 / run.task.settings.chunk_length) * min(stepping, updating)
 
 
 def dataset_bytes(study: Study, job: Job, rates: Rates) -> int | None:

@@ -3,6 +3,7 @@
 import math
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -139,7 +140,10 @@ class Rehearsal(Workbench):
     def _collecting(self) -> Callable[[], object]:
         """Return a function that executes a chunk in the simulator, with one policy call."""
         policy, log = self.policy("acting noise"), Path("transitions.bin")  # never written
-        collector = Collector(self.run, self.data, self.buffer, policy, self.clock, log)
+        # In this process, whatever the settings say, so that its CPU time is counted.
+        online = self.run.study.online.model_copy(update={"simulators": "here"})
+        run = replace(self.run, study=self.run.study.model_copy(update={"online": online}))
+        collector = Collector(run, self.data, self.buffer, policy, self.clock, log)
 
         def collect() -> None:
             for _ in range(self.run.task.settings.chunk_length):
