@@ -17,7 +17,7 @@ rule finetune:
     priority: job_resources.PRIORITIES["finetune"]
     conda:
         "../envs/fmq.yaml"
-    threads: job_resources.job_threads(study)
+    threads: job_resources.training_threads(study)
     resources:
         gpu=job_resources.gpus(study),
         mem_mb=job_resources.memory(study, training=True),

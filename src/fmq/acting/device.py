@@ -51,6 +51,16 @@ def claim_device(study: Study) -> Claim:
     return _taken(torch.device("cuda", number), lock)
 
 
+def claim_for_evaluation(study: Study) -> Claim:
+    """Claim the device for evaluating a checkpoint: the CPU, unless the settings name a GPU.
+
+    An evaluation waits for simulators most of the time, for which no GPU has to be kept.
+    """
+    if study.device == "auto":
+        study = study.model_copy(update={"device": "cpu"})
+    return claim_device(study)
+
+
 def _taken(device: torch.device, lock: FileLock | None) -> Claim:
     """Make the device current, which streams and graphs use by default, and return a claim."""
     if device.type == "cuda":

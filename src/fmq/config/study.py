@@ -31,7 +31,7 @@ from fmq.config.sections import (
 )
 from fmq.config.tasks import Task, TaskSettings, parse_task
 
-SHAPES_NOTHING: dict[str, Any] = {"tracker": True, "evaluation": {"processes"}}
+SHAPES_NOTHING: dict[str, Any] = {"tracker": True, "evaluation": {"processes", "beside"}}
 """Settings that affect neither results nor how they are shown, in pydantic's `exclude` format."""
 
 

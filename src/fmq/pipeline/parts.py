@@ -24,7 +24,7 @@ from fmq.pipeline.paths import (
     theory_folder,
 )
 from fmq.pipeline.policies import policy_folder
-from fmq.pipeline.resources import dataset_threads, job_threads
+from fmq.pipeline.resources import dataset_threads, job_threads, training_threads
 from fmq.pipeline.rollouts import rollout_file
 from fmq.pipeline.runs import CHECKPOINT, LAST_EVALUATION, Run, make_run, stacks
 from fmq.pipeline.theory import MEASUREMENTS, theory_runs
@@ -146,7 +146,7 @@ def run_part(run: Run, parent: Part | None, results: Path) -> Part:
         tasks=(run.task.name,),
         run=run,
         sampler=run.sampler,
-        cores=job_threads(run.study) if run.trained else 1,
+        cores=training_threads(run.study) if run.trained else 1,
     )
 
 

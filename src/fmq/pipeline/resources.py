@@ -18,13 +18,24 @@ def dataset_threads(study: Study, dataset: str) -> int:
 
 
 def job_threads(study: Study) -> int:
-    """Return the cores of a training or evaluation job, whose policy and simulators alternate."""
+    """Return the cores of an evaluation, whose policy and simulators alternate, or of training."""
     return max(study.threads, study.evaluation.workers)
+
+
+def training_threads(study: Study) -> int:
+    """Return the cores of a training job, with those of evaluations beside the training."""
+    beside = study.evaluation.beside
+    return study.threads + job_threads(study) if beside else job_threads(study)
 
 
 def gpus(study: Study) -> int:
     """Return the number of GPUs of a training job, for `--resources gpu=N` and clusters."""
     return 0 if study.device == "cpu" else 1
+
+
+def evaluation_gpus(study: Study) -> int:
+    """Return the number of GPUs of an evaluation job: none, unless the settings name a GPU."""
+    return 0 if study.device == "auto" else gpus(study)
 
 
 def memory_mb(study: Study, task: str, seeds: int = 1) -> int:
@@ -49,8 +60,12 @@ def memory_mb(study: Study, task: str, seeds: int = 1) -> int:
 
 
 def training_memory_mb(study: Study, task: str) -> int:
-    """Return the memory of a training job, which may train all seeds, in MB."""
-    return memory_mb(study, task, len(study.seeds) if study.training.stack_seeds else 1)
+    """Return the memory of a training job, which may train all seeds, in MB.
+
+    The process of evaluations beside the training has the simulators that the job's own would have.
+    """
+    beside = 700 if study.evaluation.beside else 0
+    return beside + memory_mb(study, task, len(study.seeds) if study.training.stack_seeds else 1)
 
 
 def memory(study: Study, training: bool = False) -> Callable[[Any, int], int]:

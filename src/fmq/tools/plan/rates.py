@@ -74,15 +74,18 @@ def job_seconds(job: Job, rates: Rates, cores: int) -> float:
     if job.run is None:
         generating = work.environment_steps * task.step + work.resets * task.reset
         return starting + generating / min(job.cores, cores)
-    processes = min(job.run.study.evaluation.workers, cores)
-    return (
-        starting
-        + work.resets * task.reset
-        + work.updates * task.updates.get(job.run.name, 0.0)
-        + work.environment_steps * task.collecting.get(job.run.name, 0.0)
-        + work.evaluation_steps * task.step / processes
-        + work.evaluation_calls * task.acting.get(job.sampler, 0.0)
-    )
+    settings = job.run.study.evaluation
+    training = work.updates * task.updates.get(
+        job.run.name, 0.0
+    ) + work.environment_steps * task.collecting.get(job.run.name, 0.0)
+    evaluating = work.evaluation_steps * task.step / min(
+        settings.workers, cores
+    ) + work.evaluation_calls * task.acting.get(job.sampler, 0.0)
+    if training and settings.beside and cores > job.run.study.threads:
+        last = evaluating * job.seeds * settings.episodes / max(work.episodes, 1)
+        training = max(training, evaluating - last)
+        evaluating = last  # follows the training, whatever is done beside it
+    return starting + work.resets * task.reset + training + evaluating
 
 
 def dataset_bytes(study: Study, job: Job, rates: Rates) -> int | None:
