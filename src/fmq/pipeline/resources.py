@@ -38,6 +38,11 @@ def evaluation_gpus(study: Study) -> int:
     return 0 if study.device == "auto" else gpus(study)
 
 
+def recording_gpus(study: Study) -> int:
+    """Return the number of GPUs of a job that repeats last evaluations, as `gpus` does."""
+    return 0 if study.evaluation.beside else gpus(study)
+
+
 def memory_mb(study: Study, task: str, seeds: int = 1) -> int:
     """Return the memory of a training or evaluation job in MB, from `benchmarks/memory.py`.
 
