@@ -24,6 +24,7 @@ def study(root: Path) -> Study:
         ({"tracker": "tensorboard"}, True),
         ({"evaluation": {"processes": 2}}, True),
         ({"online": {"simulators": "apart"}}, True),
+        ({"evaluation": {"beside": True}}, True),
         ({"seeds": [1]}, False),
         ({"methods": ["fmq", "mvp"]}, False),
         ({"statistics": {"resamples": 500}}, False),

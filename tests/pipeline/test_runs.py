@@ -71,6 +71,7 @@ def changed(changes: dict[str, Any], task: str = TASKS[0]) -> set[str]:
         ("training/batch_size", 128, RUNS),
         ("evaluation/episodes", 10, RUNS),
         ("evaluation/processes", 4, set()),
+        ("evaluation/beside", True, set()),
         ("sampling/samples", 8, RUNS),
         ("offline/critic_target", "min", RUNS),
         ("offline/steps", 9000, FROM_DISTILLED | FROM_FULL),
@@ -135,8 +136,8 @@ def test_every_setting_of_these_sections_counts_but_a_few() -> None:
                 without_effect.add(f"{name}/{key}")
     qgbs = {f"sampling/{key}" for key in type(before.sampling).model_fields if "qgbs" in key}
     of_others = ("task_defaults/fql_alpha", "task_defaults/demonstrations", "sampling/bfn_samples")
-    elsewhere = ("evaluation/processes", "online/simulators")  # steps simulators elsewhere
-    assert without_effect == {*elsewhere, *of_others, *qgbs}
+    nowhere = ("evaluation/processes", "evaluation/beside", "online/simulators")
+    assert without_effect == {*nowhere, *of_others, *qgbs}
 
 
 def test_a_new_number_counts_once_it_is_not_at_its_default() -> None:

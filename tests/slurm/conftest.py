@@ -43,12 +43,15 @@ KillWait=3
 Waittime=0
 AccountingStorageType=accounting_storage/none
 JobAcctGatherType=jobacct_gather/none
-GresTypes=gpu
+GresTypes=gpu,shard
 SlurmdParameters=config_overrides
-NodeName={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory={memory} Gres=gpu:fake:2 State=UNKNOWN
+NodeName={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory={memory} Gres=gpu:fake:2,shard:8 State=UNKNOWN
 PartitionName=main Nodes={host} Default=YES MaxTime=1-00:00:00 State=UP
 """
-GRES = "NodeName={host} Name=gpu Type=fake File=/dev/tty[0-1]\n"  # devices that every Linux has
+GRES = """\
+NodeName={host} Name=gpu Type=fake File=/dev/tty[0-1]
+NodeName={host} Name=shard Count=8
+"""  # devices that every Linux has, and four shares of each
 CGROUP = "CgroupAutomount=no\n"
 FILES = {"slurm.conf": SLURM, "gres.conf": GRES, "cgroup.conf": CGROUP}
 

@@ -1,4 +1,4 @@
-"""The smoke study on a real Slurm: a job cancelled, another requeued, the same scores as here."""
+"""The smoke study on a real Slurm: jobs cancelled and requeued, and jobs that share a GPU."""
 
 import os
 import shutil
@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -97,3 +98,44 @@ def test_a_cancelled_and_a_requeued_job_leave_the_scores_of_a_local_run(
     assert "Restarts=1" in shown.stdout
     scores = [place / "results" / "scores.csv" for place in (folder, local)]
     assert scores[0].read_bytes() == scores[1].read_bytes()
+
+
+def visible_devices(job: str) -> set[str]:
+    """What the programs of a running job find in CUDA_VISIBLE_DEVICES."""
+    listing = subprocess.run(["scontrol", "listpids", job], capture_output=True, text=True).stdout
+    found = set()
+    for line in listing.splitlines()[1:]:
+        with suppress(OSError):  # it has ended
+            environment = Path(f"/proc/{line.split()[0]}/environ").read_bytes().split(b"\0")
+            programs = dict(one.decode().partition("=")[::2] for one in environment if one)
+            found.add(programs.get("CUDA_VISIBLE_DEVICES", ""))
+    return found - {""}
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("slurm")
+def test_runs_share_a_gpu_by_one_setting_of_the_profile(tmp_path: Path) -> None:
+    folder = copy_project(tmp_path / "cluster")
+    profile = folder / "slurm" / "config.yaml"
+    whole = profile.read_text()
+    assert whole.count(" &share {},") == 1
+    profile.write_text(whole.replace(" &share {},", ' &share {gpu: 0, gres: "shard:1"},'))
+    with (folder / "config" / "smoke.yaml").open("a") as smoke:
+        smoke.write("training: {batch_size: 16, stack_seeds: false, log_every: 100000}\n")
+        smoke.write("offline: {steps: 200000, warmup_steps: 100000, anneal_end: 150000}\n")
+    options = ["--until", "pretrain", "--config", "seeds=[0,1]"]
+    process = start(folder, "--profile", "slurm", *options, *QUICK, *SMOKE)
+    try:
+        deadline = time.monotonic() + 240
+        devices: dict[str, set[str]] = {}
+        while len(devices) < 2:
+            assert time.monotonic() < deadline, (folder / "output.txt").read_text()
+            assert process.poll() is None, (folder / "output.txt").read_text()
+            jobs = [job for job, comment in running_jobs().items() if "rule_pretrain" in comment]
+            devices = {job: visible_devices(job) for job in jobs if visible_devices(job)}
+            time.sleep(0.2)
+        assert list(devices.values()) == [{"0"}, {"0"}]
+    finally:
+        process.kill()
+        process.wait()
+        subprocess.run(["scancel", "--me"], check=True)

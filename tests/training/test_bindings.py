@@ -22,7 +22,8 @@ from fmq.training.online import finetune
 ROOT = Path(__file__).parents[2]
 RESULTS_ALIKE = {
     *("Study.device", "Study.jobs_per_device", "Study.threads", "Study.checkpoint_seconds"),
-    *("Study.tracker", "EvaluationSettings.processes", "OnlineSettings.simulators"),
+    *("Study.tracker", "EvaluationSettings.processes", "EvaluationSettings.beside"),
+    "OnlineSettings.simulators",
     *("Study.own_methods", "OwnMethod.sampler"),  # decides only whether a sampler is refused
 }
 """Settings outside a run's bindings that it may read, as they do not affect its results."""

@@ -3,14 +3,19 @@
 import select
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from helpers.learners import STUDY
+from helpers.studies import changed
 
 from fmq.acting import device
 from fmq.acting.device import claim_place
+from fmq.pipeline.resources import evaluation_gpus, recording_gpus
+from fmq.pipeline.runs import make_run
 
 HOLD = """
 import sys
@@ -90,3 +95,45 @@ def test_products_of_a_gpu_are_as_the_settings_say(wanted: bool, precision: str)
         assert products.fp32_precision == precision
     finally:
         products.fp32_precision = before
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Let torch tell of one GPU; the places on it are counted in a folder of the test's own."""
+    card = SimpleNamespace(uuid="a-card")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda number: card)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.delenv(device.SLURM_SHARE, raising=False)
+
+
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize(("wanted", "kind"), [("auto", "cpu"), ("cuda", "cuda"), ("cpu", "cpu")])
+def test_an_evaluation_takes_a_gpu_only_if_the_settings_name_one(wanted: str, kind: str) -> None:
+    study = STUDY.model_copy(update={"device": wanted})
+    claim = device.claim_for_evaluation(study)
+    assert claim.device.type == kind
+    assert (claim.lock is not None) is (evaluation_gpus(study) == 1)
+    del claim  # and its place
+    assert device.claim_device(study).device.type == ("cpu" if wanted == "cpu" else "cuda")
+
+
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize(("beside", "kind"), [(False, "cuda"), (True, "cpu")])
+def test_a_last_evaluation_is_repeated_where_it_was_made(beside: bool, kind: str) -> None:
+    study = changed(STUDY, {"device": "cuda", "evaluation": {"beside": beside}})
+    run = make_run(study, study.tasks[0], study.seeds[0], "finetune-fmq")
+    assert device.claim_of_last_evaluation(run).device.type == kind
+    assert recording_gpus(study) == (kind == "cuda")
+
+
+@pytest.mark.usefixtures("gpu")
+def test_jobs_with_a_share_from_slurm_do_not_wait_for_one_another(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(device.time, "sleep", lambda _: pytest.fail("it waited"))
+    monkeypatch.setenv(device.SLURM_SHARE, "1")
+    claims = [device.claim_device(STUDY.model_copy(update={"device": "auto"})) for _ in range(2)]
+    assert [claim.device for claim in claims] == [torch.device("cuda", 0)] * 2

@@ -16,6 +16,7 @@ from fmq.pipeline.runs import make_run
 from fmq.pipeline.studies import study_folder
 
 ROOT = Path(__file__).parents[2]
+CORES = {"pretrain": 2, "distill": 2, "finetune": 3, "evaluate": 1}
 MINUTES = {"pretrain": 720, "distill": 720, "finetune": 1440, "evaluate": 120}
 
 
@@ -65,11 +66,12 @@ def test_jobs_on_the_cluster_ask_for_a_gpu_memory_and_time(cluster: str) -> None
     for rule, jobs in asked.items():
         assert jobs, rule
         for job in jobs:
-            assert "gpu=1" in job
+            assert ("gpu=1" in job) is (rule != "evaluate")
             task = re.search(r"wildcards: task=([^,]+)", job)[1]
             memory = memory_mb if rule == "evaluate" else training_memory_mb
             assert f"mem_mb={memory(study, task)}," in job
-            assert ("threads: 2" in job) is (rule == "finetune")
+            # The evaluations beside take a core, and an online run's simulator does.
+            assert f"threads: {CORES[rule]}\n" in job or CORES[rule] == 1
             assert f"runtime={MINUTES[rule]}," in job
 
 

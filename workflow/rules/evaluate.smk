@@ -18,7 +18,7 @@ rule evaluate:
         "../envs/fmq.yaml"
     threads: job_resources.job_threads(study)
     resources:
-        gpu=job_resources.gpus(study),
+        gpu=job_resources.evaluation_gpus(study),
         mem_mb=job_resources.memory(study),
     params:
         settings=SETTINGS,

@@ -15,7 +15,7 @@ rule pretrain:
     priority: job_resources.PRIORITIES["pretrain"]
     conda:
         "../envs/fmq.yaml"
-    threads: job_resources.job_threads(study)
+    threads: job_resources.training_threads(study)
     resources:
         gpu=job_resources.gpus(study),
         mem_mb=job_resources.memory(study, training=True),
@@ -43,7 +43,7 @@ rule distill:
     priority: job_resources.PRIORITIES["distill"]
     conda:
         "../envs/fmq.yaml"
-    threads: job_resources.job_threads(study)
+    threads: job_resources.training_threads(study)
     resources:
         gpu=job_resources.gpus(study),
         mem_mb=job_resources.memory(study, training=True),

@@ -16,7 +16,7 @@ rule record_rollouts:
         "../envs/fmq.yaml"
     threads: study.threads
     resources:
-        gpu=job_resources.gpus(study),
+        gpu=job_resources.recording_gpus(study),
         mem_mb=job_resources.memory(study),
     params:
         settings=SETTINGS,

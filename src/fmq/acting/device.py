@@ -14,8 +14,12 @@ from filelock import FileLock, Timeout
 
 from fmq.base.errors import UserError
 from fmq.config.study import Study
+from fmq.pipeline.runs import Run
 
 POLL_SECONDS = 1.0
+
+SLURM_SHARE = "SLURM_SHARDS_ON_NODE"
+"""Environment variable of a Slurm job that asked for shares of a GPU (``--gres=shard:N``)."""
 
 
 class Claim(NamedTuple):
@@ -30,7 +34,7 @@ def claim_device(study: Study) -> Claim:
 
     ``auto`` and ``cuda`` take a slot on one of the visible GPUs, each of which has
     `study.jobs_per_device` slots, and wait while all are taken. A device with a number is used
-    without a lock.
+    without a lock, and so is a GPU of which Slurm gave the job a share: Slurm counts these itself.
 
     Raises:
         UserError: a GPU is requested and there is none.
@@ -43,12 +47,33 @@ def claim_device(study: Study) -> Claim:
         return Claim(torch.device("cpu"), None)
     if study.device not in ("auto", "cuda"):
         return _taken(torch.device(study.device), None)
+    if SLURM_SHARE in os.environ:
+        return _taken(torch.device("cuda", 0), None)
     count = torch.cuda.device_count()
     # Device numbers are relative to what the job may see; the UUID identifies the card.
     cards = [str(torch.cuda.get_device_properties(number).uuid) for number in range(count)]
     folder = Path(tempfile.gettempdir()) / f"fmq-devices-{os.getuid()}"
     number, lock = claim_place(folder, cards, study.jobs_per_device)
     return _taken(torch.device("cuda", number), lock)
+
+
+def claim_for_evaluation(study: Study) -> Claim:
+    """Claim the device for evaluating a checkpoint: the CPU, unless the settings name a GPU.
+
+    An evaluation waits for simulators most of the time, for which no GPU has to be kept.
+    """
+    return _claim_cpu(study) if study.device == "auto" else claim_device(study)
+
+
+def claim_of_last_evaluation(run: Run) -> Claim:
+    """Claim a device of the kind that a run's last evaluation is made on, with the same noise."""
+    if not run.trained:
+        return claim_for_evaluation(run.study)
+    return _claim_cpu(run.study) if run.study.evaluation.beside else claim_device(run.study)
+
+
+def _claim_cpu(study: Study) -> Claim:
+    return claim_device(study.model_copy(update={"device": "cpu"}))
 
 
 def _taken(device: torch.device, lock: FileLock | None) -> Claim:

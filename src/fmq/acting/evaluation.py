@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 
 from fmq.acting.checkpoint import load_checkpoint, refuse_misfit
-from fmq.acting.device import claim_device
+from fmq.acting.device import claim_for_evaluation
 from fmq.acting.policy import Policy, make_networks
 from fmq.base.errors import UserError
 from fmq.base.files import atomic_path, file_sha256, write_rows
@@ -26,6 +26,9 @@ from fmq.pipeline.evaluations import evaluation_settings
 from fmq.pipeline.identity import settings_hash
 from fmq.pipeline.paths import checkpoint_file, data_folder, evaluation_file
 from fmq.pipeline.runs import Run, title
+
+Rows = list[dict[str, Any]]
+"""Episodes of an evaluation, with the keys of `COLUMNS`."""
 
 COLUMNS = (
     *("task", "run", "sampler", "seed", "stage", "step"),
@@ -62,7 +65,7 @@ class Evaluator:
         if self.simulators is not None:
             self.simulators.close()
 
-    def episodes(self, run: Run, act: Act, sampler: str, step: int) -> list[dict[str, Any]]:
+    def episodes(self, run: Run, act: Act, sampler: str, step: int) -> Rows:
         """Evaluate a policy of a run; return one row per episode with the keys of `COLUMNS`."""
         if self.simulators is None:
             self.simulators = self._make_simulators()
@@ -136,8 +139,22 @@ class Networks(NamedTuple):
 
 def load_networks(run: Run, results: Path, device: torch.device) -> Networks:
     """Load the networks of a run's last checkpoint."""
-    state = load_learner(run, results, device)
-    with refuse_misfit(checkpoint_file(run, results)):
+    return read_networks(checkpoint_file(run, results), run, device)
+
+
+def read_networks(
+    path: Path, run: Run, device: torch.device, remedy: str = "make it again"
+) -> Networks:
+    """Load the networks of a checkpoint of a run, or of a snapshot during its training.
+
+    Args:
+        remedy: what to do if the file cannot be used, for the error message.
+
+    Raises:
+        UserError: the file is missing, damaged, or made with other settings.
+    """
+    state = load_checkpoint(path, run.digest, device, remedy)
+    with refuse_misfit(path, remedy):
         normalizer = Normalizer(**state["normalizer"])
         actor, critic = make_networks(
             len(normalizer.mean), state["action_size"], run.bound.networks, torch.Generator()
@@ -151,10 +168,20 @@ def load_policy(run: Run, sampler: str, results: Path, device: torch.device) -> 
     """Load the policy of a run's last checkpoint with any sampler that fits it."""
     if run.sampler_named(sampler).name not in run.samplers:
         raise UserError(f"sampler {sampler!r} needs a flow map, but {run.name} has none")
-    networks = load_networks(run, results, device)
-    for network in (networks.actor, networks.critic):
-        network.prepare()
-    seed = run.derive_seed("evaluation noise", run.name, run.last_step)
+    return policy_with(load_networks(run, results, device), run, sampler, run.last_step)
+
+
+def policy_with(networks: Networks, run: Run, sampler: str, step: int) -> Policy:
+    """Return the policy of a run with its networks after a step, as its evaluation takes it.
+
+    After the last step the networks are prepared for acting, which may change its last digits. The
+    noise depends on the step.
+    """
+    if step == run.last_step:
+        for network in (networks.actor, networks.critic):
+            network.prepare()
+    device = networks.normalizer.mean.device
+    seed = run.derive_seed("evaluation noise", run.name, step)
     chunk_length = run.bound.simulation.chunk_length
     return Policy(
         networks.actor,
@@ -175,7 +202,7 @@ def evaluate_checkpoints(runs: Sequence[Run], sampler: str, results: Path) -> No
         results: the results folder.
     """
     first = runs[0]
-    claim = claim_device(first.study)
+    claim = claim_for_evaluation(first.study)
     total = len(runs) * first.bound.evaluation.episodes
     with (
         closing(Evaluator(first, results)) as evaluator,

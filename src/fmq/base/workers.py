@@ -1,18 +1,80 @@
-"""Worker processes that return results in order and use one thread for linear algebra."""
+"""Worker processes, which use one thread for linear algebra."""
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Iterator
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from typing import Any
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from typing import Any, NamedTuple
 
 from fmq.base.errors import UserError
 
 _BLAS_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 ONE_BLAS_THREAD = dict.fromkeys(_BLAS_THREADS, "1")
 """Environment variables that limit linear algebra to one thread; BLAS reads them at start-up."""
+
+
+class Worker(NamedTuple):
+    """A worker process that runs a module of ours, and our end of the connection to it."""
+
+    process: subprocess.Popen[bytes]
+    connection: Connection
+
+    def close(self) -> None:
+        """Kill the process, which must hold nothing that has to be saved."""
+        self.connection.close()
+        self.process.kill()
+        self.process.wait()
+
+    def ended(self) -> int | None:
+        """Return the exit code, waiting up to 1 s for it; None if the process is still running."""
+        try:
+            return self.process.wait(1)
+        except subprocess.TimeoutExpired:
+            return None
+
+
+def start_worker(module: str, environment: Mapping[str, str] | None = None) -> Worker:
+    """Start ``python -m MODULE FD``, where FD is the worker's end of a connection.
+
+    It is a new interpreter; a fork of this process would inherit torch and its threads. It does
+    not hear SIGINT and SIGTERM, but its connection closes when this process ends, however it ends.
+
+    Args:
+        environment: variables to set in addition to this process's.
+    """
+    ours, theirs = Pipe()
+    descriptor = theirs.fileno()
+    with theirs, _deaf():
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", module, str(descriptor)],
+            stdin=subprocess.DEVNULL,
+            pass_fds=[descriptor],
+            env=os.environ | ONE_BLAS_THREAD | dict(environment or {}),
+        )
+    return Worker(process, ours)
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Block SIGINT and SIGTERM in processes that are started inside this context.
+
+    Terminals and cluster schedulers send these signals to every process of a job. This process
+    then stops in an orderly way and the workers end with it; if the workers stopped first, this
+    process would report an error.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
 
 Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 

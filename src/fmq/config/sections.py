@@ -154,6 +154,11 @@ class EvaluationSettings(Section):
         description="processes that share the simulators; 1 is the job's own process; does not "
         "change results",
     )
+    beside: bool = Field(
+        default=False,
+        description="evaluate snapshots on a CPU, in a process of its own beside the training, "
+        "which goes on at once; takes a core more",
+    )
 
     @property
     def simulators(self) -> int:

@@ -34,7 +34,7 @@ from fmq.config.tasks import Task, TaskSettings, parse_task
 
 SHAPES_NOTHING: dict[str, Any] = {
     "tracker": True,
-    "evaluation": {"processes"},
+    "evaluation": {"processes", "beside"},
     "online": {"simulators"},
 }
 """Settings that affect neither results nor how they are shown, in pydantic's `exclude` format."""

@@ -1,32 +1,21 @@
 """Simulators in worker processes: an evaluation's in lockstep, a training run's beside its updates.
 
 A simulator behaves the same in any process, so episodes do not depend on the number of processes.
-The workers are new interpreters that run `fmq.envs.worker`; forks of this
-process would inherit torch and its threads.
+The workers run `fmq.envs.worker`.
 """
 
-import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from multiprocessing import Pipe
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from fmq.base.errors import UserError
-from fmq.base.workers import ONE_BLAS_THREAD
+from fmq.base.workers import Worker, start_worker
 from fmq.config.tasks import Task
 from fmq.envs.simulators import Stretch
-
-
-class _Worker(NamedTuple):
-    process: subprocess.Popen[bytes]
-    connection: Connection
 
 
 class SimulatorProcesses:
@@ -48,7 +37,7 @@ class SimulatorProcesses:
             UserError: the data file is missing or damaged, or a simulator cannot be made.
         """
         self.user, self.count = user, count
-        self.workers: list[_Worker] = []
+        self.workers: list[Worker] = []
         with self._closed_on_error():
             for _ in range(processes):
                 self.workers.append(_start_worker())
@@ -143,7 +132,7 @@ class SimulatorProcesses:
 
     def _what_ended(self) -> str:
         """Describe why a worker no longer answers."""
-        codes = [_ended(worker.process) for worker in self.workers]
+        codes = [worker.ended() for worker in self.workers]
         if -signal.SIGKILL in codes:
             return (
                 f"{self.user}: a simulator process was killed, often because memory ran out; "
@@ -166,38 +155,5 @@ class SimulatorProcesses:
             raise
 
 
-def _ended(process: subprocess.Popen[bytes]) -> int | None:
-    """Return the exit code of a process, waiting up to 1 s; None if it is still running."""
-    try:
-        return process.wait(1)
-    except subprocess.TimeoutExpired:
-        return None
-
-
-def _start_worker() -> _Worker:
-    ours, theirs = Pipe()
-    descriptor = theirs.fileno()
-    command = [sys.executable, "-P", "-m", "fmq.envs.worker", str(descriptor)]
-    with theirs, _deaf():
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            pass_fds=[descriptor],
-            env=os.environ | ONE_BLAS_THREAD,
-        )
-    return _Worker(process, ours)
-
-
-@contextmanager
-def _deaf() -> Iterator[None]:
-    """Block SIGINT and SIGTERM in processes that are started inside this context.
-
-    Terminals and cluster schedulers send these signals to every process of a job. This process
-    then stops in an orderly way and the workers end with it; if the workers stopped first, this
-    process would report an error.
-    """
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+def _start_worker() -> Worker:
+    return start_worker("fmq.envs.worker")

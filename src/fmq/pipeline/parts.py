@@ -24,7 +24,7 @@ from fmq.pipeline.paths import (
     theory_folder,
 )
 from fmq.pipeline.policies import policy_folder
-from fmq.pipeline.resources import dataset_threads, job_threads, online_threads
+from fmq.pipeline.resources import dataset_threads, job_threads, online_threads, training_threads
 from fmq.pipeline.rollouts import rollout_file
 from fmq.pipeline.runs import CHECKPOINT, LAST_EVALUATION, Run, make_run, stacks
 from fmq.pipeline.theory import MEASUREMENTS, theory_runs
@@ -133,7 +133,7 @@ def run_part(run: Run, parent: Part | None, results: Path) -> Part:
     """Return a run that starts from the checkpoint or the published policy of `parent`, if any."""
     folder = run_folder(run, results)
     source, files = parent.outputs[:1] if parent else (), RUN_FILES
-    threads = online_threads if run.stage == "finetune" else job_threads
+    threads = online_threads if run.stage == "finetune" else training_threads
     if not run.trained:
         # It did not learn from this data, but robosuite's simulators are made from its file.
         row, files = run.study.imported[run.kind], IMPORTED_FILES

@@ -18,13 +18,22 @@ def dataset_threads(study: Study, dataset: str) -> int:
 
 
 def job_threads(study: Study) -> int:
-    """Return the cores of a training or evaluation job, whose policy and simulators alternate."""
+    """Return the cores of an evaluation, whose policy and simulators alternate, or of training."""
     return max(study.threads, study.evaluation.workers)
+
+
+def training_threads(study: Study) -> int:
+    """Return the cores of a training job, with those of evaluations beside the training."""
+    beside = study.evaluation.beside
+    return study.threads + job_threads(study) if beside else job_threads(study)
 
 
 def online_threads(study: Study) -> int:
     """Return the cores of an online run, whose simulators may step beside its updates."""
-    return max(job_threads(study), study.threads + simulator_processes(study))
+    simulators = simulator_processes(study)
+    if study.evaluation.beside:
+        return training_threads(study) + simulators
+    return max(job_threads(study), study.threads + simulators)
 
 
 def simulator_processes(study: Study) -> int:
@@ -37,6 +46,16 @@ def simulator_processes(study: Study) -> int:
 def gpus(study: Study) -> int:
     """Return the number of GPUs of a training job, for `--resources gpu=N` and clusters."""
     return 0 if study.device == "cpu" else 1
+
+
+def evaluation_gpus(study: Study) -> int:
+    """Return the number of GPUs of an evaluation job: none, unless the settings name a GPU."""
+    return 0 if study.device == "auto" else gpus(study)
+
+
+def recording_gpus(study: Study) -> int:
+    """Return the number of GPUs of a job that repeats last evaluations, as `gpus` does."""
+    return 0 if study.evaluation.beside else gpus(study)
 
 
 def memory_mb(study: Study, task: str, seeds: int = 1) -> int:
@@ -61,9 +80,13 @@ def memory_mb(study: Study, task: str, seeds: int = 1) -> int:
 
 
 def training_memory_mb(study: Study, task: str) -> int:
-    """Return the memory of a training job, which may train all seeds, in MB."""
+    """Return the memory of a training job, which may train all seeds, in MB.
+
+    The process of evaluations beside the training has the simulators that the job's own would have.
+    """
     seeds = len(study.seeds) if study.training.stack_seeds else 1
-    return memory_mb(study, task, seeds) + 450 * simulator_processes(study)
+    beside = 700 if study.evaluation.beside else 0
+    return memory_mb(study, task, seeds) + beside + 450 * simulator_processes(study)
 
 
 def memory(study: Study, training: bool = False) -> Callable[[Any, int], int]:

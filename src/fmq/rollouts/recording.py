@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fmq.acting.device import claim_device
+from fmq.acting.device import claim_of_last_evaluation
 from fmq.acting.evaluation import Evaluator, check_record, evaluation_starts, load_policy
 from fmq.analysis.inputs.evaluations import read_evaluation
 from fmq.base.errors import UserError
@@ -82,7 +82,7 @@ def record_rollouts(study: Study, task: str, seed: int, method: str, results: Pa
 def _repeat(run: Run, numbers: list[int], counted: pd.DataFrame, results: Path) -> Rollouts:
     starts = evaluation_starts(run, run.last_step)
     kept: dict[int, list[np.ndarray]] = {starts[number]: [] for number in numbers}
-    claim = claim_device(run.study)
+    claim = claim_of_last_evaluation(run)
     policy = load_policy(run, run.sampler, results, claim.device)
     evaluator = Evaluator(run, results)
     recorders = [

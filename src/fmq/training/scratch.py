@@ -66,15 +66,17 @@ class Scratch:
             return None
         return load_checkpoint(self.progress, self.settings, device, self.remedy)
 
-    def keep(self, state: Callable[[], State], now: bool = False) -> None:
+    def keep(self, state: Callable[[], State], now: bool = False) -> bool:
         """Save what `state` returns, if it is due, or `now` is set, or the process has to stop.
+
+        Returns whether it was saved.
 
         Raises:
             Preempted: after saving, if the process was asked to stop.
             UserError: the progress cannot be written; the progress saved before is still there.
         """
         if not (now or self.stopping or time.monotonic() >= self.due):
-            return
+            return False
         try:
             save_checkpoint(self.progress, self.settings, state())
         except OSError as error:
@@ -85,6 +87,7 @@ class Scratch:
         self.due = time.monotonic() + self.interval
         if self.stopping:
             raise Preempted
+        return True
 
     def request_stop(self, *_: object) -> None:
         """Handle a signal: stop at the next opportunity."""

@@ -8,8 +8,9 @@ from statistics import mean
 from fmq.acting.checkpoint import refuse_misfit, save_checkpoint
 from fmq.acting.device import claim_device
 from fmq.base.errors import UserError
-from fmq.base.progress import progress
+from fmq.base.progress import Heartbeat, progress
 from fmq.pipeline.runs import Run, title
+from fmq.training.beside import Evaluations
 from fmq.training.divergence import Divergence
 from fmq.training.outputs import write_outputs
 from fmq.training.scratch import Scratch, State, open_scratch
@@ -22,8 +23,12 @@ from fmq.training.workbench import Workbench
 class Session:
     """The runs of one process: loops go through `steps`, and call `act` and `update` in each."""
 
-    def __init__(self, benches: Sequence[Workbench]) -> None:
-        """Take benches that start or resume, in ascending order of seeds; see `opened`."""
+    def __init__(self, benches: Sequence[Workbench], waiting: Sequence[int] = ()) -> None:
+        """Take benches that start or resume, in ascending order of seeds; see `opened`.
+
+        Args:
+            waiting: steps whose evaluations were left to be made from snapshots.
+        """
         self.benches, self.first = benches, benches[0]
         self.run, self.scratch, self.clock = self.first.run, self.first.scratch, self.first.clock
         self.updater = Updater(
@@ -32,6 +37,17 @@ class Session:
             self.first.compiles,
             self.run.training.capture,
         )
+        self.beside = None
+        if waiting or self.run.study.evaluation.beside:
+            runs = [bench.run for bench in benches]
+            self.beside = Evaluations(runs, self.first.results, self.scratch.folder)
+            for step in waiting:
+                self.beside.ask(step)
+
+    def close(self) -> None:
+        """Stop the evaluations that are still made beside the training."""
+        if self.beside is not None:
+            self.beside.close()
 
     def steps(self, unit: str) -> Iterator[int]:
         """Yield every step that is left; evaluate and save the progress in between, and at the end.
@@ -44,15 +60,19 @@ class Session:
         with progress(name, last - self.first.step, unit) as heartbeat:
             for step in range(self.first.step + 1, last + 1):
                 if self.first.evaluates_after(step - 1):
-                    heartbeat.remark(self._evaluate(step - 1))
+                    self._evaluate(step - 1, heartbeat)
                 yield step
                 heartbeat.advance()
+                self._collect(heartbeat)
                 for bench in self.benches:
                     bench.step = step
                 pauses = step == last or self.first.evaluates_after(step)
-                self.scratch.keep(self._state, now=pauses)
+                if self.scratch.keep(self._state, now=pauses) and self.beside is not None:
+                    self.beside.forget()
             if self.run.scored:
-                heartbeat.remark(self._evaluate(last))
+                self._evaluate(last, heartbeat)
+            with self.scratch.nothing_to_lose():
+                self._collect(heartbeat, wait=True)
 
     def act(self) -> None:
         """Take an environment step with every policy, if the runs act.
@@ -85,15 +105,27 @@ class Session:
         for bench, row in zip(self.benches, rows, strict=True):
             bench.record(row | times)
 
-    def _evaluate(self, step: int) -> str:
-        """Evaluate every bench and return the mean success rate as text."""
-        return f"success {mean(bench.evaluate(step) for bench in self.benches):.0%} at {step}"
+    def _evaluate(self, step: int, heartbeat: Heartbeat) -> None:
+        """Evaluate every bench after a step, or ask for it to be done beside the training."""
+        if self.beside is None:
+            _remark(heartbeat, step, [bench.evaluate(step) for bench in self.benches])
+            return
+        with self.clock.stopped():
+            self.beside.save(step, [bench.learner for bench in self.benches])
+            self.beside.ask(step)
+
+    def _collect(self, heartbeat: Heartbeat, wait: bool = False) -> None:
+        """Keep the episodes of evaluations that are done; with `wait`, of all."""
+        for step, episodes in self.beside.finished(wait) if self.beside is not None else ():
+            pairs = zip(self.benches, episodes, strict=True)
+            _remark(heartbeat, step, [bench.keep(step, rows) for bench, rows in pairs])
 
     def _state(self) -> State:
         """Return the progress of all benches for one file, so that no seed is ahead of another."""
         with self._keeping_what_diverged():
             self.updater.settle()
-        return {"runs": [bench.state() for bench in self.benches]}
+        waiting = list(self.beside.waiting) if self.beside is not None else []
+        return {"runs": [bench.state() for bench in self.benches], "waiting": waiting}
 
     @contextmanager
     def _keeping_what_diverged(self) -> Iterator[None]:
@@ -109,13 +141,22 @@ class Session:
             ) from None
 
 
-def _restore(benches: Sequence[Workbench], scratch: Scratch) -> None:
-    """Continue from the saved progress, if there is any."""
+def _remark(heartbeat: Heartbeat, step: int, rates: Sequence[float]) -> None:
+    heartbeat.remark(f"success {mean(rates):.0%} at {step}")
+
+
+def _restore(benches: Sequence[Workbench], scratch: Scratch) -> list[int]:
+    """Continue from the saved progress, if there is any.
+
+    Returns the steps whose evaluations were left to be made from snapshots.
+    """
     kept = scratch.load(benches[0].device)
-    if kept is not None:
-        with refuse_misfit(scratch.progress, scratch.remedy):
-            for bench, state in zip(benches, kept["runs"], strict=True):
-                bench.restore(state)
+    if kept is None:
+        return []
+    with refuse_misfit(scratch.progress, scratch.remedy):
+        for bench, state in zip(benches, kept["runs"], strict=True):
+            bench.restore(state)
+        return [int(step) for step in kept.get("waiting", [])]
 
 
 @contextmanager
@@ -138,8 +179,9 @@ def opened(runs: Sequence[Run], results: Path) -> Iterator[Session]:
                 opened_benches.enter_context(closing(Workbench(run, shared, tracker)))
                 for run, tracker in zip(runs, trackers, strict=True)
             ]
-            _restore(benches, scratch)
+            waiting = _restore(benches, scratch)
+            session = opened_benches.enter_context(closing(Session(benches, waiting)))
             del shared  # the transitions, of which each bench has a copy
-            yield Session(benches)
+            yield session
         for bench in benches:
             write_outputs(bench, [run.seed for run in runs])

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from fmq.acting.checkpoint import refuse_misfit
-from fmq.acting.evaluation import learned_from, load_learner, success_rate
+from fmq.acting.evaluation import Rows, learned_from, load_learner, success_rate
 from fmq.acting.policy import Policy
 from fmq.base.errors import UserError
 from fmq.base.provenance import code_commit, package_versions
@@ -72,8 +72,8 @@ class Workbench:
         self.batches = self._generator("batches")
         self.measuring = self._generator("measurement")
         self.metrics: list[dict[str, float]] = []
-        self.evaluations: list[dict[str, Any]] = []
-        self.last_evaluation: list[dict[str, Any]] = []
+        self.evaluations: Rows = []
+        self.last_evaluation: Rows = []
         self.seconds = {"wall": -time.time(), "cpu": 0.0}  # offsets for `seconds_so_far`
         self.code = [{"commit": code_commit(), "packages": package_versions(PACKAGES)}]
         self.collector = self._collector() if isinstance(bound.stage, Online) else None
@@ -167,14 +167,18 @@ class Workbench:
         if step == self.run.last_step:
             for network in (self.learner.actor, self.learner.critic):
                 network.prepare()
-            rows = self.last_evaluation = self._episodes(step)
+        return self.keep(step, self._episodes(step))
+
+    def keep(self, step: int, rows: Rows) -> float:
+        """Keep the episodes of the policy after a step, and return the success rate."""
+        if step == self.run.last_step:
+            self.last_evaluation = rows
         else:
-            rows = self._episodes(step)
             self.evaluations += rows
             self._track()
         return success_rate(rows)
 
-    def _episodes(self, step: int) -> list[dict[str, Any]]:
+    def _episodes(self, step: int) -> Rows:
         act = self.policy("evaluation noise", step).act
         with self.scratch.nothing_to_lose(), self.clock.stopped():
             return self.evaluator.episodes(self.run, act, self.run.sampler, step)

@@ -81,6 +81,24 @@ def test_a_simulator_apart_steps_beside_the_updates_on_a_core_of_its_own(
             assert faster == pytest.approx(saved if acts and finetunes else 0.0)
 
 
+def test_beside_a_training_only_the_last_evaluation_takes_time_where_there_is_a_core(
+    smoke: Study, rates: Rates
+) -> None:
+    settings = smoke.evaluation.model_copy(update={"beside": True})
+    inline = jobs_of_a_task(smoke)
+    beside = jobs_of_a_task(smoke.model_copy(update={"evaluation": settings}))
+    for name, evaluations in (("pretrain-full", 2), ("finetune-qc", 3)):
+        one, other = inline[name], beside[name]
+        assert (one.cores, other.cores) == (1, 2)
+        assert job_seconds(other, rates, 1) == pytest.approx(job_seconds(one, rates, 1))
+        each = 200 * 0.001 + 10 * rates.tasks[one.task].acting[one.sampler]
+        saved = job_seconds(one, rates, 2) - job_seconds(other, rates, 2)
+        assert saved == pytest.approx((evaluations - 1) * each)
+    one, other = (jobs["finetune-mvp qgbs"] for jobs in (inline, beside))
+    assert other.cores == one.cores
+    assert job_seconds(other, rates, 2) == job_seconds(one, rates, 2)
+
+
 def test_bytes_of_made_data_are_rows_times_their_size(smoke: Study, rates: Rates) -> None:
     assert dataset_bytes(smoke, study_jobs(smoke)[0], rates) == 505 * 100
 

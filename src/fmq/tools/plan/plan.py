@@ -4,7 +4,7 @@ import sys
 from dataclasses import dataclass
 
 from fmq.config.study import Study
-from fmq.pipeline.resources import job_threads
+from fmq.pipeline.resources import training_threads
 from fmq.tools.plan.jobs import Job, study_jobs
 from fmq.tools.plan.measure import measure
 from fmq.tools.plan.rates import Rates, job_seconds
@@ -67,7 +67,7 @@ def lay_out(study: Study, jobs: list[Job], rates: Rates, cores: int) -> Plan:
         for job, time in zip(jobs, seconds, strict=True)
     ]
     # With fewer places on GPUs than cores, jobs wait for a place and leave cores idle.
-    busy = min(cores, rates.processes * job_threads(study))
+    busy = min(cores, rates.processes * training_threads(study))
     return Plan(study, cores, jobs, rates, seconds, makespan(timed, busy), longest_chain(timed))
 
 
@@ -75,7 +75,7 @@ def processes_at_once(study: Study, cores: int) -> int:
     """Return how many training processes run in parallel, limited by cores and places on GPUs."""
     import torch
 
-    processes = max(cores // job_threads(study), 1)
+    processes = max(cores // training_threads(study), 1)
     if study.device in ("auto", "cuda") and torch.cuda.is_available():
         return min(processes, torch.cuda.device_count() * study.jobs_per_device)
     return processes

@@ -78,16 +78,28 @@ def job_seconds(job: Job, rates: Rates, cores: int) -> float:
     if job.run is None:
         generating = work.environment_steps * task.step + work.resets * task.reset
         return starting + generating / min(job.cores, cores)
-    processes = min(job.run.study.evaluation.workers, cores)
-    return (
-        starting
-        + work.resets * task.reset
-        + work.updates * task.updates.get(job.run.name, 0.0)
-        + work.environment_steps * task.collecting.get(job.run.name, 0.0)
-        + work.evaluation_steps * task.step / processes
-        + work.evaluation_calls * task.acting.get(job.sampler, 0.0)
-        - _seconds_at_once(job.run, work, task, cores)
-    )
+    training = _training_seconds(job.run, work, task, cores)
+    evaluating = _evaluating_seconds(job, task, cores)
+    settings = job.run.study.evaluation
+    if training and settings.beside and cores > job.run.study.threads:
+        last = evaluating * job.seeds * settings.episodes / max(work.episodes, 1)
+        training = max(training, evaluating - last)
+        evaluating = last  # follows the training, whatever is done beside it
+    return starting + work.resets * task.reset + training + evaluating
+
+
+def _training_seconds(run: Run, work: Work, task: TaskRates, cores: int) -> float:
+    """Return the seconds of updates and of acting between them."""
+    updating = work.updates * task.updates.get(run.name, 0.0)
+    collecting = work.environment_steps * task.collecting.get(run.name, 0.0)
+    return updating + collecting - _seconds_at_once(run, work, task, cores)
+
+
+def _evaluating_seconds(job: Job, task: TaskRates, cores: int) -> float:
+    """Return the seconds of a job's evaluations."""
+    processes = min(job.run.study.evaluation.workers, cores) if job.run else 1
+    stepping = job.work.evaluation_steps * task.step / processes
+    return stepping + job.work.evaluation_calls * task.acting.get(job.sampler, 0.0)
 
 
 def _seconds_at_once(run: Run, work: Work, task: TaskRates, cores: int) -> float:
