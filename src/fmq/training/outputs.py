@@ -55,6 +55,7 @@ def _provenance(bench: Workbench, seeds: Sequence[int]) -> dict[str, Any]:
         "computed": {
             "update": "compiled" if bench.compiles else "eager",
             "activation": "in products" if fused.ACTIVATION_IN_PRODUCT else "behind products",
+            "evaluations": "beside, on the CPU" if bench.run.study.evaluation.beside else "between",
         },
         "dataset": bench.digests,
         **({"together": list(seeds)} if len(seeds) > 1 else {}),  # the seconds are those of all
