@@ -130,7 +130,7 @@ class Learner:
 
     def draw(self, batch: int, objective: Objective) -> Draws:
         """Draw the random numbers of an update on `batch` chunks, in two calls of the generator."""
-        loss, size, device = objective.actor_loss, self.action_size, self.generator.device
+        loss, size, device = objective.actor_loss, self.action_size, self.normalizer.mean.device
         chosen = objective.sampler.noises
         numbers = batch * size * (chosen + loss.noises)
         normal = torch.randn(numbers, generator=self.generator, device=device)
