@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fmq.networks import fused, perceptron
+from fmq.networks import fused, layout, perceptron
 
 MANY_ROWS = 256  # rows from which it pays to absorb shared flow times into the first layer's bias
 
@@ -85,12 +85,11 @@ class MultilayerPerceptron(nn.Module):
     def with_weights(self, vector: Tensor) -> Self:
         """Return a copy of this network that computes with the weights in `vector`.
 
-        The weights are in the order of `parameters()` and of any dtype. This makes the network a
-        function of its weights, for `torch.func` and `vmap` over the weights of several networks.
+        The weights are in the order of `parameters()`, lie as `fmq.networks.layout` says, and are
+        of any dtype. This makes the network a function of its weights, for `torch.func` and `vmap`
+        over the weights of several networks.
         """
-        sizes = [parameter.numel() for parameter in self.parameters()]
-        pairs = zip(vector.split(sizes), self.parameters(), strict=True)
-        parts = [part.view_as(parameter) for part, parameter in pairs]
+        parts = layout.parts(vector, list(self.parameters()))
         numbers = iter(parts)
         other = copy.copy(self)
         # A loss may read `parameters()`; the submodules would give the weights of the original.
