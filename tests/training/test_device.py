@@ -14,7 +14,9 @@ from fmq.acting import device, gpus
 from fmq.acting.device import claim_place
 from fmq.acting.gpus import Card, Machine
 from fmq.base.errors import UserError
-from fmq.config.reading import study_from_dict
+from fmq.config.reading import load_study, study_from_dict
+from fmq.config.study import WIDE, Study
+from fmq.pipeline import resources
 
 HOLD = """
 import sys
@@ -99,7 +101,12 @@ def claim(
     monkeypatch.setattr(torch.cuda, "set_device", taken.append)
     monkeypatch.setattr(device, "claim_place", lambda folder, cards, _: (len(cards) - 1, None))
     device._say.cache_clear()
-    return device.claim_device(STUDY.model_copy(update={"device": wanted})).device, taken
+    return device.claim_device(with_device(wanted)).device, taken
+
+
+def with_device(wanted: str, width: int = WIDE) -> Study:
+    networks = STUDY.networks.model_copy(update={"hidden_width": width})
+    return STUDY.model_copy(update={"device": wanted, "networks": networks})
 
 
 @pytest.mark.parametrize(
@@ -157,8 +164,39 @@ def test_the_device_is_said_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     claim(monkeypatch, "auto", SEEN)
-    device.claim_device(STUDY.model_copy(update={"device": "auto"}))
+    device.claim_device(with_device("auto"))
     assert capsys.readouterr().err.count("cuda:2 here, next") == 1
+
+
+@pytest.mark.parametrize("version", ["580.65.06", None])
+def test_small_networks_stay_on_the_cpu_unless_asked(
+    version: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(gpus, "driver", lambda: version)
+    monkeypatch.setattr(gpus, "look", lambda: pytest.fail("GPUs were looked for"))
+    device._say.cache_clear()
+    assert device.claim_device(with_device("auto", WIDE - 1)).device.type == "cpu"
+    assert capsys.readouterr().err.count("\n") == (version is not None)
+
+
+@pytest.mark.parametrize(
+    ("overlays", "changes", "count"),
+    [
+        ([], {}, 0),
+        ([], {"device": "cuda"}, 1),
+        (["manipulation", "overnight"], {}, 0),
+        (["paper"], {}, 1),
+        (["paper", "authors"], {}, 1),
+        (["paper"], {"device": "cpu"}, 0),
+        (["paper", "smoke-paper"], {}, 0),
+    ],
+)
+def test_studies_of_the_default_s_size_ask_for_no_gpu(
+    overlays: list[str], changes: dict[str, str], count: int, root: Path
+) -> None:
+    files = [root / "config" / f"{name}.yaml" for name in overlays]
+    study = load_study(root / "config.yaml", *files).model_copy(update=changes)
+    assert resources.gpus(study) == count
 
 
 @pytest.mark.parametrize("wanted", ["cuda:-1", "mps", "cuda:", "gpu"])

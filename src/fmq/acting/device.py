@@ -40,7 +40,10 @@ def claim_device(study: Study) -> Claim:
     torch.set_num_threads(study.threads)
     torch.backends.cuda.matmul.fp32_precision = "tf32" if study.training.tf32 else "ieee"
     kind, _, digits = study.device.partition(":")
-    if kind == "cpu":
+    if not study.wants_gpu:
+        if kind == "auto" and gpus.driver():
+            width = study.networks.hidden_width
+            _say(f"`device: auto` is the CPU for networks of {width} units; cuda uses the GPU")
         return Claim(torch.device("cpu"), None)
     here = gpus.look()
     fault = gpus.obstacle(here, int(digits) if digits else None)

@@ -72,7 +72,7 @@ def look() -> Machine:
         cards=tuple(
             Card(one.name, one.total_memory, (one.major, one.minor), str(one.uuid)) for one in found
         ),
-        driver=_driver(),
+        driver=driver(),
         hidden=visible is not None and visible.strip() in ("", "-1"),
     )
 
@@ -97,7 +97,7 @@ def obstacle(here: Machine, number: int | None = None) -> Obstacle | None:
         other = f"name {_numbers(good)}" if good else f"install {OLDER_BUILD} of the same torch"
         return Obstacle("GPU", told, other)
     if here.driver is None:
-        return Obstacle("GPU", "there is no NVIDIA GPU here, or no driver for it", "install both")
+        return Obstacle("GPU", "there is no NVIDIA GPU here, or no driver", "install its driver")
     if here.cuda is None:
         told = f"there is an NVIDIA GPU, but torch {here.version} is a build for CPUs"
         return Obstacle("torch", told, "install a CUDA build of the same torch (README.md)")
@@ -131,8 +131,8 @@ def _numbers(numbers: range | list[int]) -> str:
     return " or ".join(f"cuda:{number}" for number in numbers)
 
 
-def _driver() -> str | None:
-    """Return the version of NVIDIA's driver, from the kernel or from its own program."""
+def driver() -> str | None:
+    """Return the version of NVIDIA's driver, from the kernel or its own program; None without."""
     try:
         text = DRIVER_FILE.read_text()
     except OSError:

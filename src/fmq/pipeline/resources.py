@@ -24,7 +24,7 @@ def job_threads(study: Study) -> int:
 
 def gpus(study: Study) -> int:
     """Return the number of GPUs of a training job, for `--resources gpu=N` and clusters."""
-    return 0 if study.device == "cpu" else 1
+    return int(study.wants_gpu)
 
 
 def memory_mb(study: Study, task: str, seeds: int = 1) -> int:

@@ -45,7 +45,7 @@ findings = st.one_of(
         st.none() | versions,
         st.none() | versions,
     ),
-    st.builds(judge_gpu, devices, machines).flatmap(st.sampled_from),
+    st.builds(judge_gpu, devices, machines, st.booleans()).flatmap(st.sampled_from),
     st.builds(judge_disk, st.integers(0, 2**40), st.integers(0, 2**40)),
     st.builds(judge_simulator, st.just("cube-v0"), faults, st.none() | st.just("egl")),
     st.builds(no_rendering, st.dictionaries(st.sampled_from(["egl", "osmesa"]), st.text())),
@@ -141,7 +141,7 @@ ON_A_GPU = CUDA_BUILD._replace(cards=(CARD,), kernels=("sm_80", "sm_90"))
     ],
 )
 def test_gpu(device, here, subject, mark, remedy):
-    findings = judge_gpu(device, here)
+    findings = judge_gpu(device, here, wanted=device != "cpu")
     assert [finding.subject for finding in findings] == ["torch", "GPU driver", "GPU"]
     bad = [finding for finding in findings if finding.mark != "ok"]
     assert [(one.subject, one.mark) for one in bad] == ([(subject, mark)] if subject else [])

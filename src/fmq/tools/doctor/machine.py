@@ -21,15 +21,16 @@ _BYTES_PER_ROW = 600
 
 def gpu_findings(study: "Study") -> Iterator[Finding]:
     """Yield findings on the build of torch, the driver, and the GPUs that torch sees."""
-    yield from judge_gpu(study.device, look())
+    yield from judge_gpu(study.device, look(), study.wants_gpu)
 
 
-def judge_gpu(device: str, here: Machine) -> list[Finding]:
+def judge_gpu(device: str, here: Machine, wanted: bool = True) -> list[Finding]:
     """Judge the build of torch, the driver and the GPUs against the device of the settings.
 
     Args:
         device: the setting of this name.
         here: what there is.
+        wanted: whether the study is to use a GPU.
     """
     kind, _, digits = device.partition(":")
     build = f"CUDA {here.cuda}" if here.cuda else "CPU"
@@ -40,7 +41,9 @@ def judge_gpu(device: str, here: Machine) -> list[Finding]:
         "GPU": f"`device: {device}`, and torch sees {', '.join(cards) or 'none'}",
     }
     fault = obstacle(here, int(digits) if digits else None)
-    if kind == "cpu" or fault is None:
+    if not wanted:
+        parts["GPU"] += "; the study runs on the CPU"
+    if not wanted or fault is None:
         return [ok(subject, found) for subject, found in parts.items()]
     use = f"to use a GPU, {fault.remedy}"
     if kind == "auto":
