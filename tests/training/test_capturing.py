@@ -5,17 +5,28 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
-from helpers.learners import BATCH, STEP, make_buffer, make_learner, objective, random_batch
+from helpers.learners import (
+    ACTION,
+    BATCH,
+    HORIZON,
+    STEP,
+    make_buffer,
+    make_learner,
+    objective,
+    random_batch,
+)
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from fmq.acting.policy import Policy
 from fmq.base.errors import UserError
 from fmq.methods import qc
 from fmq.methods.losses import ActorInputs, ActorLoss
 from fmq.training import compiling
-from fmq.training.capturing import WARM_UP, captured, cuda_graph
+from fmq.training.capturing import WARM_UP, capture_acting, captured, cuda_graph
 from fmq.training.divergence import Divergence
 from fmq.training.updater import Updater, _stack
 
@@ -200,6 +211,32 @@ def test_metrics_keep_no_graph(count: int) -> None:
     assert "matching" in found.quantities
     for tensor in (found.vectors, found.values, *found.quantities.values(), signs.numbers):
         assert not tensor.requires_grad
+
+
+def test_a_recorded_policy_acts_as_the_eager_one_while_it_is_trained() -> None:
+    """A single observation is recorded, several are not; noise and weights are the policy's."""
+    chunks, recorders = [], []
+    for recording in (False, True):
+        learner = make_learner()
+        aim = objective("fmq", learner)
+        updater = Updater([learner], aim)
+        noise = torch.Generator().manual_seed(3)
+        shape = (HORIZON, ACTION)
+        policy = Policy(
+            learner.actor, learner.critic, learner.normalizer, aim.sampler, noise, shape
+        )
+        if recording:
+            recorders.append(Rerun([]))
+            capture_acting(policy, recorders[0])
+        for step in range(WARM_UP + 3):
+            batch = random_batch(step)
+            chunks.append(policy.act(batch.observations[:1].numpy()).copy())
+            updater.update([batch], STEP + step)
+            chunks.append(policy.act(batch.observations[:2].numpy()))
+    assert (recorders[0].recorded, recorders[0].replayed) == (1, 3)
+    half = len(chunks) // 2
+    for mine, theirs in zip(chunks[half:], chunks[:half], strict=True):
+        assert np.array_equal(mine, theirs)
 
 
 def test_a_replay_does_not_overwrite_what_was_not_yet_looked_at() -> None:

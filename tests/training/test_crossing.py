@@ -1,45 +1,38 @@
 """Nothing of an update crosses between a GPU and the host, shown on tensors without numbers.
 
 Meta tensors stand for those of a GPU: they are on a device of their own, take the paths of devices
-other than CPUs, and refuse to give a number. Where torch is a CUDA build, fake CUDA tensors are
-tried, too; plain autograd does not run on them in other builds.
+other than CPUs, and refuse to give a number. torch's fake CUDA tensors would be nearer, but plain
+autograd asks for their device, and ends the process where there is none.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 from helpers.learners import (
+    ACTION,
+    HORIZON,
     NORMALIZER,
+    OBS,
     STUDY,
     make_learner,
     objective,
     random_batch,
 )
 from torch import Tensor
-from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
 
+from fmq.acting.policy import Policy
+from fmq.config.samplers import SAMPLERS, sampler_numbers
 from fmq.config.study import Study
 from fmq.data.normalization import Normalizer
 from fmq.methods import mvp, qc
 from fmq.methods.losses import ActorInputs, ActorLoss
-from fmq.networks.velocity import MultilayerPerceptron, pairs
+from fmq.methods.samplers import make_sampler
 from fmq.training.learner import Learner
 from fmq.training.updater import Updater, _stack
-
-DEVICES = [
-    "meta",
-    pytest.param(
-        "cuda",
-        marks=pytest.mark.skipif(
-            not torch.backends.cuda.is_built(), reason="torch is not a CUDA build"
-        ),
-    ),
-]
 
 
 def decayed(inputs: ActorInputs) -> tuple[Tensor, dict[str, Tensor]]:
@@ -108,29 +101,28 @@ class HostGenerator(torch.Generator):
         return super().__new__(cls, "cpu")
 
 
-@pytest.fixture(params=DEVICES)
-def there(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A function that moves tensors to a device on which they have no numbers."""
+@pytest.fixture(autouse=True)
+def _no_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw with generators of the host, and make networks where they belong."""
     monkeypatch.setattr(torch, "Generator", HostGenerator)
-    with nullcontext() if request.param == "meta" else FakeTensorMode():
-        yield lambda tensor: torch.empty_like(tensor, device=request.param)
+    # Moving a module to "meta" would give it new parameters.
+    monkeypatch.setattr(torch.nn.Module, "to", lambda network, _: network)
 
 
-def learner_there(there: Any, study: Study) -> Learner:
-    """Make a learner whose networks are on the other device."""
+def there(tensor: Tensor) -> Tensor:
+    return torch.empty_like(tensor, device="meta")
+
+
+def learner_there(study: Study) -> Learner:
+    """Make a learner whose networks are on the other device, from their first number on."""
     normalizer = Normalizer(*map(there, NORMALIZER))
-    learner = make_learner(study, normalizer=normalizer)
-    networks = (learner.actor, learner.critic, learner.target, learner.offline_actor)
-    for network in networks:  # moving a module to "meta" makes new parameters
-        for part in network.modules():
-            if isinstance(part, MultilayerPerceptron):
-                part.linear, part.gains = pairs(part.layers), pairs(part.norms)
-    return learner
+    with normalizer.mean.device:
+        return make_learner(study, normalizer=normalizer)
 
 
 @pytest.mark.parametrize(("loss", "study", "count"), ALONE + STACKED)
-def test_no_update_crosses_to_the_host(there: Any, loss: str, study: str, count: int) -> None:
-    learners = [learner_there(there, STUDIES[study]) for _ in range(count)]
+def test_no_update_crosses_to_the_host(loss: str, study: str, count: int) -> None:
+    learners = [learner_there(STUDIES[study]) for _ in range(count)]
     updater = Updater(learners, objective(LOSSES[loss], learners[0]))
     batch = tree_map(there, _stack([random_batch(number) for number in range(count)]))
     progress = there(torch.ones(()))
@@ -139,6 +131,23 @@ def test_no_update_crosses_to_the_host(there: Any, loss: str, study: str, count:
         found, signs = updater._advance(batch, progress)
     assert found.vectors.shape == updater.vectors.weights.shape
     assert signs.numbers.shape == (count, len(signs.names) + 2)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_acting_does_not_cross_before_its_chunks_do(name: str, count: int) -> None:
+    """Neither in training, nor with the prepared weights of an evaluation."""
+    learner = learner_there(STUDIES["as the paper's"])
+    sampler = make_sampler(name, "min", **sampler_numbers(name, STUDY.sampling))
+    networks, chunk = (learner.actor, learner.critic), (HORIZON, ACTION)
+    policy = Policy(*networks, learner.normalizer, sampler, learner.generator, chunk)
+    observations = there(torch.zeros(count, OBS))
+    for prepared in (False, True):
+        if prepared:
+            for network in networks:
+                network.prepare()
+        with Crossing(), torch.inference_mode():
+            assert policy.decide(observations).shape == (count, HORIZON * ACTION)
 
 
 @pytest.mark.parametrize(
@@ -153,12 +162,12 @@ def test_no_update_crosses_to_the_host(there: Any, loss: str, study: str, count:
     ],
     ids=["number", "to the host", "vector", "from the host", "copy", "branch"],
 )
-def test_what_crosses_is_noticed(there: Any, cross: Callable[[Tensor], Tensor]) -> None:
+def test_what_crosses_is_noticed(cross: Callable[[Tensor], Tensor]) -> None:
     def crossing(inputs: ActorInputs) -> tuple[Tensor, dict[str, Tensor]]:
         matching, _ = qc.actor_loss().loss(inputs)
         return cross(matching), {}
 
-    learner = learner_there(there, STUDY)
+    learner = learner_there(STUDY)
     updater = Updater([learner], objective(ActorLoss(1, 1, crossing), learner))
     batch = tree_map(there, _stack([random_batch()]))
     with Crossing(), pytest.raises((AssertionError, RuntimeError)):

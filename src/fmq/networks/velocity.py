@@ -78,9 +78,11 @@ class MultilayerPerceptron(nn.Module):
         """Treat the weights as final, to speed up inference without gradients.
 
         Use it to act with a finished policy: later changes of the weights have no effect. The gain
-        is largest for few rows.
+        is largest for few rows. On a GPU there is none, and looking for layers of known times would
+        wait for the device.
         """
-        self.prepared = fused.prepare(self.linear)
+        if self.linear[0][0].device.type == "cpu":
+            self.prepared = fused.prepare(self.linear)
 
     def with_weights(self, vector: Tensor) -> Self:
         """Return a copy of this network that computes with the weights in `vector`.
@@ -94,7 +96,7 @@ class MultilayerPerceptron(nn.Module):
         other = copy.copy(self)
         # A loss may read `parameters()`; the submodules would give the weights of the original.
         other._modules = {}
-        other.parameters = lambda recurse=True: iter(parts)  # type: ignore[method-assign]
+        other.parameters = lambda recurse=True: iter(parts)  # type: ignore
         other.linear = [(next(numbers), next(numbers)) for _ in self.linear]
         other.gains = [(next(numbers), next(numbers)) for _ in self.gains]
         return other

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
+from fmq.acting.policy import Policy
 from fmq.training.refusing import told_of
 
 WARM_UP = 3  # calls before recording, in which libraries choose and load their kernels
@@ -76,6 +77,15 @@ def captured(
         return results
 
     return call
+
+
+def capture_acting(policy: Policy, record: Recorder = cuda_graph) -> None:
+    """Make a policy act on a single observation by one recorded graph.
+
+    The weights are read from their places, so that the policy may be one in training. More
+    observations at a time, whose number varies, are not recorded.
+    """
+    policy.decide_one = captured(policy.decide, [policy.generator], record)
 
 
 def _place(tensor: Tensor) -> Tensor:

@@ -170,8 +170,8 @@ class Learner:
 
     def _moments(self) -> dict[str, Tensor]:
         average, square, steps = self.vectors.moments
-        vectors = [without_gaps(one, self.parameters) for one in (average, square)]
-        return Moments(*vectors, steps)._asdict()
+        average, square = (without_gaps(one, self.parameters) for one in (average, square))
+        return Moments(average, square, steps)._asdict()
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Load what `state` returned."""
