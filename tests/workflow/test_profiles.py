@@ -44,12 +44,12 @@ def cluster() -> str:
 
 
 def test_the_paper_study_has_every_job(cluster: str) -> None:
-    """Per task and seed: QC's pre-training, the shared warm-up, one distillation, three methods;
-    FMQ, MVP and their offline policy are evaluated with QGBS besides."""
-    pairs = 12 * 5
+    """Per task, for all seeds: QC's pre-training, the shared warm-up, one distillation, three
+    methods; FMQ, MVP and their offline policy are evaluated with QGBS besides."""
+    tasks = 12
     expected = {
-        **{"dataset": 7, "pretrain": 2 * pairs, "distill": pairs, "finetune": 3 * pairs},
-        "evaluate": 3 * pairs,
+        **{"dataset": 7, "pretrain": 2 * tasks, "distill": tasks, "finetune": 3 * tasks},
+        "evaluate": 3 * tasks,
         "page": 4,
         **dict.fromkeys(("scores", "statistics", "tables", "figures", "settings_page"), 1),
         **{"show": 1, "all": 1},
@@ -67,7 +67,8 @@ def test_jobs_on_the_cluster_ask_for_a_gpu_memory_and_time(cluster: str) -> None
         for job in jobs:
             assert "gpu=1" in job
             task = re.search(r"wildcards: task=([^,]+)", job)[1]
-            assert f"mem_mb={memory_mb(study, task)}," in job
+            memory = memory_mb if rule == "evaluate" else training_memory_mb
+            assert f"mem_mb={memory(study, task)}," in job
             assert f"runtime={MINUTES[rule]}," in job
 
 

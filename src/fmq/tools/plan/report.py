@@ -138,10 +138,10 @@ def _assumptions(plan: Plan) -> str:
     if study.training.compile != "never":
         lines.append("Updates: measured uncompiled; compiling may halve their time.")
     if study.training.stack_seeds:
-        lines.append(
-            "Seeds that are trained together: counted one after the other, which overestimates "
-            "the time on a GPU and somewhat underestimates it on a CPU."
-        )
+        lines += [
+            "Seeds that are trained together: counted one after the other, which overestimates",
+            "the time on a GPU and somewhat underestimates it on a CPU.",
+        ]
     if rates.device == "cpu":
         lines.append("Speeds are in CPU time: other processes on this machine are not counted.")
         if study.threads == 1 and rates.share < BUSY:
