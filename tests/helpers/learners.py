@@ -104,19 +104,18 @@ def random_batch(seed: int = 0) -> Batch:
     )
 
 
-def make_buffer(seed: int = 0, transitions: int = 200) -> SequenceBuffer:
+def make_buffer(device: str = "cpu", transitions: int = 200) -> SequenceBuffer:
     """A buffer of random transitions, whose batches have the strides that runs see."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(0)
     rows = torch.arange(transitions)
-    return SequenceBuffer(
-        observations=2 + 3 * torch.randn(transitions + 1, OBS, generator=generator),
-        actions=torch.randn(transitions, ACTION, generator=generator).tanh(),
-        rewards=torch.randn(transitions, generator=generator),
-        masks=(rows % 7 > 0).float(),
-        terminals=rows % 50 == 49,
-        rows=rows,
-        next_rows=rows + 1,
-        capacity=0,
-        horizon=HORIZON,
-        discount=TASK.discount,
-    )
+    data = {
+        "observations": 2 + 3 * torch.randn(transitions + 1, OBS, generator=generator),
+        "actions": torch.randn(transitions, ACTION, generator=generator).tanh(),
+        "rewards": torch.randn(transitions, generator=generator),
+        "masks": (rows % 7 > 0).float(),
+        "terminals": rows % 50 == 49,
+        "rows": rows,
+        "next_rows": rows + 1,
+    }
+    there = {name: numbers.to(device) for name, numbers in data.items()}
+    return SequenceBuffer(**there, capacity=0, horizon=HORIZON, discount=TASK.discount)
