@@ -18,12 +18,13 @@ On a GPU, every call waits for the device; updates of several seeds are joint up
 import argparse
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 
 import torch
 
+from fmq.acting.device import take
 from fmq.acting.policy import Policy
 from fmq.config.reading import load_study
 from fmq.config.samplers import sampler_numbers
@@ -45,7 +46,7 @@ UPDATES = {"offline": ("flow_map", "mean"), "fmq": ("fmq", "min")}
 CURRICULUM_DONE = 100_000  # gradient steps after which the flow map's intervals span all of [0, 1]
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name, size in SIZES.items():
         parser.add_argument(f"--{name}", type=int, default=size)
@@ -56,15 +57,13 @@ def main() -> None:
     parser.add_argument("--capture", action="store_true", help="training.capture")
     parser.add_argument("--tf32", action="store_true", help="training.tf32")
     parser.add_argument("--seeds", type=int, default=1, help="number of seeds in a joint update")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1")
     parser.add_argument("--seconds", type=float, default=5, help="measuring time per case")
     parser.add_argument("--cases", default="sgemm,offline,fmq,one_step,euler,qgbs")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     torch.set_num_threads(1)
     torch.backends.cuda.matmul.fp32_precision = "tf32" if arguments.tf32 else "ieee"
-    device = torch.device(arguments.device)
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
+    device = take(arguments.device)
     for case in arguments.cases.split(","):
         call = waited_for(make_case(case, arguments), device)
         print(json.dumps({"case": case, **measure(call, arguments.seconds)}))

@@ -13,7 +13,7 @@ def test_a_setting_has_type_bounds_value_and_description() -> None:
         "gamma, per environment step |",
         '| `activation` | `"gelu"`, `"silu"` | `"silu"` | gelu is its tanh approximation |',
         '| `device` | text, matches `^(auto\\|cpu\\|cuda(:\\d+)?)$` | `"auto"` | '
-        "auto uses a GPU if there is one |",
+        "auto uses a GPU if there is one and the networks are wide enough to gain |",
         "| `data_dir` | text or `null` | `null` | folder with copies of published files, or null |",
         "| `fmq` | section | see there | "
         "The FMQ loss: the trust region of Theorem 3.2, and losses added to it. |",

@@ -11,7 +11,7 @@ from fmq.config.samplers import sampler_numbers
 from fmq.config.study import Study
 from fmq.config.tasks import TaskSettings
 from fmq.data.normalization import Normalizer
-from fmq.data.sequences import Batch
+from fmq.data.sequences import Batch, SequenceBuffer
 from fmq.methods import fmq, mvp, qc, qc_fql
 from fmq.methods.losses import ActorLoss
 from fmq.methods.samplers import make_sampler
@@ -35,11 +35,13 @@ def small_study(distillation: str = "esd") -> Study:
 STUDY = small_study()
 
 
-def make_learner(study: Study = STUDY, init: int = 0, noise: int = 1) -> Learner:
+def make_learner(
+    study: Study = STUDY, init: int = 0, noise: int = 1, normalizer: Normalizer = NORMALIZER
+) -> Learner:
     learner = Learner(
         study.networks,
         Backup(TASK.discount, HORIZON),
-        NORMALIZER,
+        normalizer,
         HORIZON * ACTION,
         init_seed=init,
         noise_seed=noise,
@@ -100,3 +102,20 @@ def random_batch(seed: int = 0) -> Batch:
         whole=torch.ones(BATCH),
         next_observations=2 + 3 * normal(BATCH, OBS),
     )
+
+
+def make_buffer(device: str = "cpu", transitions: int = 200) -> SequenceBuffer:
+    """A buffer of random transitions, whose batches have the strides that runs see."""
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.arange(transitions)
+    data = {
+        "observations": 2 + 3 * torch.randn(transitions + 1, OBS, generator=generator),
+        "actions": torch.randn(transitions, ACTION, generator=generator).tanh(),
+        "rewards": torch.randn(transitions, generator=generator),
+        "masks": (rows % 7 > 0).float(),
+        "terminals": rows % 50 == 49,
+        "rows": rows,
+        "next_rows": rows + 1,
+    }
+    there = {name: numbers.to(device) for name, numbers in data.items()}
+    return SequenceBuffer(**there, capacity=0, horizon=HORIZON, discount=TASK.discount)

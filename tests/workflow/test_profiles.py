@@ -16,7 +16,7 @@ from fmq.pipeline.runs import make_run
 from fmq.pipeline.studies import study_folder
 
 ROOT = Path(__file__).parents[2]
-CORES = {"pretrain": 2, "distill": 2, "finetune": 3, "evaluate": 1}
+CORES = {"pretrain": 2, "distill": 2, "finetune": 7, "evaluate": 1}
 MINUTES = {"pretrain": 720, "distill": 720, "finetune": 1440, "evaluate": 120}
 
 
@@ -45,12 +45,12 @@ def cluster() -> str:
 
 
 def test_the_paper_study_has_every_job(cluster: str) -> None:
-    """Per task and seed: QC's pre-training, the shared warm-up, one distillation, three methods;
-    FMQ, MVP and their offline policy are evaluated with QGBS besides."""
-    pairs = 12 * 5
+    """Per task, for all seeds: QC's pre-training, the shared warm-up, one distillation, three
+    methods; FMQ, MVP and their offline policy are evaluated with QGBS besides."""
+    tasks = 12
     expected = {
-        **{"dataset": 7, "pretrain": 2 * pairs, "distill": pairs, "finetune": 3 * pairs},
-        "evaluate": 3 * pairs,
+        **{"dataset": 7, "pretrain": 2 * tasks, "distill": tasks, "finetune": 3 * tasks},
+        "evaluate": 3 * tasks,
         "page": 4,
         **dict.fromkeys(("scores", "statistics", "tables", "figures", "settings_page"), 1),
         **{"show": 1, "all": 1},
@@ -70,7 +70,7 @@ def test_jobs_on_the_cluster_ask_for_a_gpu_memory_and_time(cluster: str) -> None
             task = re.search(r"wildcards: task=([^,]+)", job)[1]
             memory = memory_mb if rule == "evaluate" else training_memory_mb
             assert f"mem_mb={memory(study, task)}," in job
-            # The evaluations beside take a core, and an online run's simulator does.
+            # The evaluations beside take a core, and so does the simulator of each seed.
             assert f"threads: {CORES[rule]}\n" in job or CORES[rule] == 1
             assert f"runtime={MINUTES[rule]}," in job
 

@@ -5,6 +5,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from typing import NamedTuple
 import torch
 from filelock import FileLock, Timeout
 
+from fmq.acting import gpus
 from fmq.base.errors import UserError
 from fmq.config.study import Study
 from fmq.pipeline.runs import Run
@@ -35,26 +37,35 @@ def claim_device(study: Study) -> Claim:
     ``auto`` and ``cuda`` take a slot on one of the visible GPUs, each of which has
     `study.jobs_per_device` slots, and wait while all are taken. A device with a number is used
     without a lock, and so is a GPU of which Slurm gave the job a share: Slurm counts these itself.
+    What ``auto`` stands for is said once.
 
     Raises:
-        UserError: a GPU is requested and there is none.
+        UserError: a GPU is requested and it is not there, or torch cannot use it.
     """
     torch.set_num_threads(study.threads)
     torch.backends.cuda.matmul.fp32_precision = "tf32" if study.training.tf32 else "ieee"
-    if not torch.cuda.is_available():
-        if study.device.startswith("cuda"):
-            raise UserError(f"device {study.device!r}: no GPU is visible here; use auto or cpu")
+    kind, _, digits = study.device.partition(":")
+    if not study.wants_gpu:
+        if kind == "auto" and gpus.driver():
+            width = study.networks.hidden_width
+            _say(f"`device: auto` is the CPU for networks of {width} units; cuda uses the GPU")
         return Claim(torch.device("cpu"), None)
-    if study.device not in ("auto", "cuda"):
-        return _taken(torch.device(study.device), None)
-    if SLURM_SHARE in os.environ:
-        return _taken(torch.device("cuda", 0), None)
-    count = torch.cuda.device_count()
+    here = gpus.look()
+    fault = gpus.obstacle(here, int(digits) if digits else None)
+    if fault is not None:
+        if kind == "auto":
+            _say(f"`device: auto` is the CPU here: {fault.reason}; to use a GPU, {fault.remedy}")
+            return Claim(torch.device("cpu"), None)
+        raise UserError(f"device {study.device}: {fault.reason}; {fault.remedy}, or use cpu")
+    if digits or SLURM_SHARE in os.environ:
+        return Claim(take(study.device if digits else "cuda"), None)
     # Device numbers are relative to what the job may see; the UUID identifies the card.
-    cards = [str(torch.cuda.get_device_properties(number).uuid) for number in range(count)]
+    cards = {here.cards[number].uuid: number for number in gpus.usable(here)}
     folder = Path(tempfile.gettempdir()) / f"fmq-devices-{os.getuid()}"
-    number, lock = claim_place(folder, cards, study.jobs_per_device)
-    return _taken(torch.device("cuda", number), lock)
+    place, lock = claim_place(folder, [*cards], study.jobs_per_device)
+    number = [*cards.values()][place]
+    _say(f"`device: {kind}` is cuda:{number} here, {here.cards[number].name}")
+    return Claim(take(f"cuda:{number}"), lock)
 
 
 def claim_for_evaluation(study: Study) -> Claim:
@@ -76,11 +87,24 @@ def _claim_cpu(study: Study) -> Claim:
     return claim_device(study.model_copy(update={"device": "cpu"}))
 
 
-def _taken(device: torch.device, lock: FileLock | None) -> Claim:
-    """Make the device current, which streams and graphs use by default, and return a claim."""
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
-    return Claim(device, lock)
+def take(name: str) -> torch.device:
+    """Return a device, and make a GPU current, which streams and graphs use by default.
+
+    Args:
+        name: ``cpu``, ``cuda`` for the first GPU, or ``cuda:1``.
+    """
+    device = torch.device(name)
+    if device.type != "cuda":
+        return device
+    device = torch.device("cuda", device.index or 0)
+    torch.cuda.set_device(device)
+    return device
+
+
+@cache
+def _say(text: str) -> None:
+    """Tell the user, once per process."""
+    print(f"fmq: {text}", file=sys.stderr, flush=True)
 
 
 def claim_place(folder: Path, cards: Sequence[str], places: int) -> tuple[int, FileLock]:

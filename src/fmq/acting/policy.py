@@ -63,19 +63,39 @@ class Policy:
         self.sampler = sampler
         self.generator = generator
         self.chunk_shape = chunk_shape
+        self.decide_one = self.decide
 
     @torch.inference_mode()
     def act(self, observations: np.ndarray) -> np.ndarray:
         """Return action chunks (batch, H, A) in [-1, 1] for observations (batch, O).
 
+        On a GPU, the host waits once, for the chunks.
+
         Raises:
             UserError: the observations have another shape or are not finite.
         """
-        normalized = self.normalize(observations)
-        return self.choose(normalized, self.noise(len(normalized)))
+        there = self.upload(observations)
+        return self.download((self.decide_one if len(there) == 1 else self.decide)(there))
+
+    def decide(self, observations: Tensor) -> Tensor:
+        """Return chunks (batch, H*A) for raw observations (batch, O), all on the policy's device.
+
+        `fmq.training.capturing.capture_acting` replaces `decide_one`, this function for a single
+        observation, by a recording of it.
+        """
+        noise = self.noise(len(observations))
+        return self.sampler.choose(self.velocity, self.critic, self.normalizer(observations), noise)
 
     def normalize(self, observations: np.ndarray) -> Tensor:
         """Return observations (batch, O) as the networks take them.
+
+        Raises:
+            UserError: the observations have another shape or are not finite.
+        """
+        return self.normalizer(self.upload(observations))
+
+    def upload(self, observations: np.ndarray) -> Tensor:
+        """Return raw observations (batch, O) on the policy's device, without waiting for it.
 
         Raises:
             UserError: the observations have another shape or are not finite.
@@ -87,8 +107,8 @@ class Policy:
             )
         if not np.isfinite(observations).all():
             raise UserError("observations that are not finite; the policy cannot act on them")
-        device = self.normalizer.mean.device
-        return self.normalizer(torch.as_tensor(observations, dtype=torch.float32, device=device))
+        here = torch.as_tensor(observations, dtype=torch.float32)
+        return here.to(self.normalizer.mean.device, non_blocking=True)
 
     def noise(self, count: int) -> Tensor:
         """Draw the noise that the sampler needs for some observations, (count, noises, H*A)."""
@@ -103,5 +123,8 @@ class Policy:
             normalized: observations as `normalize` returns them, (batch, O).
             noise: as `noise` returns it, (batch, noises, H*A).
         """
-        actions = self.sampler.choose(self.velocity, self.critic, normalized, noise)
+        return self.download(self.sampler.choose(self.velocity, self.critic, normalized, noise))
+
+    def download(self, actions: Tensor) -> np.ndarray:
+        """Return chunks (batch, H*A) as an array (batch, H, A) of the host, once they are there."""
         return actions.view(-1, *self.chunk_shape).cpu().numpy()

@@ -32,6 +32,9 @@ from fmq.config.sections import (
 )
 from fmq.config.tasks import Task, TaskSettings, parse_task
 
+WIDE = 256
+"""Units of a hidden layer from which `device: auto` uses a GPU."""
+
 SHAPES_NOTHING: dict[str, Any] = {
     "tracker": True,
     "evaluation": {"processes", "beside"},
@@ -61,7 +64,8 @@ class Study(Section):
         description="METHOD+SAMPLER, evaluated in addition to the method's own sampler"
     )
     device: str = Field(
-        pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto uses a GPU if there is one"
+        pattern=r"^(auto|cpu|cuda(:\d+)?)$",
+        description="auto uses a GPU if there is one and the networks are wide enough to gain",
     )
     jobs_per_device: int = Field(ge=1, description="training processes that share a GPU")
     threads: int = Field(ge=1, description="CPU threads of a training process")
@@ -158,6 +162,15 @@ class Study(Section):
             del described["file"]  # wherever it lies
             described |= {"code": row.code.digest, "takes": row.code.row.get("settings", {})}
         return values
+
+    @property
+    def wants_gpu(self) -> bool:
+        """Whether a GPU is to be used: one that is asked for, or with ``auto`` any that is there.
+
+        With ``auto``, small networks stay on the CPU, where several runs fit beside one another.
+        """
+        wide = self.networks.hidden_width >= WIDE
+        return self.device.startswith("cuda") or (self.device == "auto" and wide)
 
     @property
     def known_methods(self) -> dict[str, Method]:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fmq.networks import fused, perceptron
+from fmq.networks import fused, layout, perceptron
 
 MANY_ROWS = 256  # rows from which it pays to absorb shared flow times into the first layer's bias
 
@@ -78,24 +78,25 @@ class MultilayerPerceptron(nn.Module):
         """Treat the weights as final, to speed up inference without gradients.
 
         Use it to act with a finished policy: later changes of the weights have no effect. The gain
-        is largest for few rows.
+        is largest for few rows. On a GPU there is none, and looking for layers of known times would
+        wait for the device.
         """
-        self.prepared = fused.prepare(self.linear)
+        if self.linear[0][0].device.type == "cpu":
+            self.prepared = fused.prepare(self.linear)
 
     def with_weights(self, vector: Tensor) -> Self:
         """Return a copy of this network that computes with the weights in `vector`.
 
-        The weights are in the order of `parameters()` and of any dtype. This makes the network a
-        function of its weights, for `torch.func` and `vmap` over the weights of several networks.
+        The weights are in the order of `parameters()`, lie as `fmq.networks.layout` says, and are
+        of any dtype. This makes the network a function of its weights, for `torch.func` and `vmap`
+        over the weights of several networks.
         """
-        sizes = [parameter.numel() for parameter in self.parameters()]
-        pairs = zip(vector.split(sizes), self.parameters(), strict=True)
-        parts = [part.view_as(parameter) for part, parameter in pairs]
+        parts = layout.parts(vector, list(self.parameters()))
         numbers = iter(parts)
         other = copy.copy(self)
         # A loss may read `parameters()`; the submodules would give the weights of the original.
         other._modules = {}
-        other.parameters = lambda recurse=True: iter(parts)  # type: ignore[method-assign]
+        other.parameters = lambda recurse=True: iter(parts)  # type: ignore
         other.linear = [(next(numbers), next(numbers)) for _ in self.linear]
         other.gains = [(next(numbers), next(numbers)) for _ in self.gains]
         return other

@@ -45,7 +45,7 @@ def simulator_processes(study: Study) -> int:
 
 def gpus(study: Study) -> int:
     """Return the number of GPUs of a training job, for `--resources gpu=N` and clusters."""
-    return 0 if study.device == "cpu" else 1
+    return int(study.wants_gpu)
 
 
 def evaluation_gpus(study: Study) -> int:

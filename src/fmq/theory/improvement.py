@@ -11,6 +11,7 @@ from fmq.config.study import Study
 from fmq.data.sequences import Batch
 from fmq.method.flow import Velocity, interpolate
 from fmq.method.guidance import CriticFunction, fmq_loss, fmq_target, value_and_gradient
+from fmq.networks.layout import joined
 from fmq.networks.velocity import VelocityNetwork
 from fmq.training.adam import adam_step, no_moments
 from fmq.training.vectors import flatten
@@ -129,7 +130,6 @@ def measure(
         batch, noise, r = draw(study.training.batch_size)
         data = (batch.observations, batch.actions, batch.valid, noise, r)
         loss, _ = fmq_loss(actor, offline, critic, *data, eta=eta, beta=beta)
-        gradients = torch.autograd.grad(loss, parameters)
-        vector = torch.cat([one.flatten() for one in gradients])
-        adam_step(weights, vector, moments, study.training.learning_rate)
+        gradient = joined(torch.autograd.grad(loss, parameters))
+        adam_step(weights, gradient, moments, study.training.learning_rate)
     return rows

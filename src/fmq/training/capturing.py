@@ -4,8 +4,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 import torch
+from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
+from fmq.acting.policy import Policy
 from fmq.training.refusing import told_of
 
 WARM_UP = 3  # calls before recording, in which libraries choose and load their kernels
@@ -41,7 +43,9 @@ def captured(
 ) -> Callable[..., Result]:
     """Return `function`, recorded after `WARM_UP` calls and replayed from then on.
 
-    The function takes tensors and (named) tuples of them, of the same shapes at every call.
+    The function takes tensors and (named) tuples of them, of the same shapes at every call. From
+    the first call on, it is given contiguous copies of them that stay where they are: what it
+    prepares during the warm-up, such as a compiled program, is then what is recorded.
 
     It may change other tensors in place, but must not wait for the device. Each call
     overwrites the results of the previous one.
@@ -54,24 +58,38 @@ def captured(
     """
     calls = 0
     inputs: Any = None
-    replay: Callable[[], None]
+    replay: Callable[[], None] | None = None
     results: Result
 
     def call(*given: Any) -> Result:
         nonlocal calls, inputs, replay, results
-        calls += 1
-        if calls <= WARM_UP:
-            return _aside(function, given)
         if inputs is None:
-            inputs = tree_map(torch.clone, given)
-            with told_of("capture", RuntimeError):
-                replay, results = record(lambda: function(*inputs), generators)
+            inputs = tree_map(_place, given)
         for mine, one in zip(tree_leaves(inputs), tree_leaves(given), strict=True):
             mine.copy_(one, non_blocking=True)
+        calls += 1
+        if calls <= WARM_UP:
+            return _aside(function, inputs)
+        if replay is None:
+            with told_of("capture", RuntimeError):
+                replay, results = record(lambda: function(*inputs), generators)
         replay()
         return results
 
     return call
+
+
+def capture_acting(policy: Policy, record: Recorder = cuda_graph) -> None:
+    """Make a policy act on a single observation by one recorded graph.
+
+    The weights are read from their places, so that the policy may be one in training. More
+    observations at a time, whose number varies, are not recorded.
+    """
+    policy.decide_one = captured(policy.decide, [policy.generator], record)
+
+
+def _place(tensor: Tensor) -> Tensor:
+    return torch.empty_like(tensor, memory_format=torch.contiguous_format)
 
 
 def _aside(function: Callable[..., Result], given: Sequence[Any]) -> Result:

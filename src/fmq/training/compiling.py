@@ -70,8 +70,9 @@ def compiled(function: Callable[..., Result], identity: object) -> Callable[...,
     """
 
     def build(function: Callable[..., Result], inputs: Sequence[Tensor]) -> Callable[..., Result]:
+        _require_compiler()
         if inputs[0].device.type != "cpu":
-            return _telling(torch.compile(_graph(function, inputs, "compile"), fullgraph=True))
+            return _just_in_time(function, inputs)
         return _program(function, inputs, identity)
 
     return _built_at_first_call(function, build)
@@ -122,12 +123,6 @@ def _program(
     function: Callable[..., Result], inputs: Sequence[Tensor], identity: object
 ) -> Callable[..., Result]:
     """Load the function's package from the cache, or build it there first."""
-    if not compiler():
-        raise UserError(
-            f"training.compile: the C++ compiler {os.environ.get('CXX', 'g++')!r} does not work "
-            "here; install one, name another in the environment variable CXX, or set "
-            "training.compile to never"
-        )
     package = _package_path(inputs, identity)
     with _locked(package):
         if package.exists():
@@ -137,10 +132,25 @@ def _program(
         return _load(package)
 
 
-def _telling(graph: Callable[..., Result]) -> Callable[..., Result]:
+def _require_compiler() -> None:
+    """Raise `UserError` without a C++ compiler; for a GPU, it builds what launches the kernels."""
+    if not compiler():
+        raise UserError(
+            f"training.compile: the C++ compiler {os.environ.get('CXX', 'g++')!r} does not work "
+            "here; install one, name another in the environment variable CXX, or set "
+            "training.compile to never"
+        )
+
+
+def _just_in_time(
+    function: Callable[..., Result], inputs: Sequence[Tensor]
+) -> Callable[..., Result]:
+    """Return the function's graph through torch.compile, which compiles it at its first call."""
+    graph = torch.compile(_graph(function, inputs, "compile"), fullgraph=True)
+    dynamo = torch._dynamo.exc.TorchDynamoException
+
     def call(*inputs: Tensor) -> Result:
-        dynamo = torch._dynamo.exc.TorchDynamoException
-        with told_of("compile", dynamo):
+        with told_of("compile", dynamo, OSError, subprocess.CalledProcessError):
             return graph(*inputs)
 
     return call

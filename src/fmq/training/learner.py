@@ -11,8 +11,9 @@ from fmq.config.sections import NetworkSettings
 from fmq.data.normalization import Normalizer
 from fmq.data.sequences import Batch
 from fmq.networks.ensemble import CriticEnsemble
+from fmq.networks.layout import fill, without_gaps
 from fmq.networks.velocity import VelocityNetwork
-from fmq.training.adam import no_moments
+from fmq.training.adam import Moments, no_moments
 from fmq.training.divergence import ANYTHING, ValueRange
 from fmq.training.objective import Draws, Objective
 from fmq.training.vectors import Vectors, flatten, point
@@ -130,7 +131,7 @@ class Learner:
 
     def draw(self, batch: int, objective: Objective) -> Draws:
         """Draw the random numbers of an update on `batch` chunks, in two calls of the generator."""
-        loss, size, device = objective.actor_loss, self.action_size, self.generator.device
+        loss, size, device = objective.actor_loss, self.action_size, self.normalizer.mean.device
         chosen = objective.sampler.noises
         numbers = batch * size * (chosen + loss.noises)
         normal = torch.randn(numbers, generator=self.generator, device=device)
@@ -162,10 +163,15 @@ class Learner:
             "offline_actor": self.offline_actor.state_dict(),
             "critic": self.critic.state_dict(),
             "target": self.target.state_dict(),
-            "optimizer": self.vectors.moments._asdict(),
+            "optimizer": self._moments(),
             "action_size": self.action_size,
             "normalizer": dict(self.normalizer._asdict()),
         }
+
+    def _moments(self) -> dict[str, Tensor]:
+        average, square, steps = self.vectors.moments
+        average, square = (without_gaps(one, self.parameters) for one in (average, square))
+        return Moments(average, square, steps)._asdict()
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Load what `state` returned."""
@@ -173,8 +179,10 @@ class Learner:
         self.offline_actor.load_state_dict(state["offline_actor"])
         self.critic.load_state_dict(state["critic"])
         self.target.load_state_dict(state["target"])
-        for name, mine in self.vectors.moments._asdict().items():
-            mine.copy_(state["optimizer"][name])
+        saved, (average, square, steps) = Moments(**state["optimizer"]), self.vectors.moments
+        fill(average, saved.average, self.parameters)
+        fill(square, saved.square, self.parameters)
+        steps.copy_(saved.steps)
 
 
 def frozen_copy(module: Module) -> Module:

@@ -10,6 +10,7 @@ from torch import Tensor
 from fmq.data.sequences import Batch
 from fmq.method.critic import aggregate, bellman_target, critic_loss, update_target
 from fmq.methods.losses import ActorInputs
+from fmq.networks.layout import joined
 from fmq.training.adam import adam_step
 from fmq.training.learner import Learner, Networks
 from fmq.training.objective import Draws, Objective
@@ -75,8 +76,7 @@ def gradient(
     """Return what `losses` returns, with its gradient (n,) in all weights in place of the loss."""
     networks = learner.networks()
     loss, values, quantities = losses(learner, objective, networks, batch, draws, progress)
-    parts = torch.autograd.grad(loss, learner.parameters)
-    return torch.cat([part.flatten() for part in parts]), values, quantities
+    return joined(torch.autograd.grad(loss, learner.parameters)), values, quantities
 
 
 def step(vectors: Vectors, gradient: Tensor, objective: Objective, skip: Tensor) -> None:

@@ -9,11 +9,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from fmq.networks.layout import joined, parts
 from fmq.training.adam import Moments
 
 
 class Vectors(NamedTuple):
     """The numbers of one learner, shape (n,) each, or of several as rows, (learners, n).
+
+    They lie as `fmq.networks.layout` says.
 
     Attributes:
         weights: weights of the policy, then of the critics.
@@ -32,7 +35,7 @@ class Vectors(NamedTuple):
 def flatten(parameters: Iterable[nn.Parameter]) -> Tensor:
     """Return a vector of all parameters, which become views of it and change with it."""
     parameters = list(parameters)
-    vector = torch.cat([p.detach().flatten() for p in parameters])
+    vector = joined([parameter.detach() for parameter in parameters])
     point(parameters, vector)
     return vector
 
@@ -40,9 +43,8 @@ def flatten(parameters: Iterable[nn.Parameter]) -> Tensor:
 def point(parameters: Iterable[nn.Parameter], vector: Tensor) -> None:
     """Make parameters views of a vector, in their order."""
     parameters = list(parameters)
-    parts = vector.split([p.numel() for p in parameters])
-    for parameter, part in zip(parameters, parts, strict=True):
-        parameter.data = part.view_as(parameter)
+    for parameter, part in zip(parameters, parts(vector, parameters), strict=True):
+        parameter.data = part
 
 
 def copied(vectors: Vectors) -> Vectors:

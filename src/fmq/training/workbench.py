@@ -18,6 +18,7 @@ from fmq.pipeline.bindings import Offline, Online
 from fmq.pipeline.paths import checkpoint_file, run_folder
 from fmq.pipeline.runs import Run
 from fmq.training import compiling
+from fmq.training.capturing import capture_acting
 from fmq.training.collector import Collector
 from fmq.training.divergence import possible_values
 from fmq.training.learner import Backup, Learner
@@ -83,6 +84,8 @@ class Workbench:
             return None
         name = f"transitions-seed{self.run.seed}.bin"
         policy, log = self.policy("acting noise"), self.scratch.folder / name
+        if self.run.training.capture and self.device.type == "cuda":
+            capture_acting(policy)
         return Collector(self.run, self.data, self.buffer, policy, self.clock, log)
 
     def close(self) -> None:

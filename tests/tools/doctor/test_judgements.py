@@ -6,11 +6,12 @@ from hypothesis import strategies as st
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from fmq.acting.gpus import Card, Machine
 from fmq.base.programs import TOO_SLOW, run_python
 from fmq.config.sources import RemoteFile
 from fmq.tools.doctor.data_files import judge_missing
 from fmq.tools.doctor.findings import as_text
-from fmq.tools.doctor.machine import Card, judge_disk, judge_gpu
+from fmq.tools.doctor.machine import judge_disk, judge_gpu
 from fmq.tools.doctor.packages import declared, judge_package, judge_python, pinned_versions
 from fmq.tools.doctor.simulators import judge_simulator, no_rendering
 
@@ -24,7 +25,17 @@ FILE = RemoteFile(
 
 versions = st.from_regex(r"[0-4]\.[0-9]{1,2}\.[0-9](rc1|\+cpu)?", fullmatch=True)
 devices = st.sampled_from(["auto", "cpu", "cuda", "cuda:0", "cuda:1", "cuda:12"])
-cards = st.lists(st.builds(Card, st.just("H200"), st.integers(1, 2**38)), max_size=3)
+capabilities = st.tuples(st.integers(5, 13), st.integers(0, 9))
+cards = st.lists(st.builds(Card, st.just("H200"), st.integers(1, 2**38), capabilities), max_size=3)
+machines = st.builds(
+    Machine,
+    versions,
+    cuda=st.none() | st.sampled_from(["12.6", "13.0", "7.2.53211"]),
+    kernels=st.just(()) | st.just(("sm_75", "sm_90", "compute_120")),
+    cards=cards.map(tuple),
+    driver=st.none() | st.sampled_from(["535.104.05", "580.65.06"]),
+    hidden=st.booleans(),
+)
 faults = st.sampled_from([None, TOO_SLOW, "ImportError: no EGL"])
 findings = st.one_of(
     st.builds(judge_python, versions, st.just(">=3.11,<3.13")),
@@ -34,7 +45,7 @@ findings = st.one_of(
         st.none() | versions,
         st.none() | versions,
     ),
-    st.builds(judge_gpu, devices, versions, st.none() | st.just("13.0"), cards),
+    st.builds(judge_gpu, devices, machines, st.booleans()).flatmap(st.sampled_from),
     st.builds(judge_disk, st.integers(0, 2**40), st.integers(0, 2**40)),
     st.builds(judge_simulator, st.just("cube-v0"), faults, st.none() | st.just("egl")),
     st.builds(no_rendering, st.dictionaries(st.sampled_from(["egl", "osmesa"]), st.text())),
@@ -106,27 +117,36 @@ def test_without_a_checkout_the_installed_metadata_counts(tmp_path, root):
 
 
 CARD = Card("NVIDIA H200", 140 * 2**30)
+CPU_BUILD = Machine("2.13.0+cpu")
+CUDA_BUILD = Machine("2.13.0", cuda="13.0", driver="580.65.06")
+ON_A_GPU = CUDA_BUILD._replace(cards=(CARD,), kernels=("sm_80", "sm_90"))
 
 
 @pytest.mark.parametrize(
-    ("device", "cuda", "cards", "mark", "remedy"),
+    ("device", "here", "subject", "mark", "remedy"),
     [
-        ("cpu", None, [], "ok", ""),
-        ("cpu", "13.0", [CARD], "ok", ""),
-        ("auto", None, [], "note", "install a CUDA build"),
-        ("auto", "13.0", [], "note", "nvidia-smi"),
-        ("auto", "13.0", [CARD], "ok", ""),
-        ("cuda", None, [], "FAIL", "install a CUDA build"),
-        ("cuda", "13.0", [CARD], "ok", ""),
-        ("cuda:1", "13.0", [CARD], "FAIL", "nvidia-smi"),
-        ("cuda:1", "13.0", [CARD, CARD], "ok", ""),
+        ("cpu", CPU_BUILD._replace(driver="580.65"), None, "ok", ""),
+        ("cpu", ON_A_GPU, None, "ok", ""),
+        ("auto", CPU_BUILD, "GPU", "note", "`fmq plan`"),
+        ("auto", CPU_BUILD._replace(driver="580.65"), "torch", "note", "install a CUDA build"),
+        ("auto", CUDA_BUILD, "GPU", "note", "nvidia-smi"),
+        ("auto", CUDA_BUILD._replace(driver="535.104"), "GPU driver", "note", "update the driver"),
+        ("auto", CUDA_BUILD._replace(hidden=True), "GPU", "note", "unset it"),
+        ("auto", ON_A_GPU, None, "ok", ""),
+        ("auto", ON_A_GPU._replace(kernels=("sm_80",)), "GPU", "note", "cu126"),
+        ("cuda", CPU_BUILD._replace(driver="580.65"), "torch", "FAIL", "install a CUDA build"),
+        ("cuda", ON_A_GPU, None, "ok", ""),
+        ("cuda:1", ON_A_GPU, "GPU", "FAIL", "name one of these"),
+        ("cuda:1", ON_A_GPU._replace(cards=(CARD, CARD)), None, "ok", ""),
     ],
 )
-def test_gpu(device, cuda, cards, mark, remedy):
-    finding = judge_gpu(device, "2.13.0", cuda, cards)
-    assert finding.mark == mark
-    assert remedy in finding.remedy
-    assert ("NVIDIA H200 with 140.0 GiB" in finding.found) == bool(cards)
+def test_gpu(device, here, subject, mark, remedy):
+    findings = judge_gpu(device, here, wanted=device != "cpu")
+    assert [finding.subject for finding in findings] == ["torch", "GPU driver", "GPU"]
+    bad = [finding for finding in findings if finding.mark != "ok"]
+    assert [(one.subject, one.mark) for one in bad] == ([(subject, mark)] if subject else [])
+    assert all(remedy in one.remedy for one in bad)
+    assert ("NVIDIA H200 with 140.0 GiB" in findings[-1].found) == bool(here.cards)
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,9 @@ import tempfile
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from fmq.acting.gpus import Machine, look, obstacle
 from fmq.tools.doctor.data_files import missing_policies, official_files
 from fmq.tools.doctor.findings import Finding, failure, note, ok
 
@@ -18,50 +19,43 @@ _BYTES_PER_ROW = 600
 """Size of a row of the largest data, humanoid's; cube and scene take about 300."""
 
 
-class Card(NamedTuple):
-    """A GPU, with its memory in bytes."""
-
-    name: str
-    bytes: int
-
-
 def gpu_findings(study: "Study") -> Iterator[Finding]:
-    """Yield a finding on the build of torch and the GPUs that it sees."""
-    import torch
-
-    numbers = range(torch.cuda.device_count()) if torch.cuda.is_available() else ()
-    cards = [torch.cuda.get_device_properties(number) for number in numbers]
-    found = [Card(card.name, card.total_memory) for card in cards]
-    yield judge_gpu(study.device, torch.__version__, torch.version.cuda, found)
+    """Yield findings on the build of torch, the driver, and the GPUs that torch sees."""
+    yield from judge_gpu(study.device, look(), study.wants_gpu)
 
 
-def judge_gpu(device: str, version: str, cuda: str | None, cards: list[Card]) -> Finding:
-    """Judge the GPUs against the device of the settings.
+def judge_gpu(device: str, here: Machine, wanted: bool = True) -> list[Finding]:
+    """Judge the build of torch, the driver and the GPUs against the device of the settings.
 
     Args:
         device: the setting of this name.
-        version: version of torch.
-        cuda: CUDA version that torch was built for; None for a CPU build.
-        cards: GPUs that torch sees.
+        here: what there is.
+        wanted: whether the study is to use a GPU.
     """
-    if cuda:
-        build, get = f"CUDA {cuda}", "check that `nvidia-smi` and CUDA_VISIBLE_DEVICES show it"
+    kind, _, digits = device.partition(":")
+    build = f"CUDA {here.cuda}" if here.cuda else "CPU"
+    cards = [f"{card.name} with {_size(card.bytes)}" for card in here.cards]
+    parts = {
+        "torch": f"{here.version}, {build} build",
+        "GPU driver": here.driver or "none",
+        "GPU": f"`device: {device}`, and torch sees {', '.join(cards) or 'none'}",
+    }
+    fault = obstacle(here, int(digits) if digits else None)
+    if not wanted:
+        parts["GPU"] += "; the study runs on the CPU"
+    if not wanted or fault is None:
+        return [ok(subject, found) for subject, found in parts.items()]
+    use = f"to use a GPU, {fault.remedy}"
+    if kind == "auto":
+        bad = note("", "", f"the study runs on the CPU, and `fmq plan` estimates the hours; {use}")
     else:
-        build, get = "CPU", "install a CUDA build of the same torch (https://pytorch.org)"
-    seen = ", ".join(f"{card.name} with {_size(card.bytes)}" for card in cards) or "no GPU"
-    found = f"torch {version}, {build} build; `device: {device}`, and torch sees {seen}"
-    number = int(device.partition(":")[2] or 0)
-    if device.startswith("cuda") and number >= len(cards):
-        return failure(
-            "GPU", found, f"set `device: auto` or a device that exists; to use a GPU, {get}"
-        )
-    if device == "auto" and not cards:
-        return note(
-            "GPU",
-            found,
-            f"the study runs on the CPU, and `fmq plan` estimates the hours; to use a GPU, {get}",
-        )
-    return ok("GPU", found)
+        bad = failure("", "", f"set `device: auto` or a device that exists; {use}")
+    return [
+        bad._replace(subject=subject, found=f"{found}; {fault.reason}")
+        if subject == fault.part
+        else ok(subject, found)
+        for subject, found in parts.items()
+    ]
 
 
 def compiler_findings(study: "Study") -> Iterator[Finding]:

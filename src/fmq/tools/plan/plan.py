@@ -76,6 +76,6 @@ def processes_at_once(study: Study, cores: int) -> int:
     import torch
 
     processes = max(cores // training_threads(study), 1)
-    if study.device in ("auto", "cuda") and torch.cuda.is_available():
+    if study.wants_gpu and ":" not in study.device and torch.cuda.is_available():
         return min(processes, torch.cuda.device_count() * study.jobs_per_device)
     return processes

@@ -127,7 +127,7 @@ def _totals(plan: Plan) -> str:
 
 def _misses_a_gpu(plan: Plan) -> bool:
     """Return whether the study would run on a GPU, but none was there to be measured."""
-    return plan.rates.device == "cpu" and plan.study.device != "cpu"
+    return plan.rates.device == "cpu" and plan.study.wants_gpu
 
 
 def _arithmetic(plan: Plan) -> str:
