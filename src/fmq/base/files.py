@@ -1,12 +1,14 @@
 """Atomic writing: a file is either complete or absent."""
 
 import csv
+import errno
 import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,13 +21,39 @@ CACHE = "FMQ_CACHE_DIR"
 """Environment variable that replaces the user's cache folder."""
 
 
+def in_home(path: str | Path) -> Path:
+    """Return a path with a ``~`` at its beginning replaced by the home folder.
+
+    Raises:
+        UserError: nobody can tell the home folder: HOME is not set and the system does not know
+            the user, as in a container that was started with a bare user id.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise UserError(
+            f"{path}: the home folder behind {Path(path).parts[0]} is not known here; set HOME, or "
+            "write the whole path"
+        ) from None
+
+
 def cache_folder(kind: str) -> Path:
     """Return the cache folder for one kind of file; it may not exist.
 
     Cached files can be regenerated at any time.
+
+    Raises:
+        FileNotFoundError: `CACHE` is not set, and the user has no home folder.
     """
-    chosen = os.environ.get(CACHE)
-    return (Path(chosen).expanduser() if chosen else user_cache_path("fmq")) / kind
+    if chosen := os.environ.get(CACHE):
+        return in_home(chosen) / kind
+    try:
+        folder = user_cache_path("fmq")
+    except RuntimeError:  # platformdirs fails without a home folder; older ones return "~"
+        folder = Path("~")
+    if not folder.is_absolute():
+        raise FileNotFoundError(errno.ENOENT, f"no home folder, and {CACHE} is not set", "~")
+    return folder / kind
 
 
 @contextmanager
@@ -74,15 +102,32 @@ def whole_folder(path: Path) -> Iterator[Path]:
 def write_json(path: Path, values: dict[str, Any]) -> None:
     """Write indented JSON atomically."""
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(values, indent=2) + "\n")
+        temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
 def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """Write rows as CSV, not atomically; columns that a row lacks are left empty."""
-    with path.open("w", newline="") as file:
+    with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+
+
+def matching(folder: Path, pattern: str) -> Iterator[Path]:
+    """Yield the paths in a folder that match a pattern such as ``runs/*/seed*``, in order.
+
+    `Path.glob` passes over folders that may not be listed, as if they were empty.
+
+    Raises:
+        PermissionError: a folder may not be listed.
+    """
+    first, _, rest = pattern.partition("/")
+    try:
+        found = sorted(path for path in folder.iterdir() if fnmatchcase(path.name, first))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for path in found:
+        yield from matching(path, rest) if rest else (path,)
 
 
 def file_sha256(path: Path) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeGuard
 from pydantic import Field, model_validator
 
 from fmq.base.errors import UserError
+from fmq.base.files import in_home
 from fmq.base.messages import shown
 from fmq.config.section import Section
 from fmq.config.sources import find_source
@@ -91,7 +92,7 @@ class FileData(_Source, Reading):
     @property
     def file(self) -> Path:
         """Path of the file, with ~ expanded."""
-        return Path(self.path).expanduser()
+        return in_home(self.path)
 
 
 GeneratedData = ScriptedData | RandomData

@@ -14,6 +14,7 @@ from string import Formatter
 from pydantic import Field, model_validator
 
 from fmq.base.errors import UserError
+from fmq.base.files import in_home
 from fmq.base.messages import shown
 from fmq.config.methods import METHODS, Method
 from fmq.config.own_methods import TAKEN_LABELS, Label, OwnMethod, check_name
@@ -60,7 +61,7 @@ class ImportedMethod(Section):
     def file(self, task: str, seed: int) -> Path:
         """Return the path of the user's own file for a task and seed."""
         assert self.files is not None, f"{self.label}: its policies are published ones"
-        return Path(self.files.format(task=task, seed=seed)).expanduser()
+        return in_home(self.files.format(task=task, seed=seed))
 
     def file_name(self, task: str, seed: int) -> str:
         """Return the name of the file of a task and seed, the user's own or a published one."""

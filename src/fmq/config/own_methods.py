@@ -3,12 +3,12 @@
 import re
 from collections.abc import Collection, Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, model_validator
 
 from fmq.base.errors import UserError
+from fmq.base.files import in_home
 from fmq.config.method_files import Code, read_code
 from fmq.config.methods import METHODS, PRETRAININGS, Method, fitting_samplers, is_flow_map
 from fmq.config.samplers import SAMPLERS
@@ -69,13 +69,13 @@ class OwnMethod(Section):
         file = values.get("file") if isinstance(values, dict) else None
         if not file or not isinstance(file, str):
             return values
-        row = read_code(_path(file)).row
+        row = read_code(in_home(file)).row
         return {key: value for key, value in row.items() if key != "settings"} | values
 
     @cached_property
     def code(self) -> Code:
         """The method file, read once; `UserError` if it cannot be read."""
-        return read_code(_path(self.file))
+        return read_code(in_home(self.file))
 
     def method(self, name: str) -> Method:
         """Return the method's row of the comparison."""
@@ -88,10 +88,6 @@ class OwnMethod(Section):
             critic_target=self.critic_target,
             settings=self.code.row.get("settings", {}),
         )
-
-
-def _path(file: str) -> Path:
-    return Path(file).expanduser()
 
 
 def check_own_methods(own: Mapping[str, OwnMethod], study: Section) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, model_validator
 
 from fmq.base.errors import UserError
+from fmq.base.files import in_home
 from fmq.config.ablations import AblationSettings, base_name, refuse_foreign
 from fmq.config.datasets import DatasetSettings, FileData, NoData, check_source
 from fmq.config.imported import ImportedMethod, check_imported
@@ -183,7 +184,7 @@ class Study(Section):
     @property
     def copies(self) -> Path | None:
         """The folder `data_dir`, with ~ expanded."""
-        return Path(self.data_dir).expanduser() if self.data_dir else None
+        return in_home(self.data_dir) if self.data_dir else None
 
     @property
     def trained_methods(self) -> list[str]:
