@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -60,9 +61,10 @@ def test_another_user_is_told_the_commit_that_git_refuses_to_tell(checkout, tmp_
     folder = tmp_path / "theirs"
     folder.mkdir()
     for machine in others_checkout(folder):
-        refused = machine.run("/usr/bin/env", "git", "-C", str(checkout), "status", source=checkout)
+        theirs = replace(machine, checkout=checkout)
+        refused = theirs.run("/usr/bin/env", "git", "-C", str(checkout), "status")
         assert refused.returncode != 0
-        done = machine.run("python", "-c", TELL, source=checkout / "src")
+        done = theirs.run("python", "-c", TELL)
         assert eval(done.stdout) == {"sha1": sha1, "dirty": False}
 
 

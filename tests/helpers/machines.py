@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from helpers.workflows import ROOT, Project
 
 STRANGER = 12345
 CGROUPS = Path("/sys/fs/cgroup")
@@ -25,20 +26,22 @@ class Machine:
 
     Attributes:
         folder: the folder that they run in, which belongs to their user.
+        checkout: the top of the project.
         prefix: program and arguments before the command.
         variables: environment variables beside PATH; no others are handed on.
     """
 
     folder: Path
+    checkout: Path = ROOT
     prefix: list[str] = field(default_factory=list)
     variables: dict[str, str] = field(default_factory=dict)
 
-    def run(self, *command: str, source: Path) -> subprocess.CompletedProcess[bytes]:
-        """Run a command of this environment with the code in `source`."""
+    def run(self, *command: str) -> subprocess.CompletedProcess[bytes]:
+        """Run a command of this environment with the checkout's code."""
         programs = Path(sys.executable).parent
         variables = {
             "PATH": f"{programs}:/usr/bin:/bin",
-            "PYTHONPATH": f"{source}:{_packages()}",
+            "PYTHONPATH": f"{self.checkout / 'src'}:{_packages()}",
             "OMP_NUM_THREADS": "1",
             **self.variables,
         }
@@ -67,30 +70,31 @@ def latin_1(folder: Path) -> Iterator[Machine]:
 
 
 def no_home(folder: Path) -> Iterator[Machine]:
-    yield Machine(folder, _as_stranger(folder))
+    yield Machine(folder, prefix=_as_stranger(folder))
 
 
 def read_only_home(folder: Path) -> Iterator[Machine]:
     prefix = _as_stranger(folder)
     home = folder.parent / f"{folder.name}-home"
     home.mkdir(mode=0o555)
-    yield Machine(folder, prefix, {"HOME": str(home)})
+    yield Machine(folder, prefix=prefix, variables={"HOME": str(home)})
 
 
 def others_checkout(folder: Path) -> Iterator[Machine]:
-    yield Machine(folder, _as_stranger(folder), {"HOME": str(folder)})
+    yield Machine(folder, prefix=_as_stranger(folder), variables={"HOME": str(folder)})
 
 
 def spaces_and_umlauts(folder: Path) -> Iterator[Machine]:
     inner = folder / "Größe und Maß"
-    inner.mkdir()
-    yield Machine(inner, variables={"HOME": str(inner)})
+    checkout = Project(inner / "eine Kopie").folder
+    yield Machine(inner, checkout, variables={"HOME": str(inner)})
 
 
 def half_a_core(folder: Path) -> Iterator[Machine]:
     with _quota(0.5) as group:
         enter = f'echo $$ > {group}/cgroup.procs && exec "$@"'
-        yield Machine(folder, ["sh", "-c", enter, "sh"], {"HOME": str(folder)})
+        prefix = ["sh", "-c", enter, "sh"]
+        yield Machine(folder, prefix=prefix, variables={"HOME": str(folder)})
 
 
 MACHINES = {

@@ -1,11 +1,14 @@
 """Atomic writing: a file is either complete or absent."""
 
+import atexit
 import csv
 import errno
 import hashlib
 import json
 import os
 import shutil
+import sys
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
@@ -54,6 +57,23 @@ def cache_folder(kind: str) -> Path:
     if not folder.is_absolute():
         raise FileNotFoundError(errno.ENOENT, f"no home folder, and {CACHE} is not set", "~")
     return folder / kind
+
+
+def lend_cache() -> None:
+    """Give this process and its children a temporary cache where the user's cannot be written.
+
+    Snakemake keeps files there too, and does not start without.
+    """
+    try:
+        folder = user_cache_path("fmq")
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except (OSError, RuntimeError) as error:
+        folder = Path(tempfile.mkdtemp(prefix="fmq-cache-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        os.environ["XDG_CACHE_HOME"] = str(folder)
+        told = f"fmq: no cache in the home folder ({error}); what is kept there lasts until the end"
+        print(f"{told} of this study; name another folder in XDG_CACHE_HOME", file=sys.stderr)
 
 
 @contextmanager
