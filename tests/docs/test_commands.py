@@ -142,9 +142,8 @@ def check_tensorboard(command: Command, words: list[str]) -> None:
 
 def check_container(command: Command, words: list[str]) -> None:
     """A recipe declares the arguments it is given, and words after an image are Snakemake's."""
-    recipe = (
-        ROOT / {"docker": "Dockerfile", "apptainer": "apptainer.def"}[command.words[0]]
-    ).read_text()
+    recipes = {"docker": "Dockerfile", "apptainer": "apptainer.def"}
+    recipe = (ROOT / recipes[command.words[0]]).read_text()
     if words[0] == "build":
         given = words[words.index("--build-arg") + 1] if "--build-arg" in words else "DEVICE=cpu"
         assert re.search(rf"\b{given.partition('=')[0]}=", recipe)

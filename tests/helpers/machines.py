@@ -111,8 +111,12 @@ def _as_stranger(folder: Path) -> list[str]:
     if os.geteuid() != 0 or shutil.which("setpriv") is None:
         pytest.skip("only root can play another user, with setpriv")
     os.chown(folder, STRANGER, STRANGER)
+    other = ["setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups"]
     read = ["--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"]
-    return ["setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups", *read]
+    for prefix in ([*other, *read], other):  # a container may not give the right to read all
+        if Machine(folder, prefix=prefix).run("python", "-c", "import fmq").returncode == 0:
+            return prefix
+    pytest.skip("another user cannot read this environment")
 
 
 @contextmanager
