@@ -2,7 +2,8 @@
 
 from snakemake.utils import min_version
 
-from fmq.base.errors import UserError
+from fmq.base.programs import name_user, own_command_first
+from fmq.base.system_errors import in_one_line
 from fmq.pipeline import analyses, shown
 from fmq.pipeline import resources as job_resources
 from fmq.pipeline import rules as study_workflow
@@ -14,20 +15,19 @@ min_version("9.27")
 configfile: f"{workflow.basedir}/config.yaml"
 
 
-try:
+with in_one_line():
     study = study_workflow.read_config(workflow)
-except UserError as error:
-    raise SystemExit(f"fmq: {error}")
-
-
-# Folder for everything computed from the study's runs together. Its name ends in a hash of what
-# determines its content, so a file that exists is up to date: inputs are marked `ancient`, to make
-# Snakemake ignore modification times.
-STUDY = study_workflow.study_folder(study, RESULTS)
-# Jobs read the settings from there: one that outlives its Snakemake keeps to its own study.
-SETTINGS = f"{STUDY}/settings.json"
-# The parts of the study by their place: what the rules make, and what they need for it.
-GRAPH = study_workflow.graph_of(study, STUDY)
+    name_user()
+    # The jobs call `fmq`, which is not on PATH if the environment is not activated.
+    own_command_first("fmq")
+    # Folder for everything computed from the study's runs together. Its name ends in a hash of what
+    # determines its content, so a file that exists is up to date: inputs are marked `ancient`, to
+    # make Snakemake ignore modification times.
+    STUDY = study_workflow.study_folder(study, RESULTS)
+    # Jobs read the settings from there: one that outlives its Snakemake keeps to its own study.
+    SETTINGS = f"{STUDY}/settings.json"
+    # The parts of the study by their place: what the rules make, and what they need for it.
+    GRAPH = study_workflow.graph_of(study, STUDY)
 
 
 wildcard_constraints:
@@ -73,10 +73,8 @@ report: "workflow/report/workflow.rst"
 
 
 onstart:
-    try:
+    with in_one_line():
         study_workflow.begin(study)
-    except (UserError, OSError) as error:
-        raise SystemExit(f"fmq: {error}")
 
 
 include: "workflow/rules/dataset.smk"

@@ -103,6 +103,24 @@ def test_no_module_asks_a_higher_floor(module: str) -> None:
         assert not {name for name, room in rooms.items() if ANALYSIS.index(room) > height}
 
 
+def writes_or_reads_text(call: ast.Call) -> bool:
+    """Whether a call opens a text file or a program's output as text."""
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    if name in ("read_text", "write_text", "TextIOWrapper"):
+        return True
+    if name == "open":  # a path's, with its mode at most; a zip archive's opens a member
+        modes = [getattr(one, "value", None) for one in call.args]
+        return all(isinstance(mode, str) and "b" not in mode for mode in modes)
+    return any(one.arg in ("text", "universal_newlines") for one in call.keywords)
+
+
+@pytest.mark.parametrize("module", sorted(name for name in MODULES if name))
+def test_text_is_utf_8_whatever_the_locale(module: str) -> None:
+    calls = [node for node in ast.walk(tree_of(module)) if isinstance(node, ast.Call)]
+    for call in filter(writes_or_reads_text, calls):
+        assert any(one.arg == "encoding" for one in call.keywords), ast.unparse(call)
+
+
 def test_no_circle_of_files() -> None:
     TopologicalSorter({module: needs(module) for module in MODULES}).prepare()
 

@@ -17,6 +17,7 @@ from snakemake.logging import ColorizingTextHandler, DefaultFormatter
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from fmq.base.files import lend_cache
 from fmq.tools.status.logs import read_log
 from snakemake_logger_plugin_fmq.estimate import Running, seconds_left
 from snakemake_logger_plugin_fmq.words import closing, job_name, log_tail, progress_line
@@ -66,6 +67,7 @@ class LogHandler(LogHandlerBase):
     needs_rulegraph = False
 
     def __post_init__(self) -> None:
+        lend_cache()  # Snakemake starts its logger first
         settings: Any = self.common_settings
         self.stream = sys.stdout if settings.stdout else sys.stderr
         self.plain = any(

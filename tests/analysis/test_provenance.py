@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 from helpers.analysing import make_study
 
-from fmq.analysis.inputs.provenance import collect_provenance, data_sentence, provenance_lines
+from fmq.analysis.inputs.provenance import (
+    collect_provenance,
+    commit_words,
+    data_sentence,
+    provenance_lines,
+)
 from fmq.base.errors import UserError
 from fmq.config.study import Study
 
@@ -22,6 +27,12 @@ def test_it_names_study_data_and_versions(study: Study, manifest: Path) -> None:
     assert {"fmq", "torch", "rliable"} <= provenance["versions"].keys()
     assert "not the official data set" in data_sentence(provenance)
     assert not any("\n" in line for line in provenance_lines(provenance))
+
+
+def test_a_caption_names_the_commit_or_says_why_it_does_not() -> None:
+    assert "0123456789ab with uncommitted" in commit_words({"sha1": "0123456789abcdef", "dirty": 1})
+    assert "git is asleep" in commit_words({"unknown": "git is asleep"})
+    assert "not recorded" in commit_words(None)  # as older versions wrote it
 
 
 def test_the_hash_follows_the_settings(study: Study) -> None:

@@ -140,6 +140,20 @@ def check_tensorboard(command: Command, words: list[str]) -> None:
     assert words[1].startswith("results/trackers/tensorboard")
 
 
+def check_container(command: Command, words: list[str]) -> None:
+    """A recipe declares the arguments it is given, and words after an image are Snakemake's."""
+    recipes = {"docker": "Dockerfile", "apptainer": "apptainer.def"}
+    recipe = (ROOT / recipes[command.words[0]]).read_text()
+    if words[0] == "build":
+        given = words[words.index("--build-arg") + 1] if "--build-arg" in words else "DEVICE=cpu"
+        assert re.search(rf"\b{given.partition('=')[0]}=", recipe)
+        assert words[-1] == "." or (ROOT / words[-1]).exists()
+        return
+    assert words[0] == "run"
+    image = next(number for number, word in enumerate(words) if word.startswith("fmq"))
+    check_snakemake(command, words[image + 1 :])
+
+
 CHECKS: dict[str, Callable[[Command, list[str]], None]] = {
     "fmq": check_fmq,
     "snakemake": check_snakemake,
@@ -148,8 +162,10 @@ CHECKS: dict[str, Callable[[Command, list[str]], None]] = {
     "pytest": check_pytest,
     "pip": check_pip,
     "tensorboard": check_tensorboard,
+    "docker": check_container,
+    "apptainer": check_container,
 }
-OTHERS = {".", "apt-get", "cd", "git", "scancel"}
+OTHERS = {".", "apt-get", "cd", "git", "mkdir", "scancel"}
 """Programs that are not ours, and whose arguments say nothing of this project."""
 
 
@@ -187,6 +203,11 @@ def test_commands_parse(command: Command) -> None:
         "pytest tests/none.py",
         'pip install -e ".[none]"',
         "sankemake --cores 8",
+        "docker build --build-arg CUDA=13 .",
+        "docker build context",
+        "docker run --rm fmq --configfile config/none.yaml",
+        "apptainer build fmq.sif none.def",
+        "apptainer exec fmq.sif",
     ],
 )
 def test_a_command_that_would_fail_is_found(

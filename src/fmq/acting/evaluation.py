@@ -120,7 +120,7 @@ def learned_from(run: Run, results: Path) -> dict[str, str]:
     """
     path = checkpoint_file(run, results).with_name("provenance.json")
     try:
-        return dict(json.loads(path.read_text())["dataset"])
+        return dict(json.loads(path.read_text(encoding="utf-8"))["dataset"])
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(
             f"{path}: does not say what the run learned from; copy the whole folder of the run "
@@ -229,7 +229,7 @@ def write_last_evaluation(
     with atomic_path(path) as episodes, atomic_path(path.with_suffix(".json")) as told:
         write_rows(episodes, COLUMNS, rows)
         record["episodes"] = file_sha256(episodes)
-        told.write_text(json.dumps(record, indent=2) + "\n")
+        told.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         # Both files are complete. Remove the old episodes first, so that they never stand beside
         # the new record.
         path.unlink(missing_ok=True)
@@ -242,7 +242,7 @@ def check_record(path: Path, run: Run, sampler: str) -> None:
         "makes it again"
     )
     try:
-        found = json.loads(path.with_suffix(".json").read_text())["hash"]
+        found = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["hash"]
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(
             f"{path.with_suffix('.json')}: does not say how {path.name} was made; {again}"

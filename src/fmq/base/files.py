@@ -1,13 +1,18 @@
 """Atomic writing: a file is either complete or absent."""
 
+import atexit
 import csv
+import errno
 import hashlib
 import json
 import os
 import re
 import shutil
+import sys
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -24,16 +29,27 @@ def expanded(path: str) -> Path:
     """Return a path of the settings with ``~`` and environment variables replaced.
 
     Raises:
-        UserError: a variable is not set, or there is no home folder.
+        UserError: a variable is not set, or `in_home` fails.
     """
     found = os.path.expandvars(path)
     if unset := re.search(r"\$(\w+|\{\w+\})", found):
         raise UserError(f"{path}: {unset[0]} is not set; export it, or write the whole path")
+    return in_home(found)
+
+
+def in_home(path: str | Path) -> Path:
+    """Return a path with a ``~`` at its beginning replaced by the home folder.
+
+    Raises:
+        UserError: nobody can tell the home folder: HOME is not set and the system does not know
+            the user, as in a container that was started with a bare user id.
+    """
     try:
-        return Path(found).expanduser()
+        return Path(path).expanduser()
     except RuntimeError:
         raise UserError(
-            f"{path}: no home folder is known; set HOME, or write the whole path"
+            f"{path}: the home folder behind {Path(path).parts[0]} is not known here; set HOME, or "
+            "write the whole path"
         ) from None
 
 
@@ -41,9 +57,36 @@ def cache_folder(kind: str) -> Path:
     """Return the cache folder for one kind of file; it may not exist.
 
     Cached files can be regenerated at any time.
+
+    Raises:
+        FileNotFoundError: `CACHE` is not set, and the user has no home folder.
     """
-    chosen = os.environ.get(CACHE)
-    return (expanded(chosen) if chosen else user_cache_path("fmq")) / kind
+    if chosen := os.environ.get(CACHE):
+        return in_home(chosen) / kind
+    try:
+        folder = user_cache_path("fmq")
+    except RuntimeError:  # platformdirs fails without a home folder; older ones return "~"
+        folder = Path("~")
+    if not folder.is_absolute():
+        raise FileNotFoundError(errno.ENOENT, f"no home folder, and {CACHE} is not set", "~")
+    return folder / kind
+
+
+def lend_cache() -> None:
+    """Give this process and its children a temporary cache where the user's cannot be written.
+
+    Snakemake keeps files there too, and does not start without.
+    """
+    try:
+        folder = user_cache_path("fmq")
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except (OSError, RuntimeError) as error:
+        folder = Path(tempfile.mkdtemp(prefix="fmq-cache-"))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        os.environ["XDG_CACHE_HOME"] = str(folder)
+        told = f"fmq: no cache in the home folder ({error}); what is kept there lasts until the end"
+        print(f"{told} of this study; name another folder in XDG_CACHE_HOME", file=sys.stderr)
 
 
 @contextmanager
@@ -92,15 +135,32 @@ def whole_folder(path: Path) -> Iterator[Path]:
 def write_json(path: Path, values: dict[str, Any]) -> None:
     """Write indented JSON atomically."""
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(values, indent=2) + "\n")
+        temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
 def write_rows(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """Write rows as CSV, not atomically; columns that a row lacks are left empty."""
-    with path.open("w", newline="") as file:
+    with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns, lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
+
+
+def matching(folder: Path, pattern: str) -> Iterator[Path]:
+    """Yield the paths in a folder that match a pattern such as ``runs/*/seed*``, in order.
+
+    `Path.glob` passes over folders that may not be listed, as if they were empty.
+
+    Raises:
+        PermissionError: a folder may not be listed.
+    """
+    first, _, rest = pattern.partition("/")
+    try:
+        found = sorted(path for path in folder.iterdir() if fnmatchcase(path.name, first))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for path in found:
+        yield from matching(path, rest) if rest else (path,)
 
 
 def file_sha256(path: Path) -> str:

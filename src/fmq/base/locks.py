@@ -47,7 +47,7 @@ def own(folder: Path, what: str) -> Iterator[None]:
 
 def _describe(owner: Path) -> str:
     try:
-        found = json.loads(owner.read_text())
+        found = json.loads(owner.read_text(encoding="utf-8"))
         return f"process {found['pid']} on {found['host']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"

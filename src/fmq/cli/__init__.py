@@ -1,12 +1,14 @@
 """The `fmq` command line: one subcommand per workflow rule, and tools around the study."""
 
-import errno
 import os
 import sys
+from io import TextIOWrapper
 
 import typer
 
-from fmq.base.errors import Preempted, UserError
+from fmq.base.errors import Preempted
+from fmq.base.programs import name_user
+from fmq.base.system_errors import in_one_line
 from fmq.cli.evidence import app as evidence
 from fmq.cli.policies import app as policies
 from fmq.cli.stages import app as stages
@@ -19,7 +21,6 @@ app = typer.Typer(
     help="Flow map policies with optimal Q-guidance: every stage of the study as a command.",
 )
 
-NO_ROOM_OR_RIGHT = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 STOPPED = 75  # exit code of a run that was asked to stop and continues when started again
 
 
@@ -32,18 +33,22 @@ def main() -> None:
     # The simulators' linear algebra rounds differently with another number of threads, so the same
     # seed would generate different data. torch's own threads are set by `threads`.
     os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    _write_utf8()
+    name_user()
     try:
-        app()
-    except UserError as error:
-        print(f"fmq: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
-    except OSError as error:
-        if error.errno not in NO_ROOM_OR_RIGHT:
-            raise
-        place = f"{error.filename}: " if error.filename else ""
-        told = f"{place}{error.strerror}; free disk space or check the permission to write there"
-        print(f"fmq: {told}, then run the command again", file=sys.stderr)
-        raise SystemExit(2) from None
+        with in_one_line():
+            app()
     except Preempted:
         print("fmq: stopped as asked; the same command goes on from here", file=sys.stderr)
         raise SystemExit(STOPPED) from None
+
+
+def _write_utf8() -> None:
+    """Write UTF-8 to files and pipes, whatever the locale: what one command writes, others read.
+
+    A terminal keeps its encoding; characters that it lacks are escaped.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            encoding = stream.encoding if stream.isatty() else "utf-8"
+            stream.reconfigure(encoding=encoding, errors="backslashreplace")

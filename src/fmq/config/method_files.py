@@ -30,6 +30,7 @@ class Code:
     Attributes:
         path: path as in the settings.
         text: source code.
+        content: the bytes of the file, which may declare another encoding than UTF-8.
         digest: hash of the code without the row, comments, layout and docstrings.
         names: module-level names that it assigns or imports.
         row: the method's row of the comparison; empty if the file has none.
@@ -37,6 +38,7 @@ class Code:
 
     path: Path
     text: str
+    content: bytes = field(repr=False)
     digest: str
     names: frozenset[str]
     row: dict[str, Any] = field(compare=False)
@@ -84,7 +86,7 @@ def _parsed(path: Path, content: bytes) -> Code:
         one.get_name() for one in table.get_symbols() if one.is_assigned() or one.is_imported()
     )
     digest = hashlib.sha256(bare.encode()).hexdigest()
-    return Code(path, text, digest, frozenset(names), row)
+    return Code(path, text, content, digest, frozenset(names), row)
 
 
 def _take_row(path: Path, tree: ast.Module) -> dict[str, Any]:

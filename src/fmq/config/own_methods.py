@@ -3,7 +3,6 @@
 import re
 from collections.abc import Collection, Mapping
 from functools import cached_property
-from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, model_validator
@@ -70,13 +69,13 @@ class OwnMethod(Section):
         file = values.get("file") if isinstance(values, dict) else None
         if not file or not isinstance(file, str):
             return values
-        row = read_code(_path(file)).row
+        row = read_code(expanded(file)).row
         return {key: value for key, value in row.items() if key != "settings"} | values
 
     @cached_property
     def code(self) -> Code:
         """The method file, read once; `UserError` if it cannot be read."""
-        return read_code(_path(self.file))
+        return read_code(expanded(self.file))
 
     def method(self, name: str) -> Method:
         """Return the method's row of the comparison."""
@@ -89,10 +88,6 @@ class OwnMethod(Section):
             critic_target=self.critic_target,
             settings=self.code.row.get("settings", {}),
         )
-
-
-def _path(file: str) -> Path:
-    return expanded(file)
 
 
 def check_own_methods(own: Mapping[str, OwnMethod], study: Section) -> None:

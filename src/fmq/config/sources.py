@@ -1,5 +1,7 @@
 """Read `sources.yaml`: addresses, mirrors, versions, checksums of data sets and policies."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -8,6 +10,7 @@ import yaml
 from pydantic import Field
 
 from fmq.base.errors import UserError
+from fmq.base.files import in_home
 from fmq.config.section import Section
 
 TABLE = Path(__file__).with_name("sources.yaml")
@@ -70,7 +73,7 @@ class RemoteFile(NamedTuple):
 
 @cache
 def _table() -> _Table:
-    return _Table.model_validate(yaml.safe_load(TABLE.read_text()))
+    return _Table.model_validate(yaml.safe_load(TABLE.read_text(encoding="utf-8")))
 
 
 def find_source(dataset: str) -> Source:
@@ -127,9 +130,16 @@ def _remote_file(host_name: str, name: str, path: str, sha256: str | None) -> Re
         name,
         path,
         tuple(address + path for address in host.addresses),
-        tuple(Path(folder).expanduser() / path for folder in host.copies),
+        tuple(folder / path for folder in _known(host.copies)),
         sha256,
     )
+
+
+def _known(folders: list[str]) -> Iterator[Path]:
+    """Yield the folders that exist for this user: without a home folder, those below it do not."""
+    for folder in folders:
+        with suppress(UserError):
+            yield in_home(folder)
 
 
 def local_copies(file: RemoteFile, folder: Path, data_dir: Path | None) -> list[Path]:

@@ -156,7 +156,7 @@ def _note(part: Path) -> Path:
 def _open(address: str, part: Path) -> tuple[requests.Response, int]:
     """Return a usable response and the offset in `part` of its body (0: from the start)."""
     try:
-        origin = _Origin(**json.loads(_note(part).read_text()))
+        origin = _Origin(**json.loads(_note(part).read_text(encoding="utf-8")))
         size = part.stat().st_size
     except (FileNotFoundError, ValueError, TypeError):  # TypeError: JSON with other fields
         origin, size = _Origin("", None, None), 0
@@ -225,7 +225,7 @@ def _receive(response: requests.Response, part: Path, offset: int, address: str)
     ):
         if not offset:  # `part` was truncated on opening, so the note never describes older bytes
             origin = _Origin(address, _validator(response), total)
-            _note(part).write_text(json.dumps(origin._asdict()))
+            _note(part).write_text(json.dumps(origin._asdict()), encoding="utf-8")
         done = 0
         try:
             for chunk in response.iter_content(_CHUNK_BYTES):

@@ -61,7 +61,9 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
             which maps each file name in the folder to at least ``bytes`` and ``sha256``.
     """
     with atomic_path(folder / FILE_NAME) as temporary:
-        temporary.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+        temporary.write_text(
+            json.dumps(manifest, indent=2, sort_keys=True) + "\n", encoding="utf-8"
+        )
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:

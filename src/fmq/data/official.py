@@ -131,4 +131,4 @@ def _recorded(path: Path) -> str | None:
 
 def _record(path: Path, digest: str) -> None:
     with atomic_path(record_path(path)) as temporary:
-        temporary.write_text(f"{digest}  {path.name}\n")
+        temporary.write_text(f"{digest}  {path.name}\n", encoding="utf-8")

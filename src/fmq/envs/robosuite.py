@@ -82,7 +82,9 @@ def read_env_args(path: Path, environment: str) -> dict[str, Any]:
 
 def kept_env_kwargs() -> dict[str, Any]:
     """Return the keyword arguments of simulators that are made without a data file."""
-    kept: dict[str, Any] = json.loads(Path(__file__).with_name("env_args.json").read_text())
+    kept: dict[str, Any] = json.loads(
+        Path(__file__).with_name("env_args.json").read_text(encoding="utf-8")
+    )
     return dict(kept["env_kwargs"])
 
 

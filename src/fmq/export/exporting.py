@@ -99,7 +99,7 @@ def write_policy(
         if one_step:
             write_one_step(temporary, networks, card.chunk_shape)
         if code is not None:
-            (temporary / METHOD_FILE).write_text(code.text)
+            (temporary / METHOD_FILE).write_bytes(code.content)
         write_json(temporary / CARD, card.model_dump())
     return card
 
@@ -128,7 +128,9 @@ def _data(run: Run, results: Path) -> dict[str, Any]:
 def _origin(run: Run, results: Path) -> dict[str, Any]:
     """Return the code that made the run; `learned_from` checks that the file is readable."""
     learned_from(run, results)
-    provenance = json.loads(checkpoint_file(run, results).with_name("provenance.json").read_text())
+    provenance = json.loads(
+        checkpoint_file(run, results).with_name("provenance.json").read_text(encoding="utf-8")
+    )
     origin = {key: provenance.get(key) for key in ("commit", "packages")}
     return origin | {key: provenance[key] for key in ("method", "imported") if key in provenance}
 

@@ -58,15 +58,18 @@ def file_digest(path: Path) -> str:
 @cache
 def _digest_once(path: Path, known: tuple[int, ...]) -> str:
     key = hashlib.sha256(f"{path}\0{known}".encode()).hexdigest()
-    kept = cache_folder("digests") / key
     try:
-        return kept.read_text().strip()
+        kept = cache_folder("digests") / key
+    except OSError:  # no home
+        return file_sha256(path)
+    try:
+        return kept.read_text(encoding="utf-8").strip()
     except OSError:
         pass
     digest = file_sha256(path)
     try:
         with atomic_path(kept) as temporary:
-            temporary.write_text(f"{digest}\n")
+            temporary.write_text(f"{digest}\n", encoding="utf-8")
     except OSError:
         pass  # without a writable cache, the file is hashed again next time
     return digest

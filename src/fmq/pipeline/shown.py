@@ -59,7 +59,7 @@ def _refuse_renamed(study: Study, folder: Path) -> None:
     """Raise `UserError` if the folder of a study was given the name of another one."""
     record = folder / "scores.csv-metadata.json"
     try:
-        (notes,) = json.loads(record.read_text())["notes"]
+        (notes,) = json.loads(record.read_text(encoding="utf-8"))["notes"]
         found = notes["study"]["sha256"]
     except (OSError, ValueError, KeyError, TypeError):
         found = None
@@ -104,7 +104,7 @@ def _note(results: Path) -> Path:
 def _read_note(results: Path) -> dict[str, Any]:
     """Return which study the copies belong to, and their digests; nothing if that is unknown."""
     try:
-        note = json.loads(_note(results).read_text())
+        note = json.loads(_note(results).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return note if isinstance(note, dict) else {}

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from fmq.base.files import matching
 from fmq.config.study import Study
 from fmq.pipeline.data import dataset_folder_name
 from fmq.pipeline.graph import study_runs
@@ -32,7 +33,7 @@ def study_identity(study: Study, results: Path) -> str:
     if study.allow_missing:
         folders = [run_folder(run, results) for run in runs]
         # Names that begin with a dot are files that are being written.
-        files = [path for one in folders for path in sorted(one.glob("[!.]*.csv"))]
+        files = [path for one in folders for path in matching(one, "[!.]*.csv")]
         files += [folder / "settings.json" for folder in folders]
         files += [path for part in measurement_parts(study, results) for path in part.outputs]
         of["there"] = [str(path.relative_to(results)) for path in files if path.exists()]

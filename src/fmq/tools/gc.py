@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
+from fmq.base.files import matching
 from fmq.base.locks import own
 from fmq.config.reading import load_study, refuse_missing
 from fmq.config.study import Study
@@ -38,7 +39,7 @@ def collect(settings: Sequence[Path], results: Path, delete: bool) -> Iterator[s
 def _sweep(settings: Sequence[Path], results: Path, delete: bool) -> Iterator[str]:
     wanted = {folder for path in settings for folder in _wanted(load_study(path), results)}
     total = count = 0
-    for folder in sorted(path for pattern in KEPT for path in results.glob(pattern)):
+    for folder in sorted(path for pattern in KEPT for path in matching(results, pattern)):
         # The log of measured costs lies beside their file, under the same name.
         if wanted & {folder, folder.with_suffix(".csv")} or folder.is_symlink():
             continue

@@ -44,10 +44,10 @@ def _compiler(name: str) -> str:
         subprocess.run(
             attempt, input=b"#include <cmath>\n#include <omp.h>\n", check=True, stderr=DEVNULL
         )
-        version = subprocess.run([name, "--version"], capture_output=True, text=True, check=True)
+        version = subprocess.run([name, "--version"], capture_output=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return ""
-    return version.stdout.partition("\n")[0] or name
+    return version.stdout.decode("utf-8", "replace").partition("\n")[0] or name
 
 
 def compiler() -> str:
@@ -221,7 +221,7 @@ def _folder() -> Path:
         folder = cache_folder("updates")
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
-    except (OSError, RuntimeError) as error:  # RuntimeError: no home folder
+    except OSError as error:
         told = f"fmq: compiled updates cannot be kept ({error}), every run builds its own"
         print(f"{told}; name a folder for them in {CACHE}", file=sys.stderr)
         folder = Path(tempfile.mkdtemp(prefix="fmq-updates-"))
@@ -233,7 +233,7 @@ def _folder() -> Path:
 def processor() -> dict[str, str]:
     """Return the kind of this CPU: its name, its instructions, and those that torch uses."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
     pairs = (line.partition(":") for line in reversed(lines))

@@ -33,7 +33,7 @@ def write_outputs(bench: Workbench, seeds: Sequence[int]) -> None:
     write_json(bench.folder / "provenance.json", _provenance(bench, seeds))
     if bench.run.code is not None:
         with atomic_path(bench.folder / METHOD_FILE) as temporary:
-            temporary.write_text(bench.run.code.text)
+            temporary.write_bytes(bench.run.code.content)
     columns = list(dict.fromkeys(name for row in bench.metrics for name in row))
     with atomic_path(bench.folder / "metrics.csv") as temporary:
         write_rows(temporary, columns, bench.metrics)

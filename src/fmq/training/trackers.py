@@ -153,6 +153,6 @@ def _evaluation_scalars(rows: Sequence[dict[str, Any]]) -> Iterator[tuple[int, S
 
 def _read_told(folder: Path) -> Told:
     try:
-        return Told(**json.loads((folder / "told.json").read_text()))
+        return Told(**json.loads((folder / "told.json").read_text(encoding="utf-8")))
     except FileNotFoundError:
         return Told()

@@ -11,7 +11,7 @@ from fmq.base.programs import TOO_SLOW, run_python
 from fmq.config.sources import RemoteFile
 from fmq.tools.doctor.data_files import judge_missing
 from fmq.tools.doctor.findings import as_text
-from fmq.tools.doctor.machine import judge_disk, judge_gpu
+from fmq.tools.doctor.machine import judge_disk, judge_gpu, judge_processor
 from fmq.tools.doctor.packages import declared, judge_package, judge_python, pinned_versions
 from fmq.tools.doctor.simulators import judge_simulator, no_rendering
 
@@ -47,6 +47,12 @@ findings = st.one_of(
     ),
     st.builds(judge_gpu, devices, machines, st.booleans()).flatmap(st.sampled_from),
     st.builds(judge_disk, st.integers(0, 2**40), st.integers(0, 2**40)),
+    st.builds(
+        judge_processor,
+        st.integers(1, 256),
+        st.none() | st.floats(0.01, 512),
+        st.integers(2**28, 2**40),
+    ),
     st.builds(judge_simulator, st.just("cube-v0"), faults, st.none() | st.just("egl")),
     st.builds(no_rendering, st.dictionaries(st.sampled_from(["egl", "osmesa"]), st.text())),
     st.builds(

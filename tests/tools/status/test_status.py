@@ -5,11 +5,13 @@ import json
 import shutil
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from helpers.machines import others_checkout
 from helpers.studies import changed
 
 from fmq.acting.evaluation import COLUMNS
@@ -134,6 +136,25 @@ def test_a_job_that_begins_while_it_is_looked_at_is_running(
 
     monkeypatch.setattr("fmq.tools.status.examine.look_around", looked)
     assert folder.state("evaluate-finetune-fmq-qgbs").state == "running"
+
+
+@pytest.mark.parametrize(("hidden", "expected"), [(True, "running"), (False, "waiting")])
+def test_a_process_that_may_not_be_looked_into_is_not_told_as_absent(
+    folder, monkeypatch: pytest.MonkeyPatch, hidden: bool, expected: str
+) -> None:
+    name = "evaluate-finetune-fmq-qgbs"
+    users = {folder.log(name, age=30.0).stat().st_uid} if hidden else set()
+    none: frozenset = frozenset()
+    there = alive.Processes(none, none, frozenset(users), time.time())
+    monkeypatch.setattr("fmq.tools.status.examine.look_around", lambda: there)
+    folder.log(name, age=30.0)
+    assert folder.state(name).state == expected
+
+
+def test_the_processes_of_another_user_are_hidden(tmp_path) -> None:
+    tell = "from fmq.tools.status.alive import look_around; print(0 in look_around().hidden)"
+    for there in others_checkout(tmp_path):
+        assert there.run("python", "-c", tell).stdout == b"True\n"
 
 
 @pytest.mark.parametrize(("age", "expected"), [(30.0, "running"), (7200.0, "waiting")])

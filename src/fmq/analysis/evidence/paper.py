@@ -160,7 +160,11 @@ def compile_latex(source: Path) -> None:
         command += [f"-output-directory={scratch}", source.name]
         for _ in range(PASSES):
             run = subprocess.run(
-                command, cwd=source.parent, capture_output=True, text=True, errors="replace"
+                command,
+                cwd=source.parent,
+                capture_output=True,
+                encoding="utf-8",
+                errors="replace",
             )
         if run.returncode:
             told = next((line for line in run.stdout.splitlines() if line.startswith("!")), "")

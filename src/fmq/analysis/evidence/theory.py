@@ -65,7 +65,7 @@ def _check_record(
     dataset = study.task(task).dataset
     file = training_file(dataset)
     try:
-        record = json.loads(path.read_text())
+        record = json.loads(path.read_text(encoding="utf-8"))
         found, digest = record["hash"], record["dataset"][file]
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(f"{path}: no record of measurements; {again}") from None

@@ -30,10 +30,9 @@ def collect_provenance(study: Study, datasets: Sequence[Path]) -> dict[str, Any]
             some may not exist yet.
 
     Returns:
-        JSON-ready: ``study`` (name, sha256 of the settings), ``commit`` (sha1 and whether tracked
-        files differ from it, or None), ``imported`` (label of each method that is not trained here,
-        and the name of its first file), ``datasets`` (name, source, sha256 of the files),
-        ``versions`` and ``python``.
+        JSON-ready: ``study`` (name, sha256 of the settings), ``commit`` (see `code_commit`),
+        ``imported`` (label of each method that is not trained here, and the name of its first
+        file), ``datasets`` (name, source, sha256 of the files), ``versions`` and ``python``.
 
     Raises:
         UserError: a manifest is missing or malformed.
@@ -68,12 +67,18 @@ def _dataset(path: Path) -> dict[str, Any]:
 
 def study_sentence(provenance: Mapping[str, Any]) -> str:
     """Describe study, settings and code in one sentence, with hashes cut to 12 digits."""
-    study, commit = provenance["study"], provenance["commit"]
+    study = provenance["study"]
     code = f"analysed with fmq {provenance['versions'].get('fmq', 'not installed')}"
-    if commit is not None:
-        changed = " with uncommitted changes" if commit["dirty"] else ""
-        code += f" at commit {commit['sha1'][:12]}{changed}"
-    return f"Study {study['name']} (settings {study['sha256'][:12]}), {code}."
+    told = commit_words(provenance["commit"])
+    return f"Study {study['name']} (settings {study['sha256'][:12]}), {code} {told}."
+
+
+def commit_words(commit: Mapping[str, Any] | None) -> str:
+    """Name the commit of the code, or say why it is unknown; None is of results of old versions."""
+    if commit is None or "unknown" in commit:
+        return f"at an unknown commit ({(commit or {}).get('unknown', 'not recorded')})"
+    changed = " with uncommitted changes" if commit["dirty"] else ""
+    return f"at commit {commit['sha1'][:12]}{changed}"
 
 
 def data_sentence(provenance: Mapping[str, Any]) -> str:
@@ -126,7 +131,7 @@ def recorded_notes(study: Study, path: Path, command: str) -> dict[str, Any]:
     """
     metadata = path.with_name(f"{path.name}-metadata.json")
     try:
-        (notes,) = json.loads(metadata.read_text())["notes"]
+        (notes,) = json.loads(metadata.read_text(encoding="utf-8"))["notes"]
         found, wanted = notes["study"]["sha256"][:12], study_sha256(study)[:12]
     except (OSError, ValueError, KeyError, TypeError):
         told = f"has no record of the table's settings; run `{command}` again"

@@ -163,7 +163,7 @@ def identity_problems(
 def _episode_problems(record: Record) -> Iterator[Problem]:
     """Yield a problem if the episodes are not those that the record was written for."""
     episodes = record.settings.with_suffix(".csv")
-    known = json.loads(record.settings.read_text()).get("episodes")
+    known = json.loads(record.settings.read_text(encoding="utf-8")).get("episodes")
     if known is not None and file_digest(episodes) != known:
         yield Problem(OTHER_DATA, f"{episodes}: changed since its record was written")
 
@@ -189,7 +189,7 @@ def _digest(path: Path, file: str, digests: dict[str, Any]) -> str:
 def _read(path: Path, key: str, kind: type) -> Any:
     """Read the value of `key` in a JSON file, which must be of type `kind`."""
     try:
-        value = json.loads(path.read_text())[key]
+        value = json.loads(path.read_text(encoding="utf-8"))[key]
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
     except (OSError, ValueError, KeyError, TypeError):

@@ -127,6 +127,6 @@ def machines(study: Study, results: Path, methods: Sequence[str]) -> set[tuple[s
     for _, file in _run_files(study, results, methods):
         path = file.path.with_name("provenance.json")
         if path.exists():
-            record = json.loads(path.read_text())
+            record = json.loads(path.read_text(encoding="utf-8"))
             found.add((record.get("host", UNKNOWN), record.get("device", UNKNOWN)))
     return found

@@ -1,6 +1,5 @@
-"""Check GPU, compiler, processor, disk and Slurm."""
+"""Check GPU, compiler, processor, code, cache, disk and Slurm."""
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -9,6 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fmq.acting.gpus import Machine, look, obstacle
+from fmq.base.errors import UserError
+from fmq.base.files import CACHE, cache_folder
+from fmq.base.machine import cores, memory, quota
+from fmq.base.provenance import code_commit
 from fmq.tools.doctor.data_files import missing_policies, official_files
 from fmq.tools.doctor.findings import Finding, failure, note, ok
 
@@ -77,10 +80,47 @@ def compiler_findings(study: "Study") -> Iterator[Finding]:
 
 def processor_findings() -> Iterator[Finding]:
     """Yield a finding with the cores that this process may use, and the memory."""
-    affinity = hasattr(os, "sched_getaffinity")  # a cluster gives a job fewer than the machine has
-    cores = len(os.sched_getaffinity(0)) if affinity else os.cpu_count()
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    yield ok("processor", f"{cores} cores, {_size(memory)} memory")
+    yield judge_processor(cores(), quota(), memory())
+
+
+def judge_processor(cores: int, quota: float | None, memory: int) -> Finding:
+    """Judge the cores against the quota of a container, which programs that count cores ignore.
+
+    Args:
+        cores: number of cores that this process may run on.
+        quota: cores' worth of time that it may use; None if unlimited.
+        memory: bytes that it may use.
+    """
+    found = f"{cores} cores, {_size(memory)} memory"
+    if quota is None or quota >= cores:
+        return ok("processor", found)
+    wanted = max(1, int(quota))
+    remedy = f"jobs would take each other's time: `snakemake --cores {wanted}`, and not `all`"
+    return note("processor", f"{found}; but a quota of {quota:g} cores' worth of time", remedy)
+
+
+def git_findings() -> Iterator[Finding]:
+    """Yield a finding on whether results can name the commit of the code that makes them."""
+    commit = code_commit()
+    if "unknown" not in commit:
+        changed = ", with uncommitted changes" if commit["dirty"] else ""
+        yield ok("code", f"commit {commit['sha1'][:12]}{changed}")
+        return
+    remedy = "results will say so instead of naming a commit; install git and use a clone"
+    yield note("code", f"the commit is not known: {commit['unknown']}", remedy)
+
+
+def home_findings() -> Iterator[Finding]:
+    """Yield a finding on the user's home and cache folders."""
+    try:
+        folder = cache_folder("updates")
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            yield ok("cache", str(folder))
+    except (OSError, UserError) as error:
+        found = f"compiled updates cannot be kept: {error}"
+        remedy = f"each run compiles its own; name a folder in {CACHE}, and a home in HOME"
+        yield note("cache", found, remedy)
 
 
 def disk_findings(study: "Study", results: Path) -> Iterator[Finding]:

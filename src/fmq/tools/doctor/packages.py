@@ -114,7 +114,9 @@ def declared(checkout: Path) -> tuple[str, list[str]]:
     installation are as old as the last `pip install`.
     """
     try:
-        project = tomllib.loads((checkout / "pyproject.toml").read_text())["project"]
+        project = tomllib.loads((checkout / "pyproject.toml").read_text(encoding="utf-8"))[
+            "project"
+        ]
     except OSError:
         installed = metadata.metadata("fmq")
         return installed["Requires-Python"] or "", metadata.requires("fmq") or []
@@ -126,7 +128,7 @@ def declared(checkout: Path) -> tuple[str, list[str]]:
 def pinned_versions(checkout: Path) -> dict[str, str]:
     """Read the pins of ``constraints.txt``; empty outside a checkout."""
     try:
-        lines = (checkout / "constraints.txt").read_text().splitlines()
+        lines = (checkout / "constraints.txt").read_text(encoding="utf-8").splitlines()
     except OSError:
         return {}
     pins = [line.partition("#")[0].partition("==") for line in lines]

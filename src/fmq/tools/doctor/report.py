@@ -4,12 +4,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+from fmq.base.messages import one_line
+from fmq.base.system_errors import explained
 from fmq.tools.doctor.data_files import imported_findings, source_findings
 from fmq.tools.doctor.findings import Finding, failure, ok
 from fmq.tools.doctor.machine import (
     compiler_findings,
     disk_findings,
+    git_findings,
     gpu_findings,
+    home_findings,
     processor_findings,
     slurm_findings,
 )
@@ -33,6 +37,8 @@ def examine(files: Sequence[Path], results: Path) -> Iterator[Finding]:
     yield from _guarded("packages", package_findings)
     yield from _guarded("optional packages", optional_findings)
     yield from _guarded("processor", processor_findings)
+    yield from _guarded("code", git_findings)
+    yield from _guarded("cache", home_findings)
     yield from _guarded("Slurm", slurm_findings)
     yield from _guarded("MuJoCo GL", rendering_findings)
     yield from _guarded("settings", partial(_study_findings, files, results))
@@ -66,6 +72,8 @@ def _guarded(subject: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Fi
     try:
         yield from look()
     except Exception as error:  # the report must go on with the other checks
-        found = f"cannot be checked: {type(error).__name__}: {error}"
-        remedy = "fix the failures above first; if there are none, please report this line"
+        known = explained(error)
+        found = f"cannot be checked: {known.found if known else one_line(repr(error), 300)}"
+        remedy = known.remedy if known else ""
+        remedy = remedy or "fix the failures above first; if there are none, report this line"
         yield failure(subject, found, remedy)

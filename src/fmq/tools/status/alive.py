@@ -40,11 +40,14 @@ class Processes(NamedTuple):
     Attributes:
         locks: (process, inode) of every file lock; None where the system does not list them.
         logs: (device, inode) of the standard error of every process of this user.
+        hidden: other users whose processes this user may not look into. One's own that may not be
+            looked into, such as an agent for keys, are no jobs.
         seen: time of the listing, in seconds since the epoch.
     """
 
     locks: frozenset[tuple[int, int]] | None
     logs: frozenset[tuple[int, int]]
+    hidden: frozenset[int]
     seen: float
 
 
@@ -52,24 +55,27 @@ def look_around() -> Processes:
     """List file locks and the standard errors of processes."""
     seen = time.time()
     try:
-        lines = (PROC / "locks").read_text().splitlines()
+        lines = (PROC / "locks").read_text(encoding="utf-8").splitlines()
         # "1: FLOCK ADVISORY WRITE 21508 fe:00:1696610 0 EOF"; "1: -> FLOCK" waits for it.
         held = [fields for line in lines if (fields := line.split())[1] != "->"]
         locks = frozenset((int(one[4]), int(one[5].rpartition(":")[2])) for one in held)
     except (OSError, ValueError, IndexError):
-        return Processes(None, frozenset(), seen)
-    logs = set()
+        return Processes(None, frozenset(), frozenset(), seen)
+    logs, hidden = set(), set()
     for process in PROC.glob("[0-9]*"):
-        with suppress(OSError):  # the process has ended, or belongs to another user
-            found = (process / "fd/2").stat()
-            logs.add((found.st_dev, found.st_ino))
-    return Processes(locks, frozenset(logs), seen)
+        with suppress(FileNotFoundError):  # the process has ended
+            try:
+                found = (process / "fd/2").stat()
+                logs.add((found.st_dev, found.st_ino))
+            except PermissionError:
+                hidden.add(process.stat().st_uid)
+    return Processes(locks, frozenset(logs), frozenset(hidden - {os.getuid()}), seen)
 
 
 def read_owner(scratch: Path) -> Owner | None:
     """Read the last owner of a run's scratch folder; None if it never had one."""
     try:
-        found = json.loads((scratch / "owner.json").read_text())
+        found = json.loads((scratch / "owner.json").read_text(encoding="utf-8"))
         return Owner(str(found["host"]), int(found["pid"]), (scratch / "lock").stat().st_ino)
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -89,9 +95,9 @@ def writes(log: os.stat_result | None, processes: Processes) -> bool:
     return (log.st_dev, log.st_ino) in processes.logs or log.st_mtime >= processes.seen
 
 
-def out_of_sight(owner: Owner | None, processes: Processes) -> bool:
-    """Return whether the run was started on a machine whose processes cannot be listed."""
-    if processes.locks is None:
+def out_of_sight(owner: Owner | None, log: os.stat_result | None, processes: Processes) -> bool:
+    """Return whether the processes of who writes this log, or has the run, cannot be listed."""
+    if processes.locks is None or (log is not None and log.st_uid in processes.hidden):
         return True
     return owner is not None and owner.host != socket.gethostname()
 

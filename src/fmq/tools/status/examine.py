@@ -106,7 +106,7 @@ def _examine(part: Part, around: Surroundings) -> State:
     locked = part.trains and holds(owner, around.processes)
     if locked or (writes(stat, around.processes) and not ended):
         return replace(state, state=RUNNING, silence=_silence(stat))
-    if lately(stat) and not ended and out_of_sight(owner, around.processes):
+    if lately(stat) and not ended and out_of_sight(owner, stat, around.processes):
         host = owner.host if owner else ""
         return replace(state, state=RUNNING, host=host, silence=_silence(stat))
     return _at_rest(state, log, kept, around)
