@@ -140,7 +140,10 @@ def test_where_nothing_can_be_kept_a_process_has_a_folder_of_its_own(
     folder.rmdir()
 
 
-def test_without_a_compiler_there_is_one_line(monkeypatch) -> None:
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_without_a_compiler_there_is_one_line(device: str, monkeypatch) -> None:
+    """Programs of other devices than CPUs, for which "meta" stands, need it to launch kernels."""
     monkeypatch.setenv("CXX", "no-such-compiler")
-    with pytest.raises(UserError, match="no-such-compiler"):
-        compiled(torch.sin, "sine")(torch.zeros(1))
+    with pytest.raises(UserError, match="no-such-compiler") as told:
+        compiled(torch.sin, "sine")(torch.zeros(1, device=device))
+    assert "\n" not in str(told.value)

@@ -106,3 +106,11 @@ def test_moments_of_another_size_are_refused(monkeypatch: pytest.MonkeyPatch) ->
     state["optimizer"]["square"] = state["optimizer"]["square"][1:]
     with pytest.raises(RuntimeError):
         learner.load_state(state)
+
+
+def test_numbers_are_apart_only_where_there_is_no_cpu() -> None:
+    """Tensors on "meta" stand for those of a GPU."""
+    for device, starts in (("cpu", [0, 5, 5 + 64]), ("meta", [0, 64, 128])):
+        tensors = [torch.empty(size, device=device) for size in (5, 64, 1)]
+        vector = layout.joined(tensors)
+        assert [part.storage_offset() for part in layout.parts(vector, tensors)] == starts
