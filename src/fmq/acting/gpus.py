@@ -134,7 +134,7 @@ def _numbers(numbers: range | list[int]) -> str:
 def driver() -> str | None:
     """Return the version of NVIDIA's driver, from the kernel or its own program; None without."""
     try:
-        text = DRIVER_FILE.read_text()
+        text = DRIVER_FILE.read_text(encoding="utf-8")
     except OSError:
         text = _asked()
     found = re.search(r"\b\d{3,4}\.\d+(\.\d+)?\b", text)
@@ -148,7 +148,7 @@ def _asked() -> str:
     command = [program, "--query-gpu=driver_version", "--format=csv,noheader"]
     try:
         return subprocess.run(
-            command, capture_output=True, text=True, timeout=20, check=False
+            command, capture_output=True, encoding="utf-8", timeout=20, check=False
         ).stdout
     except (OSError, subprocess.TimeoutExpired):
         return ""
