@@ -13,7 +13,7 @@ from fmq.config.tasks import LOW_DIM, TaskSettings, parse_task
 from fmq.data.agreement import check_against_simulator
 from fmq.data.demonstrations import make_env_args
 from fmq.data.loading import load_transitions
-from fmq.data.robomimic import check_file, read_transitions
+from fmq.data.robomimic import check_file, empty_demonstrations, read_transitions
 from fmq.envs.robosuite import make_simulator, quaternions
 
 pytestmark = pytest.mark.usefixtures("robosuite")
@@ -206,6 +206,59 @@ def test_sparse_rewards_count_only_success(change):
     assert (sparse.rewards == 0).sum() == 2
 
 
+def emptied(*names, without=()):
+    """An edit that leaves demonstrations as an aborted recording does, some arrays missing."""
+
+    def edit(file):
+        for name in names:
+            group = file[f"data/{name}"]
+            group.attrs["num_samples"] = 0
+            for array in ("actions", "rewards"):
+                shape = group[array].shape[1:]
+                del group[array]
+                if array not in without:
+                    group[array] = np.zeros((0, *shape))
+
+    return edit
+
+
+@pytest.mark.parametrize("name", ["demo_0", "demo_1"])
+@pytest.mark.parametrize("without", [(), ("actions", "rewards")])
+def test_demonstrations_without_steps_are_passed_over(change, lift, name, without):
+    def drop(file):
+        del file[f"data/{name}"]
+
+    expected = read_transitions(change(drop), task())
+    path = change(emptied(name, without=without))
+    for key, array in vars(read_transitions(path, task())).items():
+        np.testing.assert_array_equal(array, getattr(expected, key), err_msg=key)
+    assert empty_demonstrations(path, task()) == [name]
+    assert empty_demonstrations(lift, task()) == []
+    check_against_simulator(path, task())
+
+
+def test_a_file_without_any_step(change):
+    path = change(emptied("demo_0", "demo_1", "demo_2"))
+    assert "none of the 3 demonstrations has a step" in refused(path)
+
+
+@pytest.mark.parametrize("steps", [12.0, np.float32(12), [12], np.array([[12.0]]), np.uint8(12)])
+def test_steps_may_be_counted_in_other_types(change, lift, steps):
+    expected = read_transitions(lift, task())
+    for key, array in vars(read_transitions(change(count(steps)), task())).items():
+        np.testing.assert_array_equal(array, getattr(expected, key), err_msg=key)
+
+
+def test_a_success_that_does_not_end_the_task(change):
+    """Masks of whole demonstrations are from dones, so the two must agree."""
+    rewards = np.zeros(12)
+    rewards[5] = 1
+    path = change(put("rewards", rewards))
+    read_transitions(path, task())
+    told = refusal(read_transitions, path, task(demonstrations="whole"))
+    assert "/data/demo_1/rewards has a success in row 5" in told
+
+
 def test_check_file_counts_demonstrations(lift, tmp_path):
     part = tmp_path / "low_dim_v15.hdf5.part"
     shutil.copy(lift, part)
@@ -291,7 +344,14 @@ WRONG_SHAPES = {
             for value in (np.nan, np.inf, 1e300)
         ),
         (put_row("rewards", 3, 2.25), "/data/demo_1/rewards has 2.25 in row 3, allowed is 0 to 1"),
-        *((count(steps), "num_samples") for steps in (11, 0, -1, "twelve")),
+        *(
+            (count(steps), "num_samples")
+            for steps in (11, 0, -1, "twelve", 11.5, np.nan, [12, 12], True)
+        ),
+        *(
+            (put_row("actions", 7, value), "/actions has")
+            for value in (3.75, [0, 0, -1.01, 0, 0, 0, 0])
+        ),
         (lambda file: file["data/demo_1"].attrs.__delitem__("num_samples"), "num_samples"),
         *((edit, "over 100 times its size") for edit in (count(10**8), announce)),
         (lambda file: file["data"].clear(), "/data has no demonstration"),
