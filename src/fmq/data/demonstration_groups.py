@@ -18,10 +18,21 @@ from fmq.base.hdf5 import (
 )
 from fmq.base.messages import one_line
 from fmq.config.tasks import Task
-from fmq.data.transitions import bad_row, wide_row, widest
+from fmq.data.actions import wide_row, widest
+from fmq.data.transitions import bad_row
 
 VECTORS = ("rewards", "dones")
 """Arrays with one number per step; ``dones`` is only read where demonstrations are kept whole."""
+
+_STEP_LATE = 0.005
+"""How far ``next_obs`` may be from the ``obs`` that follows, in metres or parts of a quaternion.
+
+RoboMimic's files have the same numbers there. The arm is a millimetre or two off where one was
+recorded and the other computed afterwards.
+"""
+
+MOTION = re.compile("vel|acc|force|torque")
+"""Matches observations that can change a lot within a control step; they are not compared."""
 
 Arrays = dict[str, np.ndarray]
 
@@ -139,6 +150,7 @@ def _check(where: str, arrays: Arrays) -> None:
             f"{where}/actions has {widest(arrays['actions'][wide]):g} in row {wide}, allowed is -1 "
             "to 1, where policies act; scale them as the simulator takes them"
         )
+    _check_order(where, arrays)
     rewards = arrays["rewards"]
     wrong = np.flatnonzero((rewards < 0) | (rewards > 1))
     if len(wrong):
@@ -159,3 +171,18 @@ def _check(where: str, arrays: Arrays) -> None:
             f"{where}/rewards has a success in row {wrong[0]}, where dones is 0, so that the task "
             "would go on; set dones to 1 there, or `demonstrations: first_success`"
         )
+
+
+def _check_order(where: str, arrays: Arrays) -> None:
+    """Raise `UserError` unless each ``next_obs`` is the ``obs`` of the next row, up to a sign."""
+    for name, array in arrays.items():
+        if not name.startswith("obs/") or MOTION.search(name):
+            continue
+        # A quaternion and its opposite are the same rotation, so only sizes count.
+        apart = np.abs(np.abs(arrays[f"next_{name}"][:-1]) - np.abs(array[1:]))
+        if apart.size and apart.max() > _STEP_LATE:
+            row = int(apart.max(axis=1).argmax())
+            raise UserError(
+                f"{where}/next_{name} in row {row} differs from {name} in row {row + 1} by "
+                f"{apart.max():.3f}, so rows are missing or not in order; make the file again"
+            )

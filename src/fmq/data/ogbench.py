@@ -10,9 +10,10 @@ from fmq.base.errors import UserError
 from fmq.base.seeding import global_numpy_seed
 from fmq.config.datasets import simulator_of
 from fmq.config.tasks import Task
+from fmq.data.actions import wide_row, widest
 from fmq.data.layouts import ENDS, NEXT, one_row_per_state, refuse_other_layouts
 from fmq.data.npz import Arrays, read_arrays
-from fmq.data.transitions import Transitions, bad_row, wide_row, widest
+from fmq.data.transitions import Transitions, bad_row
 from fmq.envs.rewards import task_reward
 
 _VECTORS = (*ENDS, "valids", "rewards", "masks")
@@ -38,7 +39,7 @@ def read_transitions(path: Path, task: Task) -> Transitions:
     Raises:
         UserError: the file is missing, damaged, or does not fit the task's simulator.
     """
-    arrays, origin = _read(path)
+    arrays, origin = read_file(path)
     rewards, masks = _label(path, arrays, origin, task)
     terminals = arrays["terminals"] != 0
     rows = np.flatnonzero(~terminals)
@@ -66,7 +67,7 @@ def check_file(path: Path, name: str, rows: int | None, tasks: Sequence[str] = (
     import gymnasium
     import ogbench  # noqa: F401  registers the environments
 
-    arrays, _ = _read(path)
+    arrays, _ = read_file(path)
     if len(tasks) > 1 and "rewards" in arrays:
         raise UserError(
             f"{path}: has its own rewards, which fit one task, but {', '.join(tasks)} would "
@@ -82,8 +83,15 @@ def check_file(path: Path, name: str, rows: int | None, tasks: Sequence[str] = (
         raise UserError(f"{path}: {found} rows, but the official file has {rows}")
 
 
-def _read(path: Path) -> tuple[Arrays, np.ndarray]:
-    """Read and check the file; return one row per state, and the file's row that each is from."""
+def read_file(path: Path) -> tuple[Arrays, np.ndarray]:
+    """Read a file and check it by itself, without a simulator.
+
+    Returns:
+        arrays with one row per state, and the file's row that each of them is from.
+
+    Raises:
+        UserError: the file is missing or damaged, lacks an array, or holds what no reader can use.
+    """
     arrays = read_arrays(path, _KNOWN)
     refuse_other_layouts(path, arrays)
     _check_rows(path, arrays)
@@ -216,6 +224,8 @@ def _check_fit(path: Path, arrays: Arrays, dataset: str, environment: Any) -> No
         "actions": environment.action_space.shape[0],
         "qpos": simulator.model.nq,
     }
+    if "qvel" in arrays:
+        widths["qvel"] = simulator.model.nv
     if hasattr(simulator, "_cur_button_states"):
         widths["button_states"] = len(simulator._cur_button_states)
     for name, width in widths.items():

@@ -10,6 +10,7 @@ from fmq.data import ogbench, robomimic
 from fmq.data.agreement import check_against_simulator
 from fmq.data.content import tell_content
 from fmq.data.manifest import FILE_NAME, write_manifest
+from fmq.data.ogbench_agreement import compare_with_simulator
 from fmq.pipeline.data import link_file
 from fmq.pipeline.identity import file_digest
 
@@ -30,6 +31,7 @@ def take_file(study: Study, name: str, settings: FileData, folder: Path) -> None
     tasks = [task for task in map(study.task, study.tasks) if task.dataset == name]
     if suite_of(name) == "ogbench":
         ogbench.check_file(given, name, rows=None, tasks=[task.name for task in tasks])
+        compare_with_simulator(given, name)
     else:
         robomimic.check_file(given, study.task(name))
         check_against_simulator(given, study.task(name))

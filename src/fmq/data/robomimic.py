@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import NamedTuple
 
+import h5py
 import numpy as np
 
 from fmq.base.errors import UserError
@@ -104,8 +105,8 @@ def check_file(path: Path, task: Task, demonstrations: int | None = None) -> Non
         )
 
 
-class First(NamedTuple):
-    """The first demonstration that a task uses.
+class Sample(NamedTuple):
+    """A demonstration with the simulator's states.
 
     Attributes:
         where: the file's path and the group, for messages.
@@ -120,18 +121,31 @@ class First(NamedTuple):
     model: str
 
 
-def read_first(path: Path, task: Task) -> First:
-    """Return the first demonstration that the task uses.
+def read_samples(path: Path, task: Task, count: int) -> list[Sample]:
+    """Return up to `count` demonstrations of two steps or more, spread over those of the task.
 
     Raises:
-        UserError: as `read_transitions`, or the states or the model are missing.
+        UserError: as `read_transitions`, or the states or the model are missing, or no
+            demonstration is that long.
     """
     with open_file(path) as file:
         data = read_group(file, "data")
-        group = next(iter(chosen(path, file, data, task).values()))
-        arrays = read_demonstration(path, group, widths_of(path, group, task))
-        states = read_array(group, "states", (None, None))
-        return First(f"{path}: {group.name}", arrays, states, read_attribute(group, "model_file"))
+        used = list(chosen(path, file, data, task).values())
+        widths = widths_of(path, used[0], task)
+        groups = [group for group in used if read_count(group, "num_samples") > 1]
+        if not groups:
+            raise UserError(
+                f"{path}: every demonstration has a single step, too short to be compared with the "
+                "simulator; record longer ones"
+            )
+        places = np.linspace(0, len(groups) - 1, min(count, len(groups)))
+        return [_sample(path, groups[place], widths) for place in np.rint(places).astype(int)]
+
+
+def _sample(path: Path, group: h5py.Group, widths: dict[str, int]) -> Sample:
+    arrays = read_demonstration(path, group, widths)
+    states = read_array(group, "states", (len(arrays["actions"]), None))
+    return Sample(f"{path}: {group.name}", arrays, states, read_attribute(group, "model_file"))
 
 
 def _read_demonstrations(path: Path, task: Task) -> dict[str, Arrays]:

@@ -6,13 +6,6 @@ import numpy as np
 
 _LARGEST = np.finfo(np.float32).max
 
-_ROUNDING = 1e-4
-"""How far an action may lie outside of [-1, 1], for rounding when a file was made.
-
-The scripts that OGBench's files were made with clip actions to [-1, 1], and RoboMimic's own check
-of a file allows no more.
-"""
-
 
 @dataclass(frozen=True)
 class Transitions:
@@ -45,16 +38,3 @@ def bad_row(array: np.ndarray) -> int | None:
     if all(abs(value) <= _LARGEST for value in (array.min(), array.max())):
         return None
     return int(np.argwhere(~(np.abs(array) <= _LARGEST))[0, 0])
-
-
-def wide_row(actions: np.ndarray) -> int | None:
-    """Return the first row with an action outside of [-1, 1], or None; shape (n, A), finite."""
-    bound = 1 + _ROUNDING
-    if not actions.size or (actions.min() >= -bound and actions.max() <= bound):
-        return None
-    return int((np.abs(actions) > bound).any(axis=1).argmax())
-
-
-def widest(action: np.ndarray) -> float:
-    """Return the number of an action that is farthest from 0, for messages."""
-    return float(action[np.abs(action).argmax()])
