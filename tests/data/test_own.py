@@ -248,3 +248,7 @@ def test_rewards_of_one_task_are_not_given_to_two(
     told = capsys.readouterr().err
     assert "2 episodes, 16 steps, 0 of them" in told
     assert "no success" in told
+    assert "of the file's own" not in told
+    np.savez(path, **arrays, rewards=np.append(0, -np.ones(rows - 1)), masks=np.arange(rows) > 0)
+    provide_dataset(one, dataset, tmp_path / "results", 1)
+    assert "1 of the file's own are not those" in capsys.readouterr().err

@@ -39,4 +39,6 @@ def _episodes(path: Path, task: Task) -> str:
         f"{int(data.terminals.sum())} episodes, {len(data.actions)} steps, {solved} of them from "
         f"states at the goal, rewards {data.rewards.min():g} to {data.rewards.max():g}"
     )
+    if other := ogbench.count_other_rewards(path, task):
+        told += f", {other} of the file's own are not those that OGBench computes for the task"
     return told if solved else f"{told}: no success to learn from"

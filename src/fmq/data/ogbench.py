@@ -83,6 +83,24 @@ def check_file(path: Path, name: str, rows: int | None, tasks: Sequence[str] = (
         raise UserError(f"{path}: {found} rows, but the official file has {rows}")
 
 
+def count_other_rewards(path: Path, task: Task) -> int | None:
+    """Return in how many steps a file's own rewards are not those computed for the task.
+
+    Returns:
+        the number of steps; None if the file has no rewards of its own.
+
+    Raises:
+        UserError: as `read_transitions`.
+    """
+    arrays, origin = read_file(path)
+    if "rewards" not in arrays:
+        return None
+    own, _ = _label(path, arrays, origin, task)
+    states = {name: array for name, array in arrays.items() if name not in ("rewards", "masks")}
+    computed, _ = _label(path, states, origin, task)
+    return int(((own != computed) & (arrays["terminals"] == 0)).sum())
+
+
 def read_file(path: Path) -> tuple[Arrays, np.ndarray]:
     """Read a file and check it by itself, without a simulator.
 
