@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import torch
 
+ENDS = ("terminals", "timeouts", "terminations", "truncations", "dones")
 WIDTHS = {"robot0_eef_pos": 3, "robot0_eef_quat": 4, "robot0_gripper_qpos": 2, "object": 10}
 
 
@@ -20,12 +21,18 @@ def ogbench(
     raw = _arrays(path.read_bytes())
     if whole and not any(_equal_arrays(raw, _arrays(seed)) for seed in seeds):
         return "numbers differ from those that were written"
+    if not np.abs(raw["actions"]).max() <= 1.001:
+        return "actions outside [-1, 1]"
+    if "next_observations" in raw:
+        return _per_transition(raw, found)
     terminals = raw["terminals"] != 0
     if not np.isin(raw["terminals"], (0, 1)).all():
         return "terminals outside {0, 1}"
     rows = np.flatnonzero(~terminals)
     if "rewards" in raw:
         rewards, masks = raw["rewards"][rows], raw["masks"][rows]
+        if not np.array_equal(rewards == 0, masks == 0) or (rewards > 0).any():
+            return "rewards and masks that contradict each other"
     else:
         goal = environment.unwrapped.cur_goal_xy
         with np.errstate(all="ignore"):
@@ -40,8 +47,26 @@ def ogbench(
     return _transitions(expected, found, rows)
 
 
+def _per_transition(raw: dict[str, np.ndarray], found: Any) -> str | None:
+    """Check the transitions of a file that has a row for each, with rewards of its own."""
+    ends = np.any([raw[name] != 0 for name in ENDS if name in raw], axis=0)
+    read = {
+        "observations": found.observations[found.rows],
+        "next_observations": found.observations[found.next_rows],
+        "actions": found.actions,
+        **({"rewards": found.rewards, "masks": found.masks} if "rewards" in raw else {}),
+    }
+    for name, array in read.items():
+        if not np.array_equal(array, raw[name].astype(np.float32)):
+            return f"{name}: not the file's numbers"
+    if not np.array_equal(found.terminals, ends) or not ends[-1]:
+        return "other episodes than the file's"
+    return None
+
+
 def _arrays(content: bytes) -> dict[str, np.ndarray]:
-    known = ("observations", "actions", "terminals", "qpos", "rewards", "masks", "qvel")
+    known = ("observations", "actions", "qpos", "rewards", "masks", "qvel", *ENDS)
+    known += ("next_observations",)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = {name: f"{name}.npy" for name in known if f"{name}.npy" in archive.namelist()}
         return {name: np.load(io.BytesIO(archive.read(one))) for name, one in members.items()}
@@ -81,6 +106,10 @@ def robomimic(path: Path, found: Any, whole: bool) -> str | None:
             group = file["data"][name]
             if fault := _foreign(file["data"], name) or _foreign_parts(group):
                 return f"{name}: {fault}"
+            if group.attrs["num_samples"] == 0 and not np.size(group.get("actions", ())):
+                continue
+            if not np.abs(group["actions"][()]).max() <= 1.001:
+                return f"{name}: actions outside [-1, 1]"
             rewards = group["rewards"][()].astype(np.float32)
             if not ((rewards >= 0) & (rewards <= 1)).all():
                 return f"{name}: rewards outside [0, 1]"

@@ -47,6 +47,19 @@ def npz_file(episodes: int, rows: int, optional: bool) -> bytes:
     return buffer.getvalue()
 
 
+def per_transition(content: bytes) -> bytes:
+    """Return an npz file of one row per state as one of a row per transition."""
+    with np.load(io.BytesIO(content)) as archive:
+        arrays = dict(archive)
+    rows = np.flatnonzero(arrays["terminals"] == 0)
+    regular = {name: array[rows] for name, array in arrays.items()}
+    regular["next_observations"] = arrays["observations"][rows + 1]
+    regular["terminals"] = arrays["terminals"][rows + 1]
+    buffer = io.BytesIO()
+    np.savez(buffer, **regular)
+    return buffer.getvalue()
+
+
 def hdf5_file(lengths: tuple[int, ...], libver: str) -> bytes:
     """Return demonstrations of Lift, every second one solved, in HDF5's layout `libver`."""
     generator = np.random.default_rng(len(lengths))
@@ -59,9 +72,9 @@ def hdf5_file(lengths: tuple[int, ...], libver: str) -> bytes:
             rewards[-1] = number % 2
             arrays = {"actions": generator.uniform(-1, 1, (steps, 7)), "rewards": rewards}
             arrays |= {"dones": rewards.astype(int), "states": generator.normal(size=(steps, 32))}
-            for part in ("obs", "next_obs"):
-                for key, width in zip(LOW_DIM, (3, 4, 2, 10), strict=True):
-                    arrays[f"{part}/{key}"] = generator.normal(size=(steps, width))
+            for key, width in zip(LOW_DIM, (3, 4, 2, 10), strict=True):
+                states = generator.normal(size=(steps + 1, width))
+                arrays |= {f"obs/{key}": states[:-1], f"next_obs/{key}": states[1:]}
             for name, array in arrays.items():
                 group.create_dataset(name, data=array, track_times=False)
             group.attrs["num_samples"] = steps

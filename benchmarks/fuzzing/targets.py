@@ -22,21 +22,28 @@ from fmq.analysis.inputs.evaluations import EVALUATION, STAGES, read_evaluation
 from fmq.analysis.inputs.scores import SCORES, comparison_rows, expected_scores, load_scores
 from fmq.analysis.statistics.estimates import STATISTICS, read_estimates
 from fmq.base.files import file_sha256
+from fmq.config.datasets import simulator_of
 from fmq.config.reading import load_study
 from fmq.config.tasks import TaskSettings, parse_task
 from fmq.data import ogbench, robomimic
+from fmq.data.agreement import check_against_simulator
+from fmq.data.content import tell_content
+from fmq.data.demonstrations import make_env_args
 from fmq.data.manifest import check_dataset, read_manifest
 from fmq.data.normalization import Normalizer
 from fmq.data.official import _recorded
+from fmq.data.ogbench_agreement import compare_with_simulator
+from fmq.data.unwrapped import make_unwrapped
+from fmq.envs.robosuite import make_simulator, observe_states
 from fmq.pipeline.paths import run_folder
 from fmq.pipeline.runs import Run, make_run
 from fmq.training.learner import Backup, Learner
-from fuzzing import judge_arrays, judge_texts
+from fuzzing import judge_arrays, judge_texts, meaning
 from fuzzing.checkpoint import damage_checkpoint
 from fuzzing.hdf5 import damage_hdf5
 from fuzzing.npz import damage_npz, npz_bomb
 from fuzzing.raw import damage_bytes
-from fuzzing.seeds import ROOT, TASK, csv_file, hdf5_file, npz_file, small_study
+from fuzzing.seeds import ROOT, TASK, csv_file, hdf5_file, npz_file, per_transition, small_study
 from fuzzing.tables import damage_table
 from fuzzing.trees import Damage, damage_json, damage_json_text, damage_yaml, damage_yaml_text
 
@@ -54,6 +61,7 @@ class Target(NamedTuple):
         read: maps the path to what the reader returns.
         judge: maps the path, the returned value and whether only bytes were damaged to a
             description of what is wrong with the value, or None.
+        bytes_share: share of inputs whose bytes are damaged instead.
     """
 
     file: str
@@ -61,15 +69,16 @@ class Target(NamedTuple):
     damages: tuple[Damage, ...]
     read: Callable[[Path], Any]
     judge: Callable[[Path, Any, bool], str | None]
+    bytes_share: float = 0.45
 
 
 def make_input(target: Target, random: Random) -> tuple[bytes, bool]:
     """Return a damaged file, and whether only its bytes were damaged."""
     content = random.choice(target.seeds)
-    if random.random() < 0.45:
+    if random.random() < target.bytes_share:
         return damage_bytes(random, content, target.seeds), True
     content = random.choice(target.damages)(random, content)
-    if random.random() < 0.1:
+    if target.bytes_share and random.random() < 0.1:
         content = damage_bytes(random, content, target.seeds)
     return content, False
 
@@ -105,9 +114,57 @@ def _npz(folder: Path) -> Target:
             return ogbench.read_transitions(path, MAZE)
 
     seeds = [npz_file(2, 6, False), npz_file(2, 6, True), npz_file(3, 40, False)]
+    seeds.append(per_transition(npz_file(3, 5, True)))
     damages = (*[damage_npz] * 400, npz_bomb)
     judge = partial(judge_arrays.ogbench, seeds=seeds, environment=environment)
     return Target("data.npz", seeds, damages, read, judge)
+
+
+def _npz_meaning(folder: Path) -> Target:
+    simulator = make_unwrapped(simulator_of(MAZE.dataset))
+    environment = gymnasium.make(MAZE.environment)
+    simulator.close = environment.close = lambda: None
+    seeds = meaning.npz_seeds(simulator, MAZE)
+
+    def check(path: Path) -> Any:
+        with (
+            patch("gymnasium.make", return_value=environment),
+            patch("fmq.data.ogbench_agreement.make_unwrapped", return_value=simulator),
+        ):
+            ogbench.check_file(path, MAZE.dataset, None, [MAZE.name])
+            compare_with_simulator(path, MAZE.dataset)
+            tell_content(path, [MAZE])
+            return ogbench.read_transitions(path, MAZE)
+
+    read = partial(meaning.told, check)
+    (folder.parent / "base.npz").write_bytes(seeds[0])
+    judge = partial(meaning.judge, base=read(folder.parent / "base.npz"))
+    return Target("data.npz", seeds, (meaning.change_npz,), read, judge, bytes_share=0)
+
+
+def _hdf5_meaning(folder: Path) -> Target:
+    simulator = make_simulator(make_env_args("Lift"))
+    base = folder.parent / "base.hdf5"
+    base.write_bytes(meaning.hdf5_seed(simulator))
+    # Loading a model takes a second, so all inputs share that of the first demonstration.
+    (sample,) = robomimic.read_samples(base, LIFT, 1)
+    observe_states(simulator, sample.model, sample.states)
+    simulator.reset = simulator.edit_model_xml = simulator.reset_from_xml_string = lambda *_: None
+
+    def check(path: Path) -> Any:
+        with (
+            patch("fmq.data.agreement.make_simulator", return_value=simulator),
+            patch("fmq.data.agreement._SAMPLES", 1),
+        ):
+            robomimic.check_file(path, LIFT)
+            check_against_simulator(path, LIFT)
+            tell_content(path, [LIFT])
+            return robomimic.read_transitions(path, LIFT)
+
+    read = partial(meaning.told, check)
+    judge = partial(meaning.judge, base=read(base))
+    seeds = [base.read_bytes()]
+    return Target("data.hdf5", seeds, (meaning.change_hdf5,), read, judge, bytes_share=0)
 
 
 def _hdf5(folder: Path) -> Target:
@@ -218,6 +275,8 @@ TARGETS: dict[str, Callable[[Path], Target]] = {
     "settings": _settings,
     "npz": _npz,
     "hdf5": _hdf5,
+    "npz meaning": _npz_meaning,
+    "hdf5 meaning": _hdf5_meaning,
     "evaluation": _evaluation,
     "scores": _scores,
     "statistics": _statistics,

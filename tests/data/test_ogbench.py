@@ -142,11 +142,68 @@ def test_the_global_generator_is_left_alone(files):
 
 
 def test_a_file_with_rewards_and_masks_keeps_them(maze_arrays, tmp_path):
-    rewards = np.arange(122) - 200.0
-    np.savez(tmp_path / "data.npz", rewards=rewards, masks=np.ones(122), **maze_arrays)
+    solved = np.float32(np.arange(122) % 7 == 3)
+    np.savez(tmp_path / "data.npz", rewards=solved - 1.0, masks=1 - solved, **maze_arrays)
     loaded = read_transitions(tmp_path / "data.npz", task("pointmaze"))
-    np.testing.assert_array_equal(loaded.rewards, rewards[loaded.rows].astype(np.float32))
+    np.testing.assert_array_equal(loaded.rewards, solved[loaded.rows] - 1)
+    np.testing.assert_array_equal(loaded.masks, 1 - solved[loaded.rows])
     assert loaded.rewards.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("reward", "mask", "sparse"),
+    [
+        *((reward, 1, False) for reward in (0, 1, -0.5, -2, -10)),
+        *((reward, 0, False) for reward in (-1, 1)),
+        *((reward, 1, True) for reward in (0, 1)),
+        (-10, 0, True),
+    ],
+)
+def test_rewards_and_masks_that_no_simulator_gives(maze_arrays, tmp_path, reward, mask, sparse):
+    rewards, masks = np.full(122, -1.0), np.ones(122)
+    rewards[40], masks[40] = reward, mask
+    np.savez(tmp_path / "data.npz", rewards=rewards, masks=masks, **maze_arrays)
+    told = refusal(read_transitions, tmp_path / "data.npz", task("pointmaze", sparse_reward=sparse))
+    assert "row 40 " in told
+
+
+def test_scaled_rewards_do_not_matter_where_they_are_made_sparse(maze_arrays, tmp_path):
+    rewards = np.full(122, -10.0)
+    np.savez(tmp_path / "data.npz", rewards=rewards, masks=np.ones(122), **maze_arrays)
+    loaded = read_transitions(tmp_path / "data.npz", task("pointmaze", sparse_reward=True))
+    assert set(loaded.rewards) == {-1}
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("cube", 2),
+        *(pytest.param(*one, marks=pytest.mark.slow) for one in (("scene", 5), ("puzzle", 9))),
+    ],
+)
+def test_rewards_count_the_parts_of_a_task(files, tmp_path, name, parts):
+    with np.load(files(name)) as arrays:
+        whole = dict(arrays)
+    for lowest in (-parts, -parts - 1):
+        rewards = np.full(122, float(lowest))
+        np.savez(tmp_path / "data.npz", rewards=rewards, masks=np.ones(122), **whole)
+        if lowest == -parts:
+            assert read_transitions(tmp_path / "data.npz", task(name)).rewards.min() == -parts
+        else:
+            assert "row 0 " in refusal(read_transitions, tmp_path / "data.npz", task(name))
+
+
+@pytest.mark.parametrize("value", [1.001, -5, 1e30])
+def test_actions_that_no_policy_can_take(maze_arrays, fail, value):
+    maze_arrays["actions"][77, 1] = value
+    assert "in row 77" in fail(maze_arrays)
+
+
+def test_actions_at_the_bound_are_taken(maze_arrays, tmp_path):
+    maze_arrays["actions"] = np.clip(maze_arrays["actions"] * 9, -1, np.float32(1.00001))
+    np.savez(tmp_path / "data.npz", **maze_arrays)
+    loaded = read_transitions(tmp_path / "data.npz", task("pointmaze"))
+    assert loaded.actions.max() == np.float32(1.00001)
 
 
 def test_missing_file(fail):

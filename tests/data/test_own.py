@@ -90,6 +90,26 @@ def test_a_file_is_linked_to_and_its_simulator_is_made_as_it_says(
     assert environment.step(np.zeros(7))[1:] == (0, True, False, True)
 
 
+def empty(file: h5py.File) -> None:
+    """As an aborted recording leaves a demonstration."""
+    group = file["data/demo_1"]
+    group.attrs["num_samples"] = 0
+    for name in ("actions", "rewards"):
+        shape = group[name].shape[1:]
+        del group[name]
+        group[name] = np.zeros((0, *shape))
+
+
+def test_demonstrations_without_steps_are_told_of(
+    study: Studies, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = study(empty)
+    provide_dataset(mine, "mine", tmp_path, 1)
+    told = capsys.readouterr().err
+    assert "1 demonstrations without steps are passed over, the first is demo_1" in told
+    assert "mine: 2 demonstrations, 24 steps" in told
+
+
 def test_other_observations_and_a_mask(study: Studies, tmp_path: Path) -> None:
     keys = ["object", "robot0_joint_vel", "robot0_joint_pos"]
     mine = study(observations=keys, mask="train")
@@ -206,14 +226,16 @@ def test_a_kind_of_source_may_be_laid_over_another(root: Path, tmp_path: Path) -
     assert load_study(root / "config.yaml", *overlays).datasets == plain.datasets
 
 
-def test_rewards_of_one_task_are_not_given_to_two(root: Path, tmp_path: Path) -> None:
+def test_rewards_of_one_task_are_not_given_to_two(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     dataset, path = "pointmaze-medium-navigate-v0", tmp_path / "mine.npz"
     sizes = {"episodes": 2, "validation_episodes": 1, "episode_length": 8, "seed": 0}
     generate_dataset(dataset, RandomData(source="random", **sizes), tmp_path, processes=1)
     with np.load(tmp_path / f"{dataset}.npz") as file:
         arrays = dict(file)
     rows = len(arrays["observations"])
-    np.savez(path, **arrays, rewards=np.zeros(rows), masks=np.ones(rows))
+    np.savez(path, **arrays, rewards=-np.ones(rows), masks=np.ones(rows))
     overlay = tmp_path / "overlay.yaml"
     settings = json.dumps({dataset: {"source": "file", "path": str(path)}})
     overlay.write_text(f"datasets: {settings}\n")
@@ -223,3 +245,10 @@ def test_rewards_of_one_task_are_not_given_to_two(root: Path, tmp_path: Path) ->
     assert "task2" in told
     one = study.model_copy(update={"tasks": study.tasks[:1]})
     provide_dataset(one, dataset, tmp_path / "results", 1)
+    told = capsys.readouterr().err
+    assert "2 episodes, 16 steps, 0 of them" in told
+    assert "no success" in told
+    assert "of the file's own" not in told
+    np.savez(path, **arrays, rewards=np.append(0, -np.ones(rows - 1)), masks=np.arange(rows) > 0)
+    provide_dataset(one, dataset, tmp_path / "results", 1)
+    assert "1 of the file's own are not those" in capsys.readouterr().err

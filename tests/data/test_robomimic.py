@@ -13,7 +13,7 @@ from fmq.config.tasks import LOW_DIM, TaskSettings, parse_task
 from fmq.data.agreement import check_against_simulator
 from fmq.data.demonstrations import make_env_args
 from fmq.data.loading import load_transitions
-from fmq.data.robomimic import check_file, read_transitions
+from fmq.data.robomimic import check_file, empty_demonstrations, read_transitions
 from fmq.envs.robosuite import make_simulator, quaternions
 
 pytestmark = pytest.mark.usefixtures("robosuite")
@@ -206,6 +206,60 @@ def test_sparse_rewards_count_only_success(change):
     assert (sparse.rewards == 0).sum() == 2
 
 
+def emptied(*names, without=()):
+    """An edit that leaves demonstrations as an aborted recording does, some arrays missing."""
+
+    def edit(file):
+        for name in names:
+            group = file[f"data/{name}"]
+            group.attrs["num_samples"] = 0
+            for array in ("actions", "rewards"):
+                shape = group[array].shape[1:]
+                del group[array]
+                if array not in without:
+                    group[array] = np.zeros((0, *shape))
+
+    return edit
+
+
+@pytest.mark.parametrize("name", ["demo_0", "demo_1"])
+@pytest.mark.parametrize("without", [(), ("actions", "rewards")])
+def test_demonstrations_without_steps_are_passed_over(change, lift, name, without):
+    def drop(file):
+        del file[f"data/{name}"]
+
+    expected = read_transitions(change(drop), task())
+    path = change(emptied(name, without=without))
+    for key, array in vars(read_transitions(path, task())).items():
+        np.testing.assert_array_equal(array, getattr(expected, key), err_msg=key)
+    assert empty_demonstrations(path, task()) == [name]
+    assert empty_demonstrations(lift, task()) == []
+    if name == "demo_0" and not without:
+        check_against_simulator(path, task())
+
+
+def test_a_file_without_any_step(change):
+    path = change(emptied("demo_0", "demo_1", "demo_2"))
+    assert "none of the 3 demonstrations has a step" in refused(path)
+
+
+@pytest.mark.parametrize("steps", [12.0, np.float32(12), [12], np.array([[12.0]]), np.uint8(12)])
+def test_steps_may_be_counted_in_other_types(change, lift, steps):
+    expected = read_transitions(lift, task())
+    for key, array in vars(read_transitions(change(count(steps)), task())).items():
+        np.testing.assert_array_equal(array, getattr(expected, key), err_msg=key)
+
+
+def test_a_success_that_does_not_end_the_task(change):
+    """Masks of whole demonstrations are from dones, so the two must agree."""
+    rewards = np.zeros(12)
+    rewards[5] = 1
+    path = change(put("rewards", rewards))
+    read_transitions(path, task())
+    told = refusal(read_transitions, path, task(demonstrations="whole"))
+    assert "/data/demo_1/rewards has a success in row 5" in told
+
+
 def test_check_file_counts_demonstrations(lift, tmp_path):
     part = tmp_path / "low_dim_v15.hdf5.part"
     shutil.copy(lift, part)
@@ -291,7 +345,14 @@ WRONG_SHAPES = {
             for value in (np.nan, np.inf, 1e300)
         ),
         (put_row("rewards", 3, 2.25), "/data/demo_1/rewards has 2.25 in row 3, allowed is 0 to 1"),
-        *((count(steps), "num_samples") for steps in (11, 0, -1, "twelve")),
+        *(
+            (count(steps), "num_samples")
+            for steps in (11, 0, -1, "twelve", 11.5, np.nan, [12, 12], True)
+        ),
+        *(
+            (put_row("actions", 7, value), "/actions has")
+            for value in (3.75, [0, 0, -1.01, 0, 0, 0, 0])
+        ),
         (lambda file: file["data/demo_1"].attrs.__delitem__("num_samples"), "num_samples"),
         *((edit, "over 100 times its size") for edit in (count(10**8), announce)),
         (lambda file: file["data"].clear(), "/data has no demonstration"),
@@ -350,8 +411,9 @@ def test_other_tasks_and_older_versions_are_refused(folder, change):
 
 
 @pytest.mark.parametrize("name", ["lift", "can", "square"])
-def test_stored_observations_agree_with_the_simulator(folder, name):
+def test_stored_observations_agree_with_the_simulator(folder, name, capsys):
     check_against_simulator(folder / f"{name}-mh-low_dim.hdf5", task(name))
+    assert capsys.readouterr().err == ""
 
 
 def test_the_order_of_robosuite_1_4_is_refused(change):
@@ -382,10 +444,59 @@ def test_a_quaternion_and_its_opposite_are_the_same(change):
 def test_a_single_wrong_number_is_named(change, key, place):
     def shift(file):
         file[f"data/demo_0/obs/{key}"][4, place] += 0.05
+        file[f"data/demo_0/next_obs/{key}"][3, place] += 0.05
 
     message = refused(change(shift), check_against_simulator)
     assert f"/obs/{key} differs from the simulator by 0.0" in message
     assert f"in row 4, number {place};" in message
+
+
+@pytest.mark.parametrize("number", [pytest.param(1, marks=pytest.mark.slow), 2])
+def test_later_demonstrations_are_compared_as_well(change, number):
+    def swap(file):
+        for part in ("obs", "next_obs"):
+            dataset = file[f"data/demo_{number}/{part}/robot0_eef_pos"]
+            dataset[...] = dataset[()][:, ::-1]
+
+    told = refused(change(swap), check_against_simulator)
+    assert f"/data/demo_{number}/obs/robot0_eef_pos differs from the simulator by" in told
+
+
+@pytest.mark.parametrize("part", ["obs", "next_obs"])
+@pytest.mark.parametrize("shift", [-1, 1])
+def test_steps_out_of_order_are_refused(change, part, shift):
+    """Whatever part is shifted, the next observation is no longer the one of the next row."""
+
+    def roll(file):
+        dataset = file[f"data/demo_2/{part}/robot0_eef_pos"]
+        dataset[...] = np.roll(dataset[()], shift, axis=0)
+
+    told = refused(change(roll))
+    assert "/data/demo_2/next_obs/robot0_eef_pos in row " in told
+    assert "rows are missing or not in order" in told
+
+
+def each_actions(function):
+    def edit(file):
+        for demonstration in file["data"].values():
+            demonstration["actions"][...] = function(demonstration["actions"][()])
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda actions: actions / 2,
+        pytest.param(lambda actions: -actions, marks=pytest.mark.slow),
+        pytest.param(lambda actions: np.roll(actions, 1, axis=1), marks=pytest.mark.slow),
+        pytest.param(lambda actions: np.roll(actions, 3, axis=0), marks=pytest.mark.slow),
+    ],
+)
+def test_actions_that_do_something_else_are_told_of(change, capsys, function):
+    check_against_simulator(change(each_actions(function)), task())
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "actions may be" in line
 
 
 @pytest.mark.parametrize("part", ["states", "model_file"])
@@ -394,7 +505,7 @@ def test_states_that_do_not_fit_the_model(change, part):
         group = file["data/demo_0"]
         if part == "states":
             del group["states"]
-            group["states"] = np.zeros((3, 5))
+            group["states"] = np.zeros((group.attrs["num_samples"], 5))
         else:
             group.attrs["model_file"] = "<mujoco>"
 

@@ -15,7 +15,7 @@ import h5py
 import numpy as np
 
 from fmq.base.errors import UserError
-from fmq.base.messages import one_line
+from fmq.base.messages import one_line, shown
 
 OTHER_FORMAT = "take a file in RoboMimic's format, as docs/add_task.md describes it"
 """What the messages advise when a file has another layout."""
@@ -38,7 +38,9 @@ def open_file(path: Path) -> Iterator[h5py.File]:
     try:
         with path.open("rb"):  # h5py's own errors about missing files span several lines
             pass
-        with h5py.File(path, "r") as file:
+        # Without locks: some disks have none, and a file that is only read needs none, since
+        # whoever writes here renames a finished file into place.
+        with h5py.File(path, "r", locking=False) as file:
             yield file
     except UserError:
         raise
@@ -93,6 +95,20 @@ def read_array(
     return member[()]
 
 
+def has_rows(parent: h5py.Group, name: str) -> bool:
+    """Return whether `parent` has a data set `name` with a row; one of no axis counts as a row.
+
+    Raises:
+        UserError: it is a link.
+    """
+    if name not in parent.keys():  # noqa: SIM118  a group's own `in` follows links
+        return False
+    member = _member(parent, name)
+    if not isinstance(member, h5py.Dataset):
+        return True
+    return member.shape is not None and member.shape[:1] != (0,)
+
+
 def read_names(parent: h5py.Group, name: str) -> list[str]:
     """Return the strings in the data set `name` of `parent`: at least one, at most a million.
 
@@ -125,6 +141,24 @@ def check_size(file: h5py.File, size: int) -> None:
             f"{file.filename}: unpacks to {size:,} bytes, over {factor} times its size, so it "
             "cannot be a data set; make or download it again"
         )
+
+
+def read_count(parent: h5py.Group, name: str) -> int:
+    """Return the attribute `name` as a whole number; 29, 29.0 and [29] are all 29.
+
+    Raises:
+        UserError: it is missing, or no whole number of at least 0.
+    """
+    told = read_attribute(parent, name)
+    value = np.asarray(told)
+    if value.size == 1 and value.dtype.kind in "iuf":
+        number = value.item()
+        if number >= 0 and number == number // 1:  # false of nan and inf
+            return int(number)
+    raise UserError(
+        f"{parent.file.filename}: {parent.name} has {shown(told)} as attribute {name!r}, allowed "
+        f"are whole numbers; {OTHER_FORMAT}"
+    )
 
 
 def read_attribute(parent: h5py.Group, name: str) -> Any:

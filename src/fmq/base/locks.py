@@ -1,5 +1,6 @@
 """Folder locks that name their owner and are released when the owner dies."""
 
+import errno
 import json
 import os
 import socket
@@ -11,6 +12,9 @@ from filelock import FileLock, Timeout
 
 from fmq.base.errors import UserError
 from fmq.base.files import sweep, write_json
+
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
+"""What the system says of a disk that grants no locks."""
 
 
 @contextmanager
@@ -38,6 +42,12 @@ def own(folder: Path, what: str) -> Iterator[None]:
             f"{folder}: {_describe(owner)} is working on this {what}; wait for it, or stop it first"
         ) from None
     except OSError as error:
+        if error.errno in _NO_LOCKS:
+            raise UserError(
+                f"{folder}: its disk grants no locks ({error.strerror}); start the lock service, "
+                "mount the disk with local locks (of NFS: `-o local_lock=flock`), or keep results "
+                "on another one: `snakemake --directory FOLDER`"
+            ) from None
         raise UserError(f"{folder}: cannot be written: {error.strerror or error}") from None
     try:
         yield

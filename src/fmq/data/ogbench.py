@@ -1,7 +1,5 @@
 """Read an OGBench data set as transitions with the rewards and masks of one task."""
 
-import math
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,33 +10,23 @@ from fmq.base.errors import UserError
 from fmq.base.seeding import global_numpy_seed
 from fmq.config.datasets import simulator_of
 from fmq.config.tasks import Task
+from fmq.data.actions import wide_row, widest
+from fmq.data.layouts import ENDS, NEXT, one_row_per_state, refuse_other_layouts
+from fmq.data.npz import Arrays, read_arrays
 from fmq.data.transitions import Transitions, bad_row
 from fmq.envs.rewards import task_reward
 
-_REQUIRED = ("observations", "actions", "terminals", "qpos")
-_OPTIONAL = ("qvel", "button_states", "rewards", "masks")
-_VECTORS = ("terminals", "rewards", "masks")
+_VECTORS = (*ENDS, "valids", "rewards", "masks")
 """Arrays with one number per row; all others have a row of numbers."""
-_FLAGS = ("terminals", "masks")
-
-_UNPACKED = (2**28, 100)
-"""Unpacked size allowed: this many bytes plus this many times the file size.
-
-Real data compress to about half their size.
-"""
-
-_HEADERS = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
-
-Arrays = dict[str, np.ndarray]
+_FLAGS = (*ENDS, "valids", "masks")
+_KNOWN = ("observations", "actions", "qpos", "qvel", "button_states", NEXT, *_VECTORS)
 
 
 def read_transitions(path: Path, task: Task) -> Transitions:
     """Read a training or validation file and label it for `task`.
 
-    A terminal row holds the last state of an episode: it ends a transition and starts none.
+    A terminal row holds the last state of an episode: it ends a transition and starts none. A file
+    with ``next_observations`` has one row per transition instead (`fmq.data.layouts`).
     Rewards and masks come from OGBench's own relabelling (`ogbench.relabel_utils`), which
     evaluates the state before the action, as the single-task simulators do. It has done so in
     every version of OGBench, so `success_timing` does not change it. If the file has both
@@ -51,10 +39,8 @@ def read_transitions(path: Path, task: Task) -> Transitions:
     Raises:
         UserError: the file is missing, damaged, or does not fit the task's simulator.
     """
-    arrays = _read(path)
-    _check_rows(path, arrays)
-    _check_numbers(path, arrays)
-    rewards, masks = _label(path, arrays, task)
+    arrays, origin = read_file(path)
+    rewards, masks = _label(path, arrays, origin, task)
     terminals = arrays["terminals"] != 0
     rows = np.flatnonzero(~terminals)
     rewards = task_reward(rewards[rows].astype(np.float32, copy=False), task.settings)
@@ -81,9 +67,7 @@ def check_file(path: Path, name: str, rows: int | None, tasks: Sequence[str] = (
     import gymnasium
     import ogbench  # noqa: F401  registers the environments
 
-    arrays = _read(path)
-    _check_rows(path, arrays)
-    _check_numbers(path, arrays)
+    arrays, _ = read_file(path)
     if len(tasks) > 1 and "rewards" in arrays:
         raise UserError(
             f"{path}: has its own rewards, which fit one task, but {', '.join(tasks)} would "
@@ -99,75 +83,42 @@ def check_file(path: Path, name: str, rows: int | None, tasks: Sequence[str] = (
         raise UserError(f"{path}: {found} rows, but the official file has {rows}")
 
 
-def _read(path: Path) -> Arrays:
-    """Read the known arrays of the file, never unpickling anything."""
-    arrays: Arrays = {}
-    name = ""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = _members(path, archive)
-            for name in (*_REQUIRED, *_OPTIONAL):
-                if name in members:
-                    arrays[name] = _read_array(path, archive, name)
-    except UserError:
-        raise
-    except OSError as error:
-        if error.errno:
-            raise UserError(f"{path}: cannot be read: {error.strerror}") from None
-        raise _damaged(path, name) from None
-    except Exception:  # zipfile and numpy may raise any exception on invalid bytes
-        raise _damaged(path, name) from None
-    return arrays
+def count_other_rewards(path: Path, task: Task) -> int | None:
+    """Return in how many steps a file's own rewards are not those computed for the task.
 
+    Returns:
+        the number of steps; None if the file has no rewards of its own.
 
-def _damaged(path: Path, name: str) -> UserError:
-    where = f" (array {name!r})" if name else ""
-    return UserError(f"{path}: damaged, cut off or not an npz file{where}; make it again")
-
-
-def _members(path: Path, archive: zipfile.ZipFile) -> set[str]:
-    """Return the array names; raise `UserError` if one is missing or it is a zip bomb."""
-    total = sum(member.file_size for member in archive.infolist())
-    spare, factor = _UNPACKED
-    if total > spare + factor * path.stat().st_size:
-        raise UserError(
-            f"{path}: unpacks to {total:,} bytes, over {factor} times its size, so it is not a "
-            "data set; make it again"
-        )
-    names = [member.filename.removesuffix(".npy") for member in archive.infolist()]
-    if len(set(names)) < len(names):
-        raise zipfile.BadZipFile("two arrays of one name")
-    for name in _REQUIRED:
-        if name not in names:
-            raise UserError(
-                f"{path}: has no array {name!r}; an OGBench file needs {', '.join(_REQUIRED)}"
-            )
-    return set(names)
-
-
-def _read_array(path: Path, archive: zipfile.ZipFile, name: str) -> np.ndarray:
-    """Read an array after checking that its announced size matches that of its zip member.
-
-    Otherwise a small file could allocate much memory, or leave bytes whose checksum is not tested.
+    Raises:
+        UserError: as `read_transitions`.
     """
-    member = archive.getinfo(f"{name}.npy")
-    with archive.open(member) as file:
-        read_header = _HEADERS[np.lib.format.read_magic(file)]
-        shape, _, kind = read_header(file)
-        if kind.hasobject:
-            raise UserError(
-                f"{path}: array {name!r} holds Python objects; allowed are numbers only"
-            )
-        if min(shape, default=0) < 0 or file.tell() + math.prod(shape) * kind.itemsize != (
-            member.file_size
-        ):
-            raise ValueError("announces another size than it has")
-    with archive.open(member) as file:
-        return np.lib.format.read_array(file, allow_pickle=False)
+    arrays, origin = read_file(path)
+    if "rewards" not in arrays:
+        return None
+    own, _ = _label(path, arrays, origin, task)
+    states = {name: array for name, array in arrays.items() if name not in ("rewards", "masks")}
+    computed, _ = _label(path, states, origin, task)
+    return int(((own != computed) & (arrays["terminals"] == 0)).sum())
+
+
+def read_file(path: Path) -> tuple[Arrays, np.ndarray]:
+    """Read a file and check it by itself, without a simulator.
+
+    Returns:
+        arrays with one row per state, and the file's row that each of them is from.
+
+    Raises:
+        UserError: the file is missing or damaged, lacks an array, or holds what no reader can use.
+    """
+    arrays = read_arrays(path, _KNOWN)
+    refuse_other_layouts(path, arrays)
+    _check_rows(path, arrays)
+    _check_numbers(path, arrays)
+    return one_row_per_state(path, arrays)
 
 
 def _check_rows(path: Path, arrays: Arrays) -> None:
-    """Raise `UserError` on wrong shapes, unequal row counts or an unfinished last episode."""
+    """Raise `UserError` on wrong shapes or unequal row counts."""
     rows = len(arrays["observations"]) if arrays["observations"].ndim else 0
     for name, array in arrays.items():
         dimensions = 1 if name in _VECTORS else 2
@@ -179,23 +130,21 @@ def _check_rows(path: Path, arrays: Arrays) -> None:
         if len(array) != rows:
             raise UserError(
                 f"{path}: array {name!r} has {len(array)} rows, but observations {rows}; "
-                "every array needs one row per state"
+                "every array needs as many"
             )
-    terminals = arrays["terminals"]
-    if terminals.all():
+    if NEXT in arrays and arrays[NEXT].shape != arrays["observations"].shape:
         raise UserError(
-            f"{path}: array 'terminals' leaves no transition in {rows} rows; "
-            "an episode needs two rows or more"
-        )
-    if not terminals[-1]:
-        raise UserError(
-            f"{path}: array 'terminals' is not set on the last row ({rows - 1}), so the last "
-            "episode is cut off; make the file again"
+            f"{path}: array {NEXT!r} has {arrays[NEXT].shape[1]} numbers per row, but observations "
+            f"{arrays['observations'].shape[1]}; make the file again"
         )
 
 
 def _check_numbers(path: Path, arrays: Arrays) -> None:
-    """Raise `UserError` on values that are not finite as float32, or flags other than 0 and 1."""
+    """Raise `UserError` on numbers that no reader can use, with their first row.
+
+    These are values that are not finite as float32, flags other than 0 and 1, and actions outside
+    of [-1, 1].
+    """
     for name, array in arrays.items():
         if name in _FLAGS and not np.isin(array, (0, 1)).all():
             row = int(np.argmin(np.isin(array, (0, 1))))
@@ -208,17 +157,31 @@ def _check_numbers(path: Path, arrays: Arrays) -> None:
                 f"{path}: array {name!r} has a value that is not finite in row {bad}; "
                 "make the file again"
             )
+    if (wide := wide_row(arrays["actions"])) is not None:
+        raise UserError(
+            f"{path}: array 'actions' has {widest(arrays['actions'][wide]):g} in row {wide}, "
+            "allowed is -1 to 1, where policies act; scale them as the simulator takes them"
+        )
 
 
-def _label(path: Path, arrays: Arrays, task: Task) -> tuple[np.ndarray, np.ndarray]:
-    """Return rewards and masks of every row, each of shape (rows,), by the task's simulator."""
+def _label(
+    path: Path, arrays: Arrays, origin: np.ndarray, task: Task
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return rewards and masks of every row, each of shape (rows,), by the task's simulator.
+
+    Args:
+        origin: the file's row that each row is from, for messages about rewards of its own.
+    """
     import gymnasium
     import ogbench  # noqa: F401  registers the environments
     from ogbench.relabel_utils import relabel_dataset
 
     environment = gymnasium.make(task.environment)
+    own = "rewards" in arrays and "masks" in arrays
     try:
         _check_fit(path, arrays, task.dataset, environment)
+        if own:
+            _check_own_rewards(path, arrays, origin, task, _parts(environment.unwrapped))
         if "rewards" not in arrays and "masks" not in arrays:
             # The relabelling resets the simulator, which draws from the global generator.
             with global_numpy_seed(0):
@@ -234,6 +197,43 @@ def _label(path: Path, arrays: Arrays, task: Task) -> tuple[np.ndarray, np.ndarr
     return arrays["rewards"], arrays["masks"]
 
 
+def _parts(simulator: Any) -> int:
+    """Return the number of parts of a simulator's tasks; each costs 1 per step until it is done."""
+    parts = getattr(simulator, "_num_cubes", 0) + getattr(simulator, "_num_buttons", 0)
+    drawer_and_window = 2 * hasattr(simulator, "_target_drawer_pos")
+    return max(1, parts + drawer_and_window)
+
+
+def _check_own_rewards(
+    path: Path, arrays: Arrays, origin: np.ndarray, task: Task, parts: int
+) -> None:
+    """Raise `UserError` unless the file's rewards and masks are such as the simulator's.
+
+    Online transitions bring the simulator's: minus the number of unsolved parts, whole, and the
+    mask 0 where nothing is left to solve.
+    """
+    used = arrays["terminals"] == 0
+    rewards, solved = arrays["rewards"], arrays["masks"] == 0
+    if solved.any() and not (solved & used).any():
+        row = origin[solved.argmax()]
+        raise UserError(
+            f"{path}: array 'masks' is 0 only on last states such as row {row}, which start no "
+            "transition, so every success would be lost; if rows are transitions, add "
+            "next_observations"
+        )
+    odd = (rewards > 0) | ((rewards == 0) != solved)
+    if not task.settings.sparse_reward:
+        odd |= (rewards < -parts) | (rewards != np.rint(rewards))
+    if (odd & used).any():
+        row = (odd & used).argmax()
+        raise UserError(
+            f"{path}: row {origin[row]} has the reward {rewards[row]} and the mask "
+            f"{arrays['masks'][row]}; {task.environment} gives 0 with mask 0 at success, else "
+            f"{'-1' if parts == 1 else f'-{parts} to -1'}, whole, with mask 1; leave both arrays "
+            "out to have them computed"
+        )
+
+
 def _check_fit(path: Path, arrays: Arrays, dataset: str, environment: Any) -> None:
     """Raise `UserError` unless the row widths match the simulator's."""
     simulator = environment.unwrapped
@@ -242,6 +242,8 @@ def _check_fit(path: Path, arrays: Arrays, dataset: str, environment: Any) -> No
         "actions": environment.action_space.shape[0],
         "qpos": simulator.model.nq,
     }
+    if "qvel" in arrays:
+        widths["qvel"] = simulator.model.nv
     if hasattr(simulator, "_cur_button_states"):
         widths["button_states"] = len(simulator._cur_button_states)
     for name, width in widths.items():

@@ -1,16 +1,16 @@
 """Use the study's own file as a data set: check it, and link to it from the results."""
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 from fmq.config.datasets import FileData, refuse_missing_files, suite_of, training_file
 from fmq.config.sources import record_path
 from fmq.config.study import Study
-from fmq.config.tasks import Task
 from fmq.data import ogbench, robomimic
 from fmq.data.agreement import check_against_simulator
+from fmq.data.content import tell_content
 from fmq.data.manifest import FILE_NAME, write_manifest
+from fmq.data.ogbench_agreement import compare_with_simulator
 from fmq.pipeline.data import link_file
 from fmq.pipeline.identity import file_digest
 
@@ -28,14 +28,20 @@ def take_file(study: Study, name: str, settings: FileData, folder: Path) -> None
     refuse_missing_files({name: settings})
     given = settings.file
     digest = file_digest(given)
+    tasks = [task for task in map(study.task, study.tasks) if task.dataset == name]
     if suite_of(name) == "ogbench":
-        tasks = [task for task in study.tasks if study.task(task).dataset == name]
-        ogbench.check_file(given, name, rows=None, tasks=tasks)
+        ogbench.check_file(given, name, rows=None, tasks=[task.name for task in tasks])
+        compare_with_simulator(given, name)
     else:
-        task = study.task(name)
-        robomimic.check_file(given, task)
-        check_against_simulator(given, task)
-        print(f"{name}: {_held(given, task)}", file=sys.stderr)
+        robomimic.check_file(given, study.task(name))
+        check_against_simulator(given, study.task(name))
+        if empty := robomimic.empty_demonstrations(given, study.task(name)):
+            print(
+                f"fmq: {name}: {len(empty)} demonstrations without steps are passed over, "
+                f"the first is {empty[0]}",
+                file=sys.stderr,
+            )
+    tell_content(given, tasks)  # reads the file as runs will, so that none starts with a bad one
     target = folder / training_file(name)
     (folder / FILE_NAME).unlink(missing_ok=True)
     record_path(target).unlink(missing_ok=True)  # it may have been of an official file
@@ -50,12 +56,3 @@ def take_file(study: Study, name: str, settings: FileData, folder: Path) -> None
             "files": {target.name: entry},
         },
     )
-
-
-def _held(path: Path, task: Task) -> str:
-    """Summarise the content of a file of demonstrations."""
-    cut = task.settings.model_copy(update={"demonstrations": "first_success"})
-    data = robomimic.read_transitions(path, replace(task, settings=cut))
-    solved = int((data.masks == 0).sum())
-    told = f"{int(data.terminals.sum())} demonstrations, {len(data.actions)} steps, {solved} solved"
-    return told if solved else f"{told}: no reward to learn from"

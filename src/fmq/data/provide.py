@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from fmq.config.datasets import FileData, NoData, OfficialData
+from fmq.config.datasets import FileData, NoData, OfficialData, training_file
 from fmq.config.study import Study, find_dataset
 from fmq.pipeline.paths import dataset_folder
 
@@ -34,3 +34,8 @@ def provide_dataset(study: Study, name: str, results: Path, processes: int) -> N
         from fmq.data.generate import generate_dataset
 
         generate_dataset(name, settings, folder, processes)
+
+        from fmq.data.content import tell_content
+
+        tasks = [task for task in map(study.task, study.tasks) if task.dataset == name]
+        tell_content(folder / training_file(name), tasks)
