@@ -17,6 +17,7 @@ import torch  # noqa: E402
 from hypothesis import settings  # noqa: E402
 from matplotlib.figure import Figure  # noqa: E402
 
+from fmq.base.machine import cores  # noqa: E402
 from fmq.config.reading import load_study  # noqa: E402
 from fmq.config.study import Study  # noqa: E402
 
@@ -39,7 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
     """The cores that this process may use, each with one worker; more than 8 gain nothing."""
-    return min(len(os.sched_getaffinity(0)), 8)
+    return min(cores(), 8)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

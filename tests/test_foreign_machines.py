@@ -73,6 +73,14 @@ def snakemake(machine: Machine) -> list[str]:
     return ["snakemake", "--cores", "1", *files]
 
 
+def test_what_is_written_into_files_is_utf_8(tmp_path: Path) -> None:
+    """Whatever Python takes for the encoding of pipes."""
+    machine = Machine(tmp_path, variables={"PYTHONIOENCODING": "latin-1", "HOME": str(tmp_path)})
+    (tmp_path / "own.py").write_text(own_method(), encoding="utf-8")
+    (tmp_path / "own.yaml").write_text(OVERLAY, encoding="utf-8")
+    assert LABEL in (tmp_path / settings(machine)).read_text(encoding="utf-8")
+
+
 @pytest.mark.slow
 def test_commands_that_make_little(machine: Machine) -> None:
     one = settings(machine)

@@ -1,11 +1,12 @@
 """Test atomic writing."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from fmq.base.errors import UserError
-from fmq.base.files import CACHE, atomic_path, cache_folder, in_home, matching
+from fmq.base.files import CACHE, atomic_path, cache_folder, in_home, lend_cache, matching
 
 
 def test_the_file_appears_whole(tmp_path: Path) -> None:
@@ -73,3 +74,16 @@ def test_a_folder_that_cannot_be_listed_is_not_empty(tmp_path: Path, monkeypatch
     monkeypatch.setattr(Path, "iterdir", iterdir)
     with pytest.raises(PermissionError):
         list(matching(tmp_path, "runs/*/*"))
+
+
+def test_a_cache_that_cannot_be_made_is_replaced(monkeypatch, tmp_path: Path, capsys) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    lend_cache()
+    assert os.environ["XDG_CACHE_HOME"] == str(tmp_path / "cache")
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    lend_cache()
+    lent = Path(os.environ["XDG_CACHE_HOME"])
+    assert lent.stat().st_mode & 0o777 == 0o700  # what is compiled there is executed
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    lent.rmdir()

@@ -7,6 +7,7 @@ import pytest
 from helpers.methods import ROOT, TASK, TEXT, folder, places, with_own, write
 
 from fmq.base.errors import UserError
+from fmq.config.method_files import read_code
 from fmq.config.reading import load_study, study_from_dict
 from fmq.config.study import Study
 from fmq.pipeline.rules import RESULTS
@@ -31,6 +32,15 @@ def test_the_row_may_be_in_the_file_or_in_the_settings(tmp_path: Path) -> None:
     assert in_file == in_settings
     assert places(in_file) == places(in_settings)
     assert study_from_dict(in_file.model_dump(), "test") == in_file
+
+
+def test_a_file_of_a_declared_encoding_keeps_its_bytes(tmp_path: Path) -> None:
+    """A copy in UTF-8 would still declare the other encoding."""
+    content = f"# coding: latin-1\n# Größe\n{TEXT}".encode("latin-1")
+    (tmp_path / "mine.py").write_bytes(content)
+    code = read_code(tmp_path / "mine.py")
+    assert "Größe" in code.text
+    assert code.content == content
 
 
 def test_keys_in_the_settings_override_the_row_in_the_file(tmp_path: Path) -> None:

@@ -152,6 +152,13 @@ def test_without_any_source_one_line_names_the_addresses(served: Path, tmp_path:
     assert all(word in told for word in ("127.0.0.1", "404", "data_dir"))
 
 
+def test_without_a_home_no_copy_is_looked_for_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert all(file.copies for file in remote_files("cube-single-play-v0"))
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr("pwd.getpwuid", lambda user: {}[user])
+    assert not any(file.copies for file in remote_files("cube-single-play-v0"))
+
+
 def test_every_entry_of_the_table_has_addresses_of_its_files() -> None:
     """The table as committed: a primary address and a mirror over TLS, a format, a version."""
     for name in yaml.safe_load(sources.TABLE.read_text())["datasets"]:

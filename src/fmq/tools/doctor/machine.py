@@ -119,7 +119,10 @@ def home_findings() -> Iterator[Finding]:
             yield ok("cache", str(folder))
     except (OSError, UserError) as error:
         found = f"compiled updates cannot be kept: {error}"
-        remedy = f"each run compiles its own; name a folder in {CACHE}, and a home in HOME"
+        remedy = (
+            "each run compiles its own, and without a home folder Snakemake does not start; set "
+            f"HOME to a folder that can be written, or name one in {CACHE}"
+        )
         yield note("cache", found, remedy)
 
 

@@ -72,8 +72,8 @@ def _guarded(subject: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Fi
     try:
         yield from look()
     except Exception as error:  # the report must go on with the other checks
-        known = explained(error)
+        remedy = "fix the failures above first; if there are none, please report this line"
+        if known := explained(error):
+            remedy = known.remedy or "do what this line says, and call `fmq doctor` again"
         found = f"cannot be checked: {known.found if known else one_line(repr(error), 300)}"
-        remedy = known.remedy if known else ""
-        remedy = remedy or "fix the failures above first; if there are none, report this line"
         yield failure(subject, found, remedy)
