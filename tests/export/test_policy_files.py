@@ -12,6 +12,7 @@ from helpers.analysing import analyse
 from helpers.authors import SMALL, SOURCE, point, publish, published, spoil
 from helpers.refusals import refusal
 from helpers.serving import serving
+from helpers.studies import changed
 
 from fmq.acting.evaluation import evaluate_checkpoints
 from fmq.config import sources
@@ -141,8 +142,10 @@ def test_damaged_files_are_refused_on_one_line(served: Path, study: Study, tmp_p
 
 
 def test_the_run_is_named_by_source_version_and_path(served: Path, study: Study) -> None:
-    names = {run.identity for run in study_runs(study) if run.kind == "authors"}
-    assert len(names) == len(TASKS) * 2
+    for stacked, files in ((True, len(TASKS)), (False, len(TASKS) * 2)):  # by task, by file
+        changes = {"training": {"stack_seeds": stacked}}
+        runs = study_runs(changed(study, changes))
+        assert len({run.identity for run in runs if run.kind == "authors"}) == files
     before = make_run(study, CUBE, 0, "finetune-authors").identity
     table = yaml.safe_load(sources.TABLE.read_text())
     table["policies"][SOURCE]["version"] = "v2"
