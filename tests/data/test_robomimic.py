@@ -499,6 +499,24 @@ def test_actions_that_do_something_else_are_told_of(change, capsys, function):
     assert "actions may be" in line
 
 
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda rewards: np.roll(rewards, -1),
+        pytest.param(lambda rewards: 0 * rewards, marks=pytest.mark.slow),
+        pytest.param(lambda rewards: 0 * rewards + 1, marks=pytest.mark.slow),
+    ],
+)
+def test_rewards_that_the_simulator_does_not_give_are_told_of(change, capsys, function):
+    def edit(file):
+        for demonstration in file["data"].values():
+            demonstration["rewards"][...] = function(demonstration["rewards"][()])
+
+    check_against_simulator(change(edit), task())
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "/data/demo_0/rewards has" in line
+
+
 @pytest.mark.parametrize("part", ["states", "model_file"])
 def test_states_that_do_not_fit_the_model(change, part):
     def spoil(file):
