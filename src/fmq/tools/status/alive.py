@@ -40,7 +40,7 @@ class Processes(NamedTuple):
     Attributes:
         locks: (process, inode) of every file lock; None where the system does not list them.
         logs: (device, inode) of the standard error of every process of this user.
-        hidden: users whose processes this user may not look into.
+        hidden: other users whose processes this user may not look into.
         seen: time of the listing, in seconds since the epoch.
     """
 
@@ -68,7 +68,7 @@ def look_around() -> Processes:
                 logs.add((found.st_dev, found.st_ino))
             except PermissionError:
                 hidden.add(process.stat().st_uid)
-    return Processes(locks, frozenset(logs), frozenset(hidden), seen)
+    return Processes(locks, frozenset(logs), frozenset(hidden - {os.geteuid()}), seen)
 
 
 def read_owner(scratch: Path) -> Owner | None:
