@@ -70,7 +70,11 @@ def test_a_thousand_compiled_updates_end_where_eager_ones_do() -> None:
 def test_a_program_is_built_once_and_anew_when_damaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(compiling, "_folder", lambda: tmp_path)
+    """In a folder, at that, whose name torch would take apart in the compiler's command line."""
+    folder = tmp_path / "Größe und Maß"
+    folder.mkdir()
+    monkeypatch.setattr(compiling, "_folder", lambda: folder)
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
     inputs, built = [torch.linspace(0, 1, 8)], []
     original = compiling._build
 
@@ -87,7 +91,7 @@ def test_a_program_is_built_once_and_anew_when_damaged(
         (found,) = compiling.compiled(double, "double")(*inputs).values()
         torch.testing.assert_close(found, 2 * inputs[0])
         assert len(built) == times
-    (package,) = tmp_path.glob("*.pt2")
+    (package,) = folder.glob("*.pt2")
     package.write_bytes(package.read_bytes()[:1000])
     assert set(compiling.compiled(double, "double")(*inputs)) == {"double"}
     assert len(built) == 2
@@ -138,6 +142,12 @@ def test_where_nothing_can_be_kept_a_process_has_a_folder_of_its_own(
     assert folder.is_dir()
     assert CACHE in capsys.readouterr().err
     folder.rmdir()
+
+
+def test_where_torch_cannot_compile_no_compiler_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then `training.compile: auto` trains without."""
+    monkeypatch.setattr(torch, "__file__", "/home/me/my study/.venv/torch/__init__.py")
+    assert compiling.compiler() == ""
 
 
 @pytest.mark.parametrize("device", ["cpu", "meta"])

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -29,11 +30,21 @@ from torch.utils._pytree import tree_flatten, tree_unflatten, treespec_loads
 
 import fmq
 from fmq.base.errors import UserError
-from fmq.base.files import CACHE, cache_folder
+from fmq.base.files import CACHE, atomic_path, cache_folder
 from fmq.networks import fused
 from fmq.training.refusing import told_of
 
 Result = TypeVar("Result")
+
+PLAIN = "the environment's own path must have no spaces and no letters beyond ASCII"
+
+
+def _is_plain(path: Path) -> bool:
+    """Return whether a path has no spaces and no letters beyond ASCII.
+
+    At those, torch would take the compiler's command line apart.
+    """
+    return re.fullmatch(r"[\w./+-]+", str(path), re.ASCII) is not None
 
 
 @cache
@@ -51,7 +62,12 @@ def _compiler(name: str) -> str:
 
 
 def compiler() -> str:
-    """Return the version of the C++ compiler that torch uses (CXX or g++); empty if it fails."""
+    """Return the version of the C++ compiler that torch uses (CXX or g++); empty if it fails.
+
+    It also fails if torch is installed in a folder whose path it cannot be given.
+    """
+    if not _is_plain(Path(torch.__file__)):
+        return ""
     return _compiler(os.environ.get("CXX", "g++"))
 
 
@@ -138,7 +154,7 @@ def _require_compiler() -> None:
         raise UserError(
             f"training.compile: the C++ compiler {os.environ.get('CXX', 'g++')!r} does not work "
             "here; install one, name another in the environment variable CXX, or set "
-            "training.compile to never"
+            f"training.compile to never; {PLAIN}"
         )
 
 
@@ -164,11 +180,12 @@ def _build(function: Callable[..., Any], inputs: Sequence[Tensor], package: Path
     names one.
     """
     kind = hashlib.sha256(json.dumps(processor()).encode()).hexdigest()[:12]
-    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(package.parent / f"inductor-{kind}"))
+    workshop = _workshop(package.parent)
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(workshop / f"inductor-{kind}"))
     graph = _graph(function, inputs, "compile")
     with (
         warnings.catch_warnings(action="ignore", category=FutureWarning),  # torch's own
-        tempfile.TemporaryDirectory(dir=package.parent) as folder,
+        tempfile.TemporaryDirectory(dir=workshop) as folder,
         told_of("compile", Exception),
         torch.no_grad(),
     ):
@@ -176,7 +193,8 @@ def _build(function: Callable[..., Any], inputs: Sequence[Tensor], package: Path
         temporary = torch._inductor.aoti_compile_and_package(
             program, package_path=str(Path(folder) / package.name)
         )
-        Path(temporary).replace(package)
+        with atomic_path(package) as target:
+            shutil.copyfile(temporary, target)
 
 
 def _load(package: Path) -> Callable[..., Any]:
@@ -226,6 +244,16 @@ def _folder() -> Path:
         print(f"{told}; name a folder for them in {CACHE}", file=sys.stderr)
         folder = Path(tempfile.mkdtemp(prefix="fmq-updates-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+@cache
+def _workshop(folder: Path) -> Path:
+    """Return the folder to compile in for a cache folder: that one, or a temporary one."""
+    if _is_plain(folder):
+        return folder
+    folder = Path(tempfile.mkdtemp(prefix="fmq-updates-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 

@@ -63,7 +63,7 @@ def judge_gpu(device: str, here: Machine, wanted: bool = True) -> list[Finding]:
 
 def compiler_findings(study: "Study") -> Iterator[Finding]:
     """Yield a finding on the C++ compiler, unless the settings never compile updates."""
-    from fmq.training.compiling import compiler
+    from fmq.training.compiling import PLAIN, compiler
 
     wanted = study.training.compile
     if wanted == "never":
@@ -71,7 +71,9 @@ def compiler_findings(study: "Study") -> Iterator[Finding]:
     if found := compiler():
         yield ok("C++ compiler", f"{found}; updates are compiled (`training.compile: {wanted}`)")
     elif wanted == "auto":
-        remedy = "to halve the time of updates, install g++, or name another compiler in CXX"
+        remedy = (
+            f"to halve the time of updates, install g++, or name another compiler in CXX; {PLAIN}"
+        )
         yield note("C++ compiler", "none works, so updates run uncompiled", remedy)
     else:
         remedy = "install g++, name another compiler in CXX, or set `training.compile: never`"

@@ -69,7 +69,7 @@ def look_around() -> Processes:
                 logs.add((found.st_dev, found.st_ino))
             except PermissionError:
                 hidden.add(process.stat().st_uid)
-    return Processes(locks, frozenset(logs), frozenset(hidden - {os.getuid()}), seen)
+    return Processes(locks, frozenset(logs), frozenset(hidden - {os.geteuid()}), seen)
 
 
 def read_owner(scratch: Path) -> Owner | None:
