@@ -120,11 +120,13 @@ def test_runs_share_a_gpu_by_one_setting_of_the_profile(tmp_path: Path) -> None:
     whole = profile.read_text()
     assert whole.count(" &share {},") == 1
     profile.write_text(whole.replace(" &share {},", ' &share {gpu: 0, gres: "shard:1"},'))
-    with (folder / "config" / "smoke.yaml").open("a") as smoke:
-        smoke.write("training: {batch_size: 16, stack_seeds: false, log_every: 100000}\n")
-        smoke.write("offline: {steps: 200000, warmup_steps: 100000, anneal_end: 150000}\n")
-    options = ["--until", "pretrain", "--config", "seeds=[0,1]"]
-    process = start(folder, "--profile", "slurm", *options, *QUICK, *SMOKE)
+    (folder / "long.yaml").write_text(
+        "seeds: [0, 1]\n"
+        "training: {log_every: 100000}\n"
+        "offline: {steps: 200000, warmup_steps: 100000, anneal_end: 150000}\n"
+    )
+    options = ["--profile", "slurm", "--until", "pretrain"]
+    process = start(folder, *options, *QUICK, *SMOKE, "long.yaml")
     try:
         deadline = time.monotonic() + 240
         devices: dict[str, set[str]] = {}
