@@ -21,11 +21,20 @@ from fmq.config.study import Study
 
 FIGURES = {
     "learning_curves": ("Success during offline and online training", learning_curves),
-    "aggregates": ("Aggregate success with bootstrap intervals", draw_aggregates),
+    "aggregates": ("Interquartile mean of success with bootstrap intervals", draw_aggregates),
     "profiles": ("Performance profiles", draw_profiles),
     "improvement": ("Probability of improvement", draw_improvement),
 }
 """The title of each figure, and the function that draws it."""
+
+_SHARED = "Offline, methods that act with the same policy share the curve of the first."
+_WORDS = {
+    "learning_curves": ("Bands", _SHARED),
+    "aggregates": ("Bars", "IQM: interquartile mean of success over tasks and seeds."),
+    "profiles": ("Bands", _SHARED),
+    "improvement": ("Bars", "Dotted: no difference."),
+}
+"""What the intervals of each figure are drawn as, and a sentence on the rest."""
 
 
 def write_figures(study: Study, folder: Path, manifests: Sequence[Path] = ()) -> None:
@@ -44,13 +53,10 @@ def write_figures(study: Study, folder: Path, manifests: Sequence[Path] = ()) ->
         notes["learning_curves"] += f" {curves_words(study, scores)}"
         notes |= {name: rows_words(study, table) for name, table in tables.items()}
     up_to = "up to " if unfinished else ""
-    intervals = (
-        "One seed: no intervals."
-        if len(study.seeds) == 1
-        else f"Bands and bars: {confidence(study)} bootstrap intervals over {up_to}"
-        f"{len(study.seeds)} seeds."
-    )
+    over = f"{confidence(study)} bootstrap intervals over {up_to}{len(study.seeds)} seeds."
     for name, (title, draw) in FIGURES.items():
-        note = paragraph(notes[name].strip(), intervals, shared_words(study))
+        shape, words = _WORDS[name]
+        intervals = "One seed: no intervals." if len(study.seeds) == 1 else f"{shape}: {over}"
+        note = paragraph(notes[name].strip(), intervals, words, shared_words(study))
         shown = tables.get(name, scores)
         write_figure(folder / "figures" / name, title, note, provenance, draw, study, shown)
