@@ -92,14 +92,15 @@ def draw_ablations(summary: pd.DataFrame) -> Figure:
     counts = [len(summary.loc[summary["group"] == group, "label"].unique()) for group in TITLES]
     figure = Figure(figsize=(7.2, 1.5 + 0.17 * max(counts)))
     axes = figure.subplots(1, len(TITLES), sharex=True)
-    for axis, (group, title) in zip(axes, TITLES.items(), strict=True):
-        _draw_group(axis, summary[summary["group"] == group])
+    for axis, (group, title), count in zip(axes, TITLES.items(), counts, strict=True):
+        height = 0.6 * count / max(counts)  # bars are equally thick in all panels
+        _draw_group(axis, summary[summary["group"] == group], height)
         axis.set_title(textwrap.fill(title, 20))
         axis.set_xlabel("success (%)")
     return figure
 
 
-def _draw_group(axis: Axes, summary: pd.DataFrame) -> None:
+def _draw_group(axis: Axes, summary: pd.DataFrame, height: float) -> None:
     labels = list(summary["label"].unique())
     for place, label in enumerate(labels):
         color = OTHER if place else OWN
@@ -110,7 +111,7 @@ def _draw_group(axis: Axes, summary: pd.DataFrame) -> None:
             continue
         iqm = own.loc["IQM"]
         percent = 100 * iqm["value"], 100 * iqm["low"], 100 * iqm["high"]
-        draw_interval(axis, place, percent, color)
+        draw_interval(axis, place, percent, color, height)
     axis.set_yticks(range(len(labels)), labels)
     axis.set_ylim(len(labels) - 0.5, -0.5)
     axis.set_xlim(-4, 104)

@@ -153,6 +153,7 @@ def _draw_line(
     value, low, high = 100 * part[["value", "low", "high"]].to_numpy().T
     spread = None if np.isnan(low).any() else np.clip([value - low, high - value], 0, None)
     hollow = "white" if suffix else style.color
-    options = style.options() | {"markerfacecolor": hollow}
+    # Small markers, which leave narrow intervals to be seen.
+    options = style.options() | {"markerfacecolor": hollow, "markersize": 3.5}
     label = study.method(method).label + suffix
-    axis.errorbar(part[column].to_numpy(), value, spread, elinewidth=0.8, label=label, **options)
+    axis.errorbar(part[column].to_numpy(), value, spread, elinewidth=1.2, label=label, **options)

@@ -62,8 +62,8 @@ def _draw_entry(axis: Axes, line: int, entry: Any) -> None:
     censored = bool(entry.least < entry.most)
     if entry.task == MEAN:
         # A logarithmic axis cannot show a lower end of 0.
-        low = max(entry.low, 1e-9)
-        draw_interval(axis, line, (entry.most, low, entry.high), look("fmq").color)
+        low, value = max(entry.low, 1e-9), np.nan if censored else entry.most
+        draw_interval(axis, line, (value, low, entry.high), look("fmq").color)
     if censored or entry.task != MEAN:
         axis.plot(entry.most, line, **_marker(censored))
 

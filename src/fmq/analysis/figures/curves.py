@@ -26,8 +26,8 @@ def learning_curves(study: Study, scores: pd.DataFrame) -> Figure:
         scores: tidy scores, columns `fmq.analysis.inputs.scores.SCORES`.
     """
     reported = reported_handles(study)
-    labels = ("gradient steps | environment steps", "success (%)")
-    size = (5.0 if reported else 3.6, 0.9)
+    labels = ("gradient | environment steps", "success (%)")
+    size = (6.0 if reported else 3.6, 0.9)
     figure, panels = task_panels(study, study.tasks, *labels, size, sharey=True)
     for task, axis in panels.items():
         _draw_task(axis, study, scores[scores["task"] == task])

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fmq.analysis.figures.drawing import draw_interval, task_panels
-from fmq.analysis.figures.style import Look, look
+from fmq.analysis.figures.style import Look, darker, look
 from fmq.analysis.statistics.diagnosis import GAINS
 from fmq.config.study import Study
 from fmq.pipeline.bind import stage_of
@@ -29,9 +29,9 @@ _DIAGONAL: dict[str, Any] = _LINE | {"linestyle": (0, (4, 2))}
 
 
 def _look(study: Study, run: str) -> Look:
-    """Return the look of a run: its method's, and black if it is offline."""
+    """Return the look of a run: its method's, and near black if it is offline."""
     style = look(first_method(study, run), study.added_methods)
-    return style if stage_of(run) == "finetune" else style._replace(color="#000000")
+    return style if stage_of(run) == "finetune" else darker(style)
 
 
 def _panels(

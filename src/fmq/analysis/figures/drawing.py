@@ -99,6 +99,7 @@ def draw_interval(
     """
     value, low, high = estimate
     if not np.isnan([low, high]).any():
+        axis.use_sticky_edges = False  # else the longest bar would end at the frame
         axis.barh(y, high - low, height, left=low, color=color, alpha=0.4, linewidth=0)
     ends = [y - height / 2, y + height / 2]
     axis.plot([value, value], ends, color=color, linewidth=1.8, solid_capstyle="butt")
@@ -116,7 +117,7 @@ def plain_ticks(axis: Axis) -> None:
     if decades < 0.7:
         axis.set_major_locator(MaxNLocator(4))
     else:
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 2 else (1,)))
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 3 else (1,)))
     axis.set_major_formatter("{x:g}")
     axis.set_minor_formatter(NullFormatter())
 

@@ -88,10 +88,24 @@ def row_look(study: Study, method: str, sampler: str) -> Look:
 
 def _shade(color: str, share: float) -> str:
     """Keep a share of a color; the rest is white if it is dark, and black if it is light."""
-    parts = [int(color[start : start + 2], 16) for start in (1, 3, 5)]
+    parts = _parts(color)
     grey = 0.3 * parts[0] + 0.59 * parts[1] + 0.11 * parts[2]
-    other = 255 if grey < 128 else 0
+    return _mix(parts, share, 255 if grey < 128 else 0)
+
+
+def darker(style: Look) -> Look:
+    """Return a look that is near black, with a trace of its color."""
+    return style._replace(color=_mix(_parts(style.color), 0.4, 0))
+
+
+def _mix(parts: Sequence[int], share: float, other: int) -> str:
+    """Return the color of which a share is `parts`, and the rest a grey."""
     return "#" + "".join(f"{round(share * part + (1 - share) * other):02X}" for part in parts)
+
+
+def _parts(color: str) -> list[int]:
+    """Return red, green and blue of a color such as #004488."""
+    return [int(color[start : start + 2], 16) for start in (1, 3, 5)]
 
 
 def _own_look(method: str, added: Iterable[str]) -> Look:
