@@ -28,12 +28,11 @@ def learning_curves(study: Study, scores: pd.DataFrame) -> Figure:
     reported = reported_handles(study)
     labels = ("gradient | environment steps", "success (%)")
     size = (6.0 if reported else 3.6, 0.9)
-    figure, panels = task_panels(study, study.tasks, *labels, size, sharey=True)
+    figure, panels = task_panels(study, study.tasks, *labels, size, pad=12, sharey=True)
     for task, axis in panels.items():
         _draw_task(axis, study, scores[scores["task"] == task])
         _divide(axis, study)
         draw_reported(axis, study, task)
-        axis.set_title(axis.get_title(loc="left"), loc="left", pad=12)
     handles = [
         method_handle(study, method, markeredgecolor="white", **_marker(study, method))
         for method in study.trained_methods

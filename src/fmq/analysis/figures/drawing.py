@@ -32,6 +32,7 @@ def task_panels(
     y: str,
     size: tuple[float, float] = (5.0, 1.1),
     height: float = 2.0,
+    pad: float | None = None,
     **options: Any,
 ) -> tuple[Figure, dict[str, Axes]]:
     """Create a figure with a panel per task, and room for a legend on top.
@@ -40,18 +41,19 @@ def task_panels(
         x, y: labels of the outer axes.
         size: least width of the figure, and its height without the panels, in inches.
         height: of a panel, in inches.
+        pad: room below the titles, in points.
         options: of `Figure.subplots`.
     """
     columns = min(COLUMNS, len(tasks))
     rows = math.ceil(len(tasks) / columns)
-    width = max(size[0], 0.9 + (2.0 if columns < COLUMNS else 1.75) * columns)
+    width = max(size[0], 0.9 + (2.0 if columns < COLUMNS else 1.85) * columns)
     figure = Figure(figsize=(width, size[1] + height * rows))
     axes = list(figure.subplots(rows, columns, squeeze=False, **options).flat)
     for axis in axes[len(tasks) :]:
         axis.set_visible(False)
-    names = short_task_names(study.tasks)
+    names, letters = short_task_names(study.tasks), 8.5 if columns < COLUMNS else 7.5
     for place, (task, axis) in enumerate(zip(tasks, axes, strict=False)):
-        axis.set_title(names[task], loc="left")
+        axis.set_title(names[task], loc="left", pad=pad, fontsize=letters)
         if place + columns >= len(tasks):
             axis.set_xlabel(x)
         if place % columns == 0:
