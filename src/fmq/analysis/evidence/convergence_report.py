@@ -63,7 +63,13 @@ def write_convergence(
     metrics = read_metrics(study, results, PAIR, manifests)
     ours, theirs = (method_curves(study, scores, metrics, method) for method in PAIR)
     tables = {unit: convergence(study, ours, theirs, unit) for unit in UNITS}
-    words = {unit: _words(study, table, "Brackets") for unit, table in tables.items()}
+    between = (
+        "Interpolated: where the straight line from the evaluation before crosses the level, but "
+        "not before the first evaluation."
+    )
+    words = {
+        unit: paragraph(between, _words(study, table, "Brackets")) for unit, table in tables.items()
+    }
     words["seconds"] += f" {_time_words(study, results)}"
     target, provenance = folder / "convergence", collect_provenance(study, manifests)
     for unit, table in tables.items():
@@ -82,8 +88,7 @@ def _words(study: Study, table: pd.DataFrame, shape: str) -> str:
     return paragraph(
         f"Curves: mean success over {counted(seeds, 'seed')} at the online evaluations, "
         f"every {every:,} environment steps, which is the resolution. A level is reached at the "
-        "first evaluation at or above it; interpolated, where the straight line from the "
-        "evaluation before crosses it, but not before the first evaluation.",
+        "first evaluation at or above it.",
         _censoring_words(study, table),
         "The mean over tasks is arithmetic.",
         f"{shape}: {confidence(study)} stratified bootstrap over seeds, each resample "
