@@ -110,16 +110,17 @@ def test_wins_losses_and_ties_are_told_alike(pair: Study) -> None:
     mixed = np.array([[0.8, 0.4]] * 3)
     mirrored = mixed[:, ::-1]
     assert sentence(pair, high, low) == (
-        "FMQ above MVP on 2 of 2 tasks; IQM difference 0.40 [0.40, 0.40]; probability of "
-        "improvement 1.00 [1.00, 1.00]; mean success 0.80 ± 0.00 against 0.40 ± 0.00; 3 seeds each."
+        "FMQ above MVP on 2 of 2 tasks; IQM difference 40.0 [40.0, 40.0]; probability of "
+        "improvement 100.0 [100.0, 100.0]; mean success 80.0 ± 0.0 against 40.0 ± 0.0; "
+        "3 seeds each."
     )
     assert sentence(pair, low, high).startswith(
-        "FMQ below MVP on 2 of 2 tasks; IQM difference -0.40 [-0.40, -0.40]; probability of "
-        "improvement 0.00 [0.00, 0.00]; "
+        "FMQ below MVP on 2 of 2 tasks; IQM difference -40.0 [-40.0, -40.0]; probability of "
+        "improvement 0.0 [0.0, 0.0]; "
     )
     assert sentence(pair, high, high).startswith(
-        "FMQ equal to MVP on 2 of 2 tasks; IQM difference 0.00 [0.00, 0.00], which does not "
-        "exclude 0; probability of improvement 0.50"
+        "FMQ equal to MVP on 2 of 2 tasks; IQM difference 0.0 [0.0, 0.0], which does not "
+        "exclude 0; probability of improvement 50.0"
     )
     assert sentence(pair, mixed, mirrored).startswith(
         "FMQ and MVP even, of 2 tasks above on 1, below on 1; "
@@ -137,8 +138,8 @@ def test_one_seed_says_that_there_is_no_interval() -> None:
     study = make_study(methods=["fmq", "mvp"], samplers=[], seeds=[5])
     told = sentence(study, np.array([[0.8, 0.4]]), np.array([[0.4, 0.4]]))
     assert told == (
-        "FMQ above MVP on 1 of 2 tasks, equal on 1; IQM difference 0.20; probability of "
-        "improvement 0.75; mean success 0.60 against 0.40; one seed each, so that there is no "
+        "FMQ above MVP on 1 of 2 tasks, equal on 1; IQM difference 20.0; probability of "
+        "improvement 75.0; mean success 60.0 against 40.0; one seed each, so that there is no "
         "interval and no spread."
     )
 

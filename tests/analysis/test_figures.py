@@ -3,14 +3,20 @@
 import shutil
 from pathlib import Path
 
+import matplotlib as mpl
+import numpy as np
 import pytest
-from helpers.analysing import analyse, make_study, write_runs
+from helpers.analysing import TASK2, analyse, make_study, write_runs
+from matplotlib.figure import Figure
 from PIL import Image
 
 from fmq.analysis.figures.comparison import FIGURES, write_figures
 from fmq.analysis.figures.curves import learning_curves
-from fmq.analysis.figures.style import look, short_task_names
-from fmq.analysis.inputs.scores import load_scores
+from fmq.analysis.figures.drawing import plain_ticks
+from fmq.analysis.figures.interval_figures import draw_aggregates, draw_profiles
+from fmq.analysis.figures.style import STYLE, look, row_look, short_task_names
+from fmq.analysis.inputs.scores import STAGES, comparison_rows, load_scores
+from fmq.analysis.statistics.estimates import read_estimates
 from fmq.config.methods import METHODS
 from fmq.config.study import Study
 
@@ -64,6 +70,60 @@ def test_curves_show_the_means(study: Study, analysed: Path) -> None:
     assert drawn[:, 1] == pytest.approx(100 * means.to_numpy())
     # The control starts from the same offline run, which is drawn once.
     assert lines[look("mvp-no-new-data").color].get_xydata()[0, 0] == pytest.approx(1)
+
+
+def test_bars_are_the_intervals(study: Study, analysed: Path) -> None:
+    aggregates = read_estimates(study, analysed / "statistics", "aggregates")
+    for axis, stage in zip(draw_aggregates(study, aggregates).axes, STAGES, strict=True):
+        iqm = aggregates[(aggregates["metric"] == "iqm") & (aggregates["stage"] == stage)]
+        intervals = (100 * iqm[["low", "high"]]).to_numpy().tolist()
+        bars = [patch.get_bbox() for patch in axis.patches]
+        ends = sorted([bar.x0, bar.x1] for bar in bars)
+        assert np.array(ends) == pytest.approx(np.array(sorted(intervals)))
+        # A bar is seen beside the mark at its value, which has no width.
+        marks = {tuple(line.get_xdata()) for line in axis.lines}
+        assert marks == {(100 * value, 100 * value) for value in iqm["value"]}
+
+
+def test_profiles_have_a_line_per_policy_and_no_markers(study: Study, analysed: Path) -> None:
+    profiles = read_estimates(study, analysed / "statistics", "profiles")
+    offline, online = draw_profiles(study, profiles).axes
+    # FMQ, MVP and the control act offline with one policy; with QGBS, FMQ and MVP do.
+    assert len(offline.lines) == 3
+    assert len(online.lines) == len(comparison_rows(study))
+    assert {line.get_marker() for line in (*offline.lines, *online.lines)} == {"None"}
+
+
+def test_legends_fit_on_the_narrowest_figure(tmp_path: Path) -> None:
+    study = make_study(seeds=[0], tasks=[TASK2])
+    write_runs(study, tmp_path / "results")
+    folder = analyse(study, tmp_path / "results", tmp_path)
+    profiles = read_estimates(study, folder / "statistics", "profiles")
+    scores = load_scores(study, folder / "scores.csv")
+    with mpl.rc_context(STYLE):
+        for figure in (learning_curves(study, scores), draw_profiles(study, profiles)):
+            figure.draw_without_rendering()
+            box, legend = figure.bbox, figure.legends[0].get_window_extent()
+            assert box.x0 <= legend.x0 < legend.x1 <= box.x1
+
+
+@pytest.mark.parametrize("ends", [(0.02, 0.9), (0.6, 0.7), (3.0, 4e4)])
+def test_logarithmic_ticks_are_plain_numbers(ends: tuple[float, float]) -> None:
+    axis = Figure().subplots()
+    axis.plot([0, 1], ends)
+    axis.set_yscale("log")
+    plain_ticks(axis.yaxis)
+    axis.figure.draw_without_rendering()
+    low, high = axis.get_ylim()
+    ticks = [label.get_text() for label in axis.get_yticklabels() if label.get_text()]
+    assert sum(low <= float(tick) <= high for tick in ticks) >= 2
+
+
+def test_no_two_rows_look_alike(study: Study) -> None:
+    """A method with a second sampler differs from it, and from all others, in color and line."""
+    looks = [row_look(study, *row) for row in comparison_rows(study)]
+    assert len({style.color for style in looks}) == len(looks) == 6
+    assert len({str(style.line) for style in looks}) == len(looks)
 
 
 def test_no_two_methods_look_alike() -> None:

@@ -107,6 +107,24 @@ def test_markdown_has_a_line_per_task_and_the_aggregate(study: Study, analysed: 
     assert {row.count("|") for row in rows} == {8}
 
 
+def test_numbers_do_not_wrap_in_markdown(analysed: Path) -> None:
+    """Neither within a mean with its deviation nor within an interval."""
+    lines = (analysed / "tables" / "main.md").read_text().splitlines()
+    rows = [line for line in lines if line.startswith("| ")][2:]
+    assert "±" in rows[0]
+    assert "[" in rows[-1]
+    for row in rows:
+        assert re.search(r"\d [±\[]|± |, \d", row) is None
+
+
+def test_latex_has_a_short_caption_and_names_its_packages(analysed: Path) -> None:
+    text = (analysed / "tables" / "main.tex").read_text()
+    assert text.splitlines()[0] == r"% \usepackage{booktabs}"
+    (caption,) = re.findall(r"\\caption\{(.*)\}", text)
+    assert len(caption) < 200  # three lines of an article
+    assert text.index("not the official data set", text.index(r"\bottomrule"))
+
+
 def test_tables_are_the_same_twice(
     study: Study, analysed: Path, manifest: Path, tmp_path: Path
 ) -> None:

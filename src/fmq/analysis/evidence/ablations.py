@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fmq.analysis.figures.drawing import write_figure
+from fmq.analysis.figures.drawing import draw_interval, write_figure
 from fmq.analysis.figures.style import look, short_task_names
 from fmq.analysis.inputs.csvw import Column, write_table
 from fmq.analysis.inputs.provenance import collect_provenance
@@ -67,7 +67,7 @@ def write_ablations(
         cells = _cells(study, summary[summary["group"] == group])
         listing = Listing(f"tab:ablations-{group}", caption, *cells)
         write_listing(folder / group, listing, provenance)
-    note = f"Thin marks: single tasks. {words}"
+    note = f"Dots: single tasks. {words}"
     write_figure(folder / "ablations", "Ablations", note, provenance, draw_ablations, summary)
 
 
@@ -84,7 +84,7 @@ def _cells(study: Study, summary: pd.DataFrame) -> tuple[list[str], list[list[st
 
 
 def draw_ablations(summary: pd.DataFrame) -> Figure:
-    """Draw the IQM of success with its interval, and each task's mean as a pale mark.
+    """Draw the IQM of success with its interval, and each task's mean as a dot.
 
     Args:
         summary: columns ``group`` and ``label``, and those of `last_checkpoints.SUMMARY`.
@@ -92,25 +92,26 @@ def draw_ablations(summary: pd.DataFrame) -> Figure:
     counts = [len(summary.loc[summary["group"] == group, "label"].unique()) for group in TITLES]
     figure = Figure(figsize=(7.2, 1.5 + 0.17 * max(counts)))
     axes = figure.subplots(1, len(TITLES), sharex=True)
-    for axis, (group, title) in zip(axes, TITLES.items(), strict=True):
-        _draw_group(axis, summary[summary["group"] == group])
+    for axis, (group, title), count in zip(axes, TITLES.items(), counts, strict=True):
+        height = 0.6 * count / max(counts)  # bars are equally thick in all panels
+        _draw_group(axis, summary[summary["group"] == group], height)
         axis.set_title(textwrap.fill(title, 20))
         axis.set_xlabel("success (%)")
     return figure
 
 
-def _draw_group(axis: Axes, summary: pd.DataFrame) -> None:
+def _draw_group(axis: Axes, summary: pd.DataFrame, height: float) -> None:
     labels = list(summary["label"].unique())
     for place, label in enumerate(labels):
         color = OTHER if place else OWN
         own = summary[summary["label"] == label].set_index("task")
         tasks = own.drop(index="IQM", errors="ignore")
-        axis.plot(100 * tasks["value"], [place] * len(tasks), "|", color=color, alpha=0.5)
+        axis.plot(100 * tasks["value"], [place] * len(tasks), ".", color=color, markersize=2.5)
         if "IQM" not in own.index:
             continue
         iqm = own.loc["IQM"]
-        axis.plot([100 * iqm["low"], 100 * iqm["high"]], [place] * 2, color=color, linewidth=2.2)
-        axis.plot(100 * iqm["value"], place, "o", color=color)
+        percent = 100 * iqm["value"], 100 * iqm["low"], 100 * iqm["high"]
+        draw_interval(axis, place, percent, color, height)
     axis.set_yticks(range(len(labels)), labels)
     axis.set_ylim(len(labels) - 0.5, -0.5)
     axis.set_xlim(-4, 104)

@@ -1,4 +1,4 @@
-"""Write the convergence of FMQ and MVP as CSV files, formatted tables and a figure."""
+"""Write the convergence of FMQ and MVP as CSV files, formatted tables and a figure of the steps."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,14 +38,14 @@ HEADING = (
     "that first evaluation, or a dash where FMQ stays below the level. "
     "Last columns: single runs of FMQ and of MVP that reach each of the four levels."
 )
-COSTS = {"steps": "environment steps", "seconds": "seconds of training"}
+COSTS = {"steps": "environment steps", "seconds": "wall-clock seconds of training"}
 HEADER = ["task", "best", *(f"{100 * level:g}%" for level in LEVELS), "FMQ", "MVP"]
 
 
 def write_convergence(
     study: Study, results: Path, folder: Path, manifests: Sequence[Path] = ()
 ) -> None:
-    """Write steps, seconds and the figure of both into `folder`/convergence.
+    """Write steps, seconds and the figure of the steps into `folder`/convergence.
 
     Args:
         results: folder with `runs/`.
@@ -63,30 +63,35 @@ def write_convergence(
     metrics = read_metrics(study, results, PAIR, manifests)
     ours, theirs = (method_curves(study, scores, metrics, method) for method in PAIR)
     tables = {unit: convergence(study, ours, theirs, unit) for unit in UNITS}
-    words = {unit: _words(study, table) for unit, table in tables.items()}
-    time_words = _time_words(study, results)
-    words["seconds"] += f" {time_words}"
+    between = (
+        "Interpolated: where the straight line from the evaluation before crosses the level, but "
+        "not before the first evaluation."
+    )
+    words = {
+        unit: paragraph(between, _words(study, table, "Brackets")) for unit, table in tables.items()
+    }
+    words["seconds"] += f" {_time_words(study, results)}"
     target, provenance = folder / "convergence", collect_provenance(study, manifests)
     for unit, table in tables.items():
         write_table(target / f"{unit}.csv", table, CONVERGENCE, provenance)
         caption = f"{HEADING.format(cost=COSTS[unit])} {words[unit]}"
         listing = Listing(f"tab:convergence-{unit}", caption, HEADER, _rows(study, table))
         write_listing(target / unit, listing, provenance)
-    note = f"Markers: not interpolated. {words['steps']} {time_words}"
-    write_figure(target / "convergence", TITLE, note, provenance, draw_convergence, study, tables)
+    steps = tables["steps"]
+    note = f"In environment steps, not interpolated. {_words(study, steps, 'Bars')}"
+    write_figure(target / "convergence", TITLE, note, provenance, draw_convergence, study, steps)
 
 
-def _words(study: Study, table: pd.DataFrame) -> str:
-    """Explain how the numbers were computed, and their limits."""
+def _words(study: Study, table: pd.DataFrame, shape: str) -> str:
+    """Explain how the numbers were computed, and their limits; `shape` is of the intervals."""
     seeds, every = len(study.seeds), study.online.evaluate_every
     return paragraph(
         f"Curves: mean success over {counted(seeds, 'seed')} at the online evaluations, "
         f"every {every:,} environment steps, which is the resolution. A level is reached at the "
-        "first evaluation at or above it; interpolated, where the straight line from the "
-        "evaluation before crosses it, but not before the first evaluation.",
+        "first evaluation at or above it.",
         _censoring_words(study, table),
         "The mean over tasks is arithmetic.",
-        f"Brackets and bars: {confidence(study)} stratified bootstrap over seeds, each resample "
+        f"{shape}: {confidence(study)} stratified bootstrap over seeds, each resample "
         "with its own best of MVP, not interpolated."
         if seeds > 1
         else "One seed: no interval.",

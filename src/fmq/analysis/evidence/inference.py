@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullFormatter
 
-from fmq.analysis.figures.drawing import write_figure
+from fmq.analysis.figures.drawing import plain_ticks, write_figure
 from fmq.analysis.figures.style import look
 from fmq.analysis.inputs.csvw import Column, Columns, read_table, write_table
 from fmq.analysis.inputs.evaluations import SAMPLER, SEED, TASK
@@ -135,9 +134,7 @@ def draw(study: Study, table: pd.DataFrame) -> Figure:
             _draw_line(study, axis, own[~beam], column, method, "")
             _draw_line(study, axis, own[beam], column, method, " with QGBS")
         axis.set_xscale("log")
-        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axis.xaxis.set_major_formatter("{x:g}")
-        axis.xaxis.set_minor_formatter(NullFormatter())
+        plain_ticks(axis.xaxis)
         axis.set_xlabel(label)
     axes[0].set_ylabel("success (%)")
     axes[0].set_ylim(-4, 104)
@@ -149,13 +146,14 @@ def draw(study: Study, table: pd.DataFrame) -> Figure:
 def _draw_line(
     study: Study, axis: Axes, part: pd.DataFrame, column: str, method: str, suffix: str
 ) -> None:
-    """Draw the IQM with its interval at each cost; beam search is dotted with hollow markers."""
+    """Draw the IQM with its interval at each cost; beam search looks as a second sampler does."""
     if part.empty:
         return
-    style = look(method, study.added_methods)
+    style = look(method, study.added_methods, int(bool(suffix)))
     value, low, high = 100 * part[["value", "low", "high"]].to_numpy().T
     spread = None if np.isnan(low).any() else np.clip([value - low, high - value], 0, None)
     hollow = "white" if suffix else style.color
-    options = style.options() | {"linestyle": ":" if suffix else "-", "markerfacecolor": hollow}
+    # Small markers, which leave narrow intervals to be seen.
+    options = style.options() | {"markerfacecolor": hollow, "markersize": 3.5}
     label = study.method(method).label + suffix
-    axis.errorbar(part[column].to_numpy(), value, spread, elinewidth=0.8, label=label, **options)
+    axis.errorbar(part[column].to_numpy(), value, spread, elinewidth=1.2, label=label, **options)

@@ -21,7 +21,13 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from fmq.analysis.figures.curves import short_steps
-from fmq.analysis.figures.drawing import draw_mean, method_handle, task_panels, write_figure
+from fmq.analysis.figures.drawing import (
+    draw_mean,
+    method_handle,
+    plain_ticks,
+    task_panels,
+    write_figure,
+)
 from fmq.analysis.figures.style import short_task_names
 from fmq.analysis.inputs.csvw import Column, Columns, write_table
 from fmq.analysis.inputs.provenance import collect_provenance
@@ -134,30 +140,39 @@ def write_trust_region(
     provenance = collect_provenance(study, manifests)
     path = folder / "trust_region" / "trust_region"
     write_table(path.with_suffix(".csv"), table, TRUST_REGION, provenance)
-    words = _words(study, table)
+    words, seeds = _words(study), len(study.seeds)
     radius = "eta_eff²/HA" if _is_mean(study) else "eta_eff²"
     header = ["task", radius, *(study.method(method).label for method in methods)]
     caption = (
         f"Drift from the offline policy and, in parentheses, its ratio to {radius}, the squared "
-        f"radius of FMQ's trust region{' over HA' if _is_mean(study) else ''}. {words}"
+        f"radius of FMQ's trust region{' over HA' if _is_mean(study) else ''}. "
+        + paragraph(words, _table_words(study, table))
     )
     listing = Listing("tab:trust-region", caption, header, _rows(study, table))
     write_listing(path, listing, provenance)
-    write_figure(path, TITLE, words, provenance, draw_trust_region, study, metrics)
+    bands = f"Bands: {confidence(study)} bootstrap intervals over {seeds} seeds."
+    note = paragraph(words, bands if seeds > 1 else "One seed: no intervals.")
+    write_figure(path, TITLE, note, provenance, draw_trust_region, study, metrics)
 
 
-def _words(study: Study, table: pd.DataFrame) -> str:
-    seeds = len(study.seeds)
-    return paragraph(
+def _words(study: Study) -> str:
+    """Say what drift and radius are, for the table and the figure."""
+    return (
         "Drift: mean squared distance of the velocity u(r, 1) from the offline policy's over a "
         f"batch, every {study.training.log_every:,} updates"
         + (", divided by the HA numbers of a chunk. " if _is_mean(study) else ". ")
-        + "The table is over the second half of fine-tuning; eta_eff: the mean radius of FMQ's "
-        "target.",
+        + "eta_eff: the mean radius of FMQ's target."
+    )
+
+
+def _table_words(study: Study, table: pd.DataFrame) -> str:
+    """Say what the entries of the table are over, and explain those that lack seeds."""
+    seeds = len(study.seeds)
+    return paragraph(
+        "Over the second half of fine-tuning.",
         "One seed: no deviation and no interval."
         if seeds == 1
-        else f"Mean ± standard deviation over {seeds} seeds; bands of the figure: "
-        f"{confidence(study)} bootstrap intervals over seeds.",
+        else f"Mean ± standard deviation over {seeds} seeds.",
         ""
         if (table["runs"] == seeds).all()
         else "n is the number of seeds of an entry that lacks some; a dash has none.",
@@ -204,6 +219,7 @@ def draw_trust_region(study: Study, metrics: pd.DataFrame) -> Figure:
         _draw_task(axis, study, metrics[metrics["task"] == task])
     if (metrics["drift"] > 0).any():
         figure.axes[0].set_yscale("log")
+        plain_ticks(figure.axes[0].yaxis)
     handles = [method_handle(study, method) for method in flow_map_methods(study)]
     handles.append(Line2D([], [], label=rf"FMQ's $\eta_\mathrm{{eff}}^2${unit}", **_RADIUS))
     figure.legend(handles=handles, loc="outside upper center", ncols=4)

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fmq.analysis.figures.drawing import draw_mean, method_handle, task_panels
+from fmq.analysis.figures.drawing import draw_mean, method_handle, offline_policy, task_panels
 from fmq.analysis.figures.published_curves import draw_reported, reported_handles
 from fmq.analysis.figures.style import look
 from fmq.config.study import Study
@@ -26,14 +26,13 @@ def learning_curves(study: Study, scores: pd.DataFrame) -> Figure:
         scores: tidy scores, columns `fmq.analysis.inputs.scores.SCORES`.
     """
     reported = reported_handles(study)
-    labels = ("gradient steps | environment steps", "success (%)")
-    size = (5.0 if reported else 3.6, 0.9)
-    figure, panels = task_panels(study, study.tasks, *labels, size, sharey=True)
+    labels = ("gradient | environment steps", "success (%)")
+    size = (6.0 if reported else 3.6, 0.9)
+    figure, panels = task_panels(study, study.tasks, *labels, size, pad=12, sharey=True)
     for task, axis in panels.items():
         _draw_task(axis, study, scores[scores["task"] == task])
         _divide(axis, study)
         draw_reported(axis, study, task)
-        axis.set_title(axis.get_title(loc="left"), loc="left", pad=12)
     handles = [
         method_handle(study, method, markeredgecolor="white", **_marker(study, method))
         for method in study.trained_methods
@@ -41,20 +40,22 @@ def learning_curves(study: Study, scores: pd.DataFrame) -> Figure:
     if reported:
         # Legends fill by columns: pairs of our methods first, then the reported entries stacked.
         handles += [Line2D([], [], linestyle="none", label=" ")] * (len(handles) % 2) + reported
-    ncols = max(1, math.ceil(len(handles) / (2 if reported else 1)))
-    figure.legend(handles=handles, loc="outside upper center", ncols=ncols)
+    fitting = int(figure.get_figwidth() / 0.9)
+    ncols = math.ceil(len(handles) / 2) if reported else min(len(handles), fitting)
+    figure.legend(handles=handles, loc="outside upper center", ncols=max(1, ncols))
     return figure
 
 
 def _draw_task(axis: Axes, study: Study, scores: pd.DataFrame) -> None:
     """Draw one line per method; x is the fraction of the budget, 0 to 1 offline, 1 to 2 online."""
-    first = {_start(study, method): method for method in reversed(study.trained_methods)}
+    starts = {name: _start(study, name) for name in reversed(study.trained_methods)}
+    first = {start: name for name, start in starts.items()}
     # The first method is drawn last, on top.
-    for method in reversed(study.trained_methods):
+    for method, start in starts.items():
         acting = study.method(method).sampler
         own = scores[(scores["method"] == method) & (scores["sampler"] == acting)]
         offline = own["stage"] == "offline"
-        if first[_start(study, method)] != method:
+        if first[start] != method:
             own = own[~offline | (own["step"] == study.offline.steps)]
         position = (own["step"] / study.offline.steps).where(
             offline, 1 + own["step"] / study.online.steps
@@ -72,7 +73,7 @@ def _marker(study: Study, method: str) -> dict[str, Any]:
 
 def _start(study: Study, method: str) -> tuple[str | None, str]:
     """Return what methods share if they have the same offline curve."""
-    return study.offline_run(method), study.method(method).sampler
+    return offline_policy(study, method, study.method(method).sampler)
 
 
 def _divide(axis: Axes, study: Study) -> None:

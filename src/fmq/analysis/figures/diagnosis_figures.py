@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fmq.analysis.figures.drawing import task_panels
-from fmq.analysis.figures.style import Look, look
+from fmq.analysis.figures.drawing import draw_interval, task_panels
+from fmq.analysis.figures.style import Look, darker, look
 from fmq.analysis.statistics.diagnosis import GAINS
 from fmq.config.study import Study
 from fmq.pipeline.bind import stage_of
@@ -29,9 +29,9 @@ _DIAGONAL: dict[str, Any] = _LINE | {"linestyle": (0, (4, 2))}
 
 
 def _look(study: Study, run: str) -> Look:
-    """Return the look of a run: its method's, and black if it is offline."""
+    """Return the look of a run: its method's, and near black if it is offline."""
     style = look(first_method(study, run), study.added_methods)
-    return style if stage_of(run) == "finetune" else style._replace(color="#000000")
+    return style if stage_of(run) == "finetune" else darker(style)
 
 
 def _panels(
@@ -81,33 +81,29 @@ def _draw_diagonal(axis: Axes) -> None:
 
 
 def draw_branches(study: Study, summary: pd.DataFrame) -> Figure:
-    """Draw what each kind of chunk gains, with its interval over states; a mark per run.
+    """Draw what each kind of chunk gains, with its interval over states; a bar per run.
 
     Args:
         summary: what `fmq.analysis.statistics.diagnosis.summarise` returns.
     """
     count = summary["run"].nunique()
     options: dict[str, Any] = {"sharey": True, "height": 0.4 + len(GAINS) * (0.14 + 0.07 * count)}
+    thick = 0.85 / count
     labels = ("gain (discounted reward)", "")
     figure, panels, runs = _panels(study, summary, *labels, **options)
-    dodges = np.linspace(-0.36, 0.36, count) if count > 1 else [0.0]
+    dodges = [thick * (place - (count - 1) / 2) for place in range(count)]
     for task, axis in panels.items():
         for run, dodge in zip(runs, dodges, strict=True):
             own = summary[(summary["task"] == task) & (summary["run"] == run)]
+            color = _look(study, run).color
             for place, name in enumerate(GAINS):
-                _draw_gain(axis, own, name, place + dodge, _look(study, run))
+                for estimate in own[[name, f"{name}_low", f"{name}_high"]].to_numpy():
+                    draw_interval(axis, place + dodge, estimate, color, 0.8 * thick)
         axis.axvline(0, zorder=1, **_LINE)
         axis.set_yticks(range(len(GAINS)), [CATEGORIES[name] for name in GAINS])
         axis.set_ylim(len(GAINS) - 0.5, -0.5)
         axis.tick_params(axis="y", length=0)
         axis.grid(visible=False, axis="y")
-    handles = _handles(study, runs, linestyle="none")
+    handles = _handles(study, runs, linestyle="-", marker="", linewidth=4)
     figure.legend(handles=handles, loc="outside upper center", ncols=4)
     return figure
-
-
-def _draw_gain(axis: Axes, row: pd.DataFrame, name: str, y: float, style: Look) -> None:
-    """Draw a mark at a gain and a bar over its interval; nothing without the row."""
-    for value, low, high in row[[name, f"{name}_low", f"{name}_high"]].to_numpy():
-        axis.plot([low, high], [y, y], color=style.color, linewidth=1.0)
-        axis.plot(value, y, style.marker, color=style.color, markersize=3.5)

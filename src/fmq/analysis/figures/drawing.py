@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike
 
 from fmq.analysis.figures.style import STYLE, look, short_task_names
@@ -29,6 +32,7 @@ def task_panels(
     y: str,
     size: tuple[float, float] = (5.0, 1.1),
     height: float = 2.0,
+    pad: float | None = None,
     **options: Any,
 ) -> tuple[Figure, dict[str, Axes]]:
     """Create a figure with a panel per task, and room for a legend on top.
@@ -37,18 +41,19 @@ def task_panels(
         x, y: labels of the outer axes.
         size: least width of the figure, and its height without the panels, in inches.
         height: of a panel, in inches.
+        pad: room below the titles, in points.
         options: of `Figure.subplots`.
     """
     columns = min(COLUMNS, len(tasks))
     rows = math.ceil(len(tasks) / columns)
-    width = max(size[0], 0.9 + (2.6 if columns < COLUMNS else 2.2) * columns)
+    width = max(size[0], 0.9 + (2.0 if columns < COLUMNS else 1.85) * columns)
     figure = Figure(figsize=(width, size[1] + height * rows))
     axes = list(figure.subplots(rows, columns, squeeze=False, **options).flat)
     for axis in axes[len(tasks) :]:
         axis.set_visible(False)
-    names = short_task_names(study.tasks)
+    names, letters = short_task_names(study.tasks), 8.5 if columns < COLUMNS else 7.5
     for place, (task, axis) in enumerate(zip(tasks, axes, strict=False)):
-        axis.set_title(names[task], loc="left")
+        axis.set_title(names[task], loc="left", pad=pad, fontsize=letters)
         if place + columns >= len(tasks):
             axis.set_xlabel(x)
         if place % columns == 0:
@@ -78,6 +83,45 @@ def draw_mean(
         err_kws={"alpha": 0.16, "linewidth": 0},
         **options,
     )
+
+
+def offline_policy(study: Study, method: str, sampler: str) -> tuple[str | None, str]:
+    """Return what rows share if one offline curve is theirs: offline run and sampler."""
+    return study.offline_run(method), sampler
+
+
+def draw_interval(
+    axis: Axes, y: float, estimate: tuple[float, float, float], color: str, height: float = 0.6
+) -> None:
+    """Draw a pale bar over an interval, and a thin mark at the value, which hides no interval.
+
+    Args:
+        estimate: value, low and high; without an interval (NaN), only the mark is drawn.
+        height: of both, in units of the axis.
+    """
+    value, low, high = estimate
+    if not np.isnan([low, high]).any():
+        axis.use_sticky_edges = False  # else the longest bar would end at the frame
+        axis.barh(y, high - low, height, left=low, color=color, alpha=0.4, linewidth=0)
+    ends = [y - height / 2, y + height / 2]
+    axis.plot([value, value], ends, color=color, linewidth=1.8, solid_capstyle="butt")
+
+
+def plain_ticks(axis: Axis) -> None:
+    """Label a logarithmic axis, whose data are drawn, as people write numbers: 0.6 and 20.
+
+    Axes that go below 0.001 or over 100,000 keep their powers of ten.
+    """
+    low, high = axis.get_view_interval()
+    decades = np.log10(high / low)
+    if low < 1e-3 or high > 1e5:
+        return
+    if decades < 0.7:
+        axis.set_major_locator(MaxNLocator(4))
+    else:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 3 else (1,)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def method_handle(study: Study, method: str, **options: Any) -> Line2D:

@@ -1,69 +1,53 @@
 """Draw estimates with intervals: aggregates, performance profiles, improvement."""
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fmq.analysis.figures.style import look
+from fmq.analysis.figures.drawing import draw_interval, offline_policy
+from fmq.analysis.figures.style import row_look
 from fmq.analysis.inputs.scores import STAGES, comparison_rows
 from fmq.analysis.statistics.comparisons import first_method
-from fmq.analysis.statistics.estimates import METRICS
 from fmq.config.study import Study
 from fmq.pipeline.variants import row_label
 
-PANELS = {
-    "iqm": "IQM (%)",
-    "mean": "mean (%)",
-    "median": "median (%)",
-    "optimality_gap": "optimality gap (%),\nsmaller is better",
-}
 
-
-def _filled(study: Study, method: str, sampler: str) -> bool:
-    """Return whether markers are filled: for a method's own sampler, not for another."""
-    return sampler == study.method(method).sampler
-
-
-def _draw_interval(
-    study: Study, axis: Axes, y: float, estimate: Any, row: tuple[str, str], pale: bool = False
+def _draw_estimate(
+    study: Study, axis: Axes, place: int, estimate: Any, row: tuple[str, str]
 ) -> None:
-    """Draw a marker at the value and a bar over the interval, if there is one, in percent."""
-    style = look(row[0], study.added_methods)
-    options: dict[str, Any] = {"color": style.color, "alpha": 0.45 if pale else 1.0}
-    if not np.isnan(estimate.low):
-        axis.plot([100 * estimate.low, 100 * estimate.high], [y, y], linewidth=2.2, **options)
-    options |= {"markerfacecolor": style.color if _filled(study, *row) else "white"}
-    axis.plot(100 * estimate.value, y, style.marker, markersize=4 if pale else 5.5, **options)
+    """Draw an estimate of a row and its interval, in percent."""
+    percent = 100 * estimate.value, 100 * estimate.low, 100 * estimate.high
+    draw_interval(axis, place, percent, row_look(study, *row).color)
 
 
 def draw_aggregates(study: Study, aggregates: pd.DataFrame) -> Figure:
-    """Draw IQM, mean, median and optimality gap, a line per row, with the offline value in pale.
+    """Draw the IQM of success, a line per row, with a panel per stage.
+
+    Mean, median and optimality gap are in the table: the gap is 100% less the mean, and three
+    panels that say the same would hide the fourth.
 
     Args:
         aggregates: columns `fmq.analysis.statistics.estimates.STATISTICS`.
     """
     rows = comparison_rows(study)
-    figure = Figure(figsize=(7.2, 1.3 + 0.34 * len(rows)))
-    axes = figure.subplots(1, len(METRICS), sharey=True)
-    for axis, metric in zip(axes, METRICS, strict=True):
-        chosen = aggregates[aggregates["metric"] == metric]
-        for estimate in chosen.itertuples():
-            place = rows.index((str(estimate.method), str(estimate.sampler)))
-            offline = str(estimate.stage) == "offline"
-            y = place - 0.1 if offline else place + 0.1
-            _draw_interval(study, axis, y, estimate, rows[place], offline)
-        axis.set_xlabel(PANELS[metric])
-        axis.set_xlim(-4, 104)
+    figure = Figure(figsize=(3.6, 1.1 + 0.21 * len(rows)))
+    axes = figure.subplots(1, len(STAGES), sharex=True, sharey=True)
+    chosen = aggregates[aggregates["metric"] == "iqm"]
+    for axis, stage in zip(axes, STAGES, strict=True):
+        for estimate in chosen[chosen["stage"] == stage].itertuples():
+            row = str(estimate.method), str(estimate.sampler)
+            _draw_estimate(study, axis, rows.index(row), estimate, row)
+        axis.set_title(stage, loc="left")
+        axis.set_xlabel("IQM (%)")
+        axis.set_xticks([0, 25, 50, 75, 100])
+        axis.set_xlim(-3, 103)
         axis.tick_params(axis="y", length=0)
     _label_rows(axes[0], [row_label(study, *row) for row in rows])
-    figure.suptitle(
-        "success over tasks and seeds; pale: after offline, strong: after online training"
-    )
     return figure
 
 
@@ -71,7 +55,7 @@ def _label_rows(axis: Axes, labels: Iterable[str]) -> None:
     """Label the lines, the first on top."""
     names = list(labels)
     axis.set_yticks(range(len(names)), names)
-    axis.set_ylim(len(names) - 0.5, -0.6)
+    axis.set_ylim(max(1, len(names)) - 0.5, -0.5)
     axis.tick_params(axis="y", length=0)
 
 
@@ -81,41 +65,41 @@ def draw_profiles(study: Study, profiles: pd.DataFrame) -> Figure:
     Args:
         profiles: columns `fmq.analysis.statistics.estimates.STATISTICS`.
     """
-    figure = Figure(figsize=(7.2, 3.2))
+    rows = comparison_rows(study)
+    columns = min(3, len(rows))
+    figure = Figure(figsize=(5.0, 2.6 + 0.17 * math.ceil(len(rows) / columns)))
     axes = figure.subplots(1, len(STAGES), sharey=True)
-    handles: dict[str, Line2D] = {}
     for axis, stage in zip(axes, STAGES, strict=True):
-        for method, sampler in comparison_rows(study, stage):
-            own = (profiles["method"] == method) & (profiles["sampler"] == sampler)
-            chosen = profiles[own & (profiles["stage"] == stage)]
-            label = row_label(study, method, sampler)
-            handles[label] = _draw_profile(study, axis, chosen, method, sampler)
+        drawn = set()
+        for row in comparison_rows(study, stage):
+            policy = offline_policy(study, *row)
+            if stage == "online" or policy not in drawn:
+                _draw_profile(study, axis, profiles[profiles["stage"] == stage], row)
+            drawn.add(policy)
         axis.set_title(f"after {stage} training", loc="left")
         axis.set_xlabel("success τ (%)")
         axis.set_xlim(0, 100)
         axis.set_ylim(-3, 103)
     axes[0].set_ylabel("runs with success > τ (%)")
-    labels = [row_label(study, *row) for row in comparison_rows(study)]
-    lines, ncols = [handles[label] for label in labels], min(6, len(handles))
-    figure.legend(handles=lines, labels=labels, loc="outside upper center", ncols=ncols)
+    handles = [Line2D([], [], label=row_label(study, *row), **_line(study, *row)) for row in rows]
+    figure.legend(handles=handles, loc="outside upper center", ncols=columns, handlelength=3.2)
     return figure
 
 
-def _draw_profile(
-    study: Study, axis: Axes, profile: pd.DataFrame, method: str, sampler: str
-) -> Line2D:
-    """Draw the profile of one row; a second sampler has a thin line with hollow markers."""
-    style = look(method, study.added_methods)
-    filled = _filled(study, method, sampler)
-    x, y = 100 * profile["threshold"], 100 * profile["value"]
-    low, high = 100 * profile["low"], 100 * profile["high"]
-    axis.fill_between(x, low, high, step="post", color=style.color, alpha=0.1, linewidth=0)
-    # Stagger the markers, so that coinciding rows can still be told apart.
-    start = 4 + 3 * (list(study.known_methods).index(method) * 2 + (not filled))
-    markers: dict[str, Any] = {"markerfacecolor": style.color if filled else "white"}
-    markers |= {"markevery": (start % 25, 25), "linewidth": 1.6 if filled else 0.9}
-    (line,) = axis.plot(x, y, drawstyle="steps-post", **style.options(), **markers)
-    return line
+def _line(study: Study, method: str, sampler: str) -> dict[str, Any]:
+    """Return the look of a row's profile, which has no markers: it has no data points."""
+    style = row_look(study, method, sampler)
+    return {"color": style.color, "linestyle": style.line}
+
+
+def _draw_profile(study: Study, axis: Axes, profiles: pd.DataFrame, row: tuple[str, str]) -> None:
+    """Draw the profile of one row with its band."""
+    method, sampler = row
+    own = profiles[(profiles["method"] == method) & (profiles["sampler"] == sampler)]
+    x, y, low, high = (100 * own[name] for name in ("threshold", "value", "low", "high"))
+    options = _line(study, *row)
+    axis.fill_between(x, low, high, step="post", color=options["color"], alpha=0.1, linewidth=0)
+    axis.plot(x, y, drawstyle="steps-post", **options)
 
 
 def draw_improvement(study: Study, improvement: pd.DataFrame) -> Figure:
@@ -127,18 +111,18 @@ def draw_improvement(study: Study, improvement: pd.DataFrame) -> Figure:
     stages = [stage for stage in STAGES if (improvement["stage"] == stage).any()] or ["online"]
     parts = {stage: improvement[improvement["stage"] == stage] for stage in stages}
     heights = [max(1, len(part)) for part in parts.values()]
-    figure = Figure(figsize=(4.6, 1.1 + 0.45 * len(stages) + 0.26 * sum(heights)))
+    figure = Figure(figsize=(3.6, 0.9 + 0.4 * len(stages) + 0.21 * sum(heights)))
     axes = figure.subplots(len(stages), 1, sharex=True, squeeze=False, height_ratios=heights)
     for axis, (stage, part) in zip(axes[:, 0], parts.items(), strict=True):
         labels = []
         for place, estimate in enumerate(part.itertuples()):
             other = (str(estimate.other_method), str(estimate.other_sampler))
             labels.append(f"over {row_label(study, *other)}")
-            _draw_interval(study, axis, place, estimate, other)
+            _draw_estimate(study, axis, place, estimate, other)
         _label_rows(axis, labels)
         axis.axvline(50, color="#333333", linewidth=0.8, linestyle=":")
         axis.set_xlim(-3, 103)
         axis.set_title(f"after {stage} training", loc="left")
     ours = study.method(first_method(study)).label
-    axes[-1, 0].set_xlabel(f"probability that {ours} improves (%); dotted: no difference")
+    axes[-1, 0].set_xlabel(f"probability that {ours} is better (%)")
     return figure

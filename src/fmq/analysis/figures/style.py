@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from fmq.config.methods import METHODS
+from fmq.config.study import Study
 
 
 class Look(NamedTuple):
@@ -39,6 +40,9 @@ _OWN_COLORS = ("#D55E00", "#AA4499", "#999933", "#332288")
 _OWN_MARKERS = ("p", "h", "<", ">", "d")
 _OWN_LINES: tuple[Any, ...] = ((0, (7, 1, 1, 1)), (0, (2, 2)), (0, (10, 2, 2, 2)))
 
+# For a method's second sampler, which has another shade of its method's color.
+_SECOND_LINES = ((0, (11, 1.5)), (0, (2.2, 1.2)), (0, (1, 2.5)), (0, (5, 1, 1, 1, 1, 1, 1, 1)))
+
 STYLE: dict[Any, Any] = {
     "font.size": 8.0,
     "axes.titlesize": 8.5,
@@ -62,12 +66,49 @@ STYLE: dict[Any, Any] = {
 }
 
 
-def look(method: str, added: Iterable[str] = ()) -> Look:
+def look(method: str, added: Iterable[str] = (), place: int = 0) -> Look:
     """Return the look of a method, which is the same in every figure, whatever else is compared.
 
     Args:
         added: `Study.added_methods`. Looks are assigned in this order; the first 60 are distinct.
+        place: of the sampler among the method's: 0 is its own, further ones have other shades and
+            lines.
     """
+    own, added = _own_look(method, added), list(added)
+    if not place:
+        return own
+    line = _SECOND_LINES[([*METHODS, *added].index(method) + place - 1) % len(_SECOND_LINES)]
+    return Look(_shade(own.color, 0.55**place), own.marker, line)
+
+
+def row_look(study: Study, method: str, sampler: str) -> Look:
+    """Return the look of a row of the comparison: a method with one of its samplers."""
+    return look(method, study.added_methods, study.samplers_of(method).index(sampler))
+
+
+def _shade(color: str, share: float) -> str:
+    """Keep a share of a color; the rest is white if it is dark, and black if it is light."""
+    parts = _parts(color)
+    grey = 0.3 * parts[0] + 0.59 * parts[1] + 0.11 * parts[2]
+    return _mix(parts, share, 255 if grey < 128 else 0)
+
+
+def darker(style: Look) -> Look:
+    """Return a look that is near black, with a trace of its color."""
+    return style._replace(color=_mix(_parts(style.color), 0.4, 0))
+
+
+def _mix(parts: Sequence[int], share: float, other: int) -> str:
+    """Return the color of which a share is `parts`, and the rest a grey."""
+    return "#" + "".join(f"{round(share * part + (1 - share) * other):02X}" for part in parts)
+
+
+def _parts(color: str) -> list[int]:
+    """Return red, green and blue of a color such as #004488."""
+    return [int(color[start : start + 2], 16) for start in (1, 3, 5)]
+
+
+def _own_look(method: str, added: Iterable[str]) -> Look:
     if method in _KNOWN:
         return _KNOWN[method]
     if method not in METHODS:

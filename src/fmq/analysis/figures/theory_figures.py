@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from fmq.analysis.figures.drawing import task_panels
+from fmq.analysis.figures.drawing import plain_ticks, task_panels
 from fmq.analysis.figures.style import Look, look
 from fmq.config.study import Study
 
@@ -111,6 +111,7 @@ def draw_map(study: Study, measured: pd.DataFrame, rows: pd.DataFrame) -> Figure
             hollow = style.options() | {"markerfacecolor": "white"} | jumps
             axis.plot(own["jump"], own["semigroup_error"], **hollow)
         axis.set_yscale("log")
+        plain_ticks(axis.yaxis)
     _legend(figure, next(iter(panels.values())), 3)
     return figure
 

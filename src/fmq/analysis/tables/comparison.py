@@ -158,8 +158,10 @@ def _interval_words(study: Study) -> str:
 
 def _caption(
     study: Study, subject: str, entries: pd.DataFrame, aggregate: str, ends: Sequence[str]
-) -> str:
-    """Say what a table shows of how many seeds, how its intervals were made, and what is missing.
+) -> tuple[str, str]:
+    """Return the caption, which says what a table shows of how many seeds, and its note.
+
+    The note says how its intervals were made, and what is missing.
 
     Args:
         aggregate: name of the line that is over all tasks, or "".
@@ -168,19 +170,19 @@ def _caption(
     seeds = len(study.seeds)
     missing = table_words(study, _measured(study, entries), aggregate, RUNS_FOR_BOLD)
     deviation = ", mean ± standard deviation over seeds" if seeds > 1 else ""
-    return paragraph(
+    caption = (
         f"{subject}, offline → online{deviation} "
         f"({'up to ' if missing else ''}{counted(seeds, 'seed')}, "
         f"{counted(study.evaluation.episodes, 'episode')} per evaluation, last checkpoint of each "
-        "stage).",
-        *(_interval_words(study), shared_words(study), missing, *ends),
+        "stage)."
     )
+    return caption, paragraph(_interval_words(study), shared_words(study), missing, *ends)
 
 
 def _captions(
     study: Study, main: pd.DataFrame, length: pd.DataFrame, reported: pd.DataFrame
-) -> dict[str, str]:
-    """Return the captions of the two tables with the entries `main` and `length`."""
+) -> dict[str, tuple[str, str]]:
+    """Return captions and notes of the two tables with the entries `main` and `length`."""
     ends = (
         f"{IQM}: interquartile mean over tasks and seeds. Methods that start from one offline "
         "checkpoint share its entry.",
@@ -217,7 +219,7 @@ def write_tables(study: Study, folder: Path, manifests: Sequence[Path] = ()) -> 
     short = short_task_names(study.tasks) | {IQM: IQM}
     tables, provenance = folder / "tables", collect_provenance(study, manifests)
     for name, entries, others in (("main", main, reported), ("length", length, reported[:0])):
-        table = Table(f"tab:{name}", captions[name], short, entries, others)
+        table = Table(f"tab:{name}", *captions[name], short, entries, others)
         columns = {**_ENTRIES, **(_SEEDS if study.allow_missing else {})}
         entries = _measured(study, entries)
         if study.published and name == "main":

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from fmq.analysis.inputs.provenance import source_sentences
+from fmq.analysis.inputs.words import paragraph
 from fmq.analysis.tables.escape import escape_latex, escape_markdown
 from fmq.analysis.tables.texts import latex_row, latex_table, markdown_table, write_texts
 
@@ -23,7 +24,8 @@ class Table(NamedTuple):
 
     Attributes:
         label: label for LaTeX's \\ref.
-        caption: caption as plain text, to which the origin of the data is added.
+        caption: caption as plain text.
+        note: further sentences, to which the origin of the data is added.
         names: displayed name of each task, in the order of the lines.
         entries: a row per task, label and stage, with value (NaN if missing), deviation, low,
             high, best and `note`, a remark or an empty string.
@@ -33,6 +35,7 @@ class Table(NamedTuple):
 
     label: str
     caption: str
+    note: str
     names: Mapping[str, str]
     entries: pd.DataFrame
     reported: pd.DataFrame
@@ -89,12 +92,12 @@ def _is_aggregate(table: Table, task: str) -> bool:
 
 def write_comparison(path: Path, table: Table, provenance: Mapping[str, Any]) -> None:
     """Write `path`.tex (for \\input into a document that uses booktabs) and `path`.md."""
-    table = table._replace(caption=f"{table.caption} {source_sentences(provenance)}")
+    table = table._replace(note=paragraph(table.note, source_sentences(provenance)))
     write_texts(path, latex(table), markdown(table), provenance)
 
 
 def latex(table: Table) -> list[str]:
-    """Return the lines of a LaTeX table environment.
+    """Return the lines of a LaTeX table environment, the note below the rows in small type.
 
     A task takes two lines, offline above online, so that six methods fit the width of a page.
     """
@@ -107,10 +110,10 @@ def latex(table: Table) -> list[str]:
             body += _latex_reported(table, task, name, entries)
     labels = [_two_lines(label) for label in _labels(table)]
     head = [latex_row(["", *words]) for words in zip(*labels, strict=True)]
-    caption, layout = escape_latex(table.caption), _size(table)
+    caption, note, layout = escape_latex(table.caption), escape_latex(table.note), _size(table)
     if not table.reported.empty and len(body) > _LINES_OF_A_PAGE:
-        caption, layout = rf"\footnotesize {caption}", [*layout, *_TIGHT]
-    return latex_table(caption, table.label, head, body, len(labels), layout)
+        layout = [*layout, *_TIGHT]
+    return latex_table(caption, table.label, head, body, len(labels), layout, note=note)
 
 
 def _size(table: Table) -> list[str]:
@@ -186,7 +189,8 @@ def markdown(table: Table) -> list[str]:
             cells = [f"*{_value_with_interval(entry)}*" if entry else "" for entry in entries]
             rows.append([f"*{escape_markdown(name)}*", *cells])
     header = ["task", *map(escape_markdown, _labels(table))]
-    return [escape_markdown(table.caption), "", *markdown_table(header, rows)]
+    told = escape_markdown(paragraph(table.caption, table.note))
+    return [told, "", *markdown_table(header, rows)]
 
 
 def _markdown_cell(offline: Any, online: Any) -> str:
@@ -195,4 +199,7 @@ def _markdown_cell(offline: Any, online: Any) -> str:
         _value_with_interval(entry) + (f" ({escape_markdown(entry.note)})" if entry.note else "")
         for entry in (offline, online)
     )
-    return f"{before} → {f'**{after}**' if online.best else after}"
+    cell = f"{before} → {f'**{after}**' if online.best else after}"
+    for where in (" ± ", " [", ", "):
+        cell = cell.replace(where, where.replace(" ", "\N{NO-BREAK SPACE}"))
+    return cell

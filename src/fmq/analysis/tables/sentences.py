@@ -106,8 +106,8 @@ def _with_deviation(value: float, deviation: float) -> str:
 
 
 def _number(value: float) -> str:
-    """Format a number with two decimals, without a minus sign before zero."""
-    return f"{round(value, 2) + 0.0:.2f}"
+    """Format a fraction in percent with one decimal, without a minus sign before zero."""
+    return f"{round(100 * value, 1) + 0.0:.1f}"
 
 
 def _seeds(found: Any) -> str:
@@ -129,10 +129,10 @@ def sentences_caption(study: Study) -> str:
         f"({study.statistics.resamples} resamples), both rows resampled independently."
     )
     return paragraph(
-        "Comparisons as fractions of successful episodes of the last checkpoint. A task counts as "
+        "Comparisons of the last checkpoints, all numbers in percent. A task counts as "
         "above, below or equal by the mean over seeds; IQM: interquartile mean over tasks and "
         "seeds; probability of improvement: that a run is better than one of the other row on the "
-        f"same task, 0.5 if there is no difference; mean success: over tasks{spread}. {intervals}",
+        f"same task, 50 if there is no difference; mean success: over tasks{spread}. {intervals}",
         shared_words(study),
     )
 

@@ -8,17 +8,24 @@ from fmq.analysis.inputs.provenance import provenance_lines
 from fmq.analysis.tables.escape import escape_markdown, plain
 from fmq.base.files import atomic_path
 
+_PACKAGES = {"booktabs": r"\toprule", "adjustbox": r"\end{adjustbox}"}
+"""LaTeX packages, each with a line that needs it."""
+
 
 def write_texts(
     path: Path, latex: Sequence[str], markdown: Sequence[str], provenance: Mapping[str, Any]
 ) -> None:
     """Write lines as `path`.tex (for \\input) and `path`.md, with the provenance in either.
 
+    The first line of `path`.tex says which packages it needs, if any.
+
     Args:
         latex, markdown: escaped lines.
     """
     told = provenance_lines(provenance)
-    comments = [f"% {plain(line)}" for line in told]
+    needed = [name for name, line in _PACKAGES.items() if line in latex]
+    comments = [rf"% \usepackage{{{','.join(needed)}}}"] if needed else []
+    comments += [f"% {plain(line)}" for line in told]
     footer = ["", "Provenance:", "", *(f"- {escape_markdown(line)}" for line in told)]
     for suffix, lines in ((".tex", [*comments, *latex]), (".md", [*markdown, *footer])):
         with atomic_path(path.with_name(path.name + suffix)) as temporary:
@@ -33,15 +40,22 @@ def latex_table(
     columns: int,
     layout: Sequence[str] = (),
     shrunk: bool = False,
+    note: str = "",
 ) -> list[str]:
-    """Return a table environment for a document that uses booktabs.
+    """Return a table environment for a document that has the packages of `_PACKAGES`.
 
     Args:
         caption, head, body: escaped; the rows end with a line break.
         columns: their number, without the first, which names the row.
         layout: commands before the rows.
         shrunk: whether to shrink it to the width of the text if it is wider, with adjustbox.
+        note: escaped sentences to be set below the rows, in small type.
     """
+    below = (
+        [r"\par\medskip", rf"\parbox{{\textwidth}}{{\scriptsize\raggedright {note}}}"]
+        if note
+        else []
+    )
     rows = [
         rf"\begin{{tabular}}{{@{{}}l{'r' * columns}@{{}}}}",
         *(r"\toprule", *head, r"\midrule", *body, r"\bottomrule"),
@@ -54,6 +68,7 @@ def latex_table(
         *(r"\centering", rf"\caption{{{caption}}}", rf"\label{{{label}}}", r"\medskip"),
         *layout,
         *rows,
+        *below,
         r"\end{table}",
     ]
 
