@@ -66,6 +66,9 @@ def status(
     changes: Changes = None,
     watch: Annotated[bool, typer.Option("--watch", help="Repeat every few seconds.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON: docs/status.md.")] = False,
+    details: Annotated[
+        bool, typer.Option("--details", help="Show every part, also of a large study.")
+    ] = False,
     settings: Settings = None,
     results: Results = RESULTS,
 ) -> None:
@@ -77,7 +80,11 @@ def status(
         raise UserError(
             "--settings is a whole study; leave out the overlays and settings beside it"
         )
-    show(lambda: study_of(changes) if changes else load(settings, results), results, json, watch)
+
+    def study():  # type: ignore[no-untyped-def]
+        return study_of(changes) if changes else load(settings, results)
+
+    show(study, results, json, watch, details)
 
 
 @app.command(rich_help_panel=STUDY)
