@@ -63,6 +63,13 @@ def test_where_no_groups_are_told_of_the_machine_decides(groups, tmp_path) -> No
     assert (machine.quota(), machine.memory()) == (None, MACHINE)
 
 
+@pytest.mark.parametrize(("quota", "usable"), [(None, 4), (0.5, 1), (2.5, 2), (8.0, 4)])
+def test_a_quota_leaves_whole_cores_and_at_least_one(monkeypatch, quota, usable) -> None:
+    monkeypatch.setattr(machine, "cores", lambda: 4)
+    monkeypatch.setattr(machine, "quota", lambda: quota)
+    assert machine.usable_cores() == usable
+
+
 def test_a_quota_that_the_system_keeps(tmp_path) -> None:
     for there in half_a_core(tmp_path):
         tell = "from fmq.base.machine import quota; print(quota())"

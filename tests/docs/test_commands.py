@@ -17,6 +17,7 @@ from fmq.cli import app
 from fmq.config.reading import load_study
 from fmq.config.study import Study
 from fmq.config.tasks import TaskSettings, parse_task
+from fmq.config.words import sort_words
 from fmq.pipeline.rules import method_pattern, run_pattern, sampler_pattern
 
 COMMANDS = [command for page in PAGES for command in commands(page)]
@@ -62,10 +63,15 @@ def check_fmq(command: Command, words: list[str]) -> None:
         assert value is None or own or re.fullmatch(pattern, value), value
     if "task" in values and not shown(command, values["task"]):
         parse_task(values["task"], TaskSettings())
-    overlays = values.get("settings")
-    for path in overlays if isinstance(overlays, list) else []:
+    words = values.get("words") or values.get("changes") or []
+    changes = sort_words([word for word in words if word[0] != "-"], targets=name == "run")
+    whole = values.get("settings")
+    for path in (*changes.files, *(whole if isinstance(whole, list) else [])):
         made = path.is_relative_to("results/studies")  # by the study's own command
         assert made or known_file(command, str(path)), f"{path}: neither there nor on the page"
+    load_study(ROOT / "config.yaml", given=changes.given)
+    for target in changes.targets:
+        assert target in rules() or target.startswith("results/"), f"{target}: no rule"
 
 
 def check_snakemake(command: Command, words: list[str]) -> None:
@@ -177,6 +183,12 @@ def check(command: Command) -> None:
         CHECKS[program](command, words)
 
 
+@pytest.fixture(autouse=True)
+def _in_a_clone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands find config/smoke.yaml, for one."""
+    monkeypatch.chdir(ROOT)
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=str)
 def test_commands_parse(command: Command) -> None:
     check(command)
@@ -191,6 +203,11 @@ def test_commands_parse(command: Command) -> None:
         "fmq finetune pointmaze-medium-navigate-singletask-task9-v0 --seed 0 --method fmq",
         "fmq export pointmaze-medium-navigate-singletask-task4-v0 --seed 0 --run finetune-fmq",
         "fmq check config.yaml none.yaml",
+        "fmq plan fmq.etta=1",
+        "fmq run none.yaml",
+        "fmq run convergance",
+        "fmq run fmq.etta=1 theory",
+        "fmq run --cores many",
         "snakemake --cores 8 convergance",
         "snakemake --cores 8 --config-files config/smoke.yaml",
         "snakemake --cores 8 --configfile config/none.yaml",

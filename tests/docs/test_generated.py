@@ -31,11 +31,8 @@ def test_sections_are_in_the_order_of_the_settings() -> None:
 
 def test_a_command_has_its_usage_and_parameters() -> None:
     plan = COMMANDS.partition("## fmq plan\n")[2].partition("\n## ")[0]
-    assert "fmq plan [SETTINGS...] [--cores CORES]" in plan.splitlines()
-    assert (
-        "| `SETTINGS` | paths | `config.yaml` | Settings files: config.yaml first, then overlays. |"
-        in plan.splitlines()
-    )
+    assert "fmq plan [CHANGES...] [--cores CORES]" in plan.splitlines()
+    assert "| `CHANGES` | texts | – | What differs from config.yaml: overlays, and " in plan
     assert "| `--cores` | integer, at least 1 | – | " in plan
     export = COMMANDS.partition("## fmq export\n")[2].partition("\n## ")[0]
     assert "fmq export TASK --seed SEED --run RUN --to TO [--one-step]" in export

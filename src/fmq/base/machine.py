@@ -30,6 +30,12 @@ def quota() -> float | None:
     return min(found, default=None)
 
 
+def usable_cores() -> int:
+    """Return the number of cores that this process can keep busy: at most its quota."""
+    most = quota()
+    return cores() if most is None else max(1, min(cores(), int(most)))
+
+
 def memory() -> int:
     """Return the bytes of memory that this process may use."""
     newer = [text for text in _limits("", "memory.max") if text != "max"]

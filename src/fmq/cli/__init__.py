@@ -1,16 +1,20 @@
-"""The `fmq` command line: one subcommand per workflow rule, and tools around the study."""
+"""The `fmq` command line: run a study, tools around it, and one subcommand per rule."""
 
 import os
 import sys
 from io import TextIOWrapper
+from typing import Annotated
 
 import typer
 
+from fmq import __version__
 from fmq.base.errors import Preempted
 from fmq.base.programs import name_user
 from fmq.base.system_errors import in_one_line
 from fmq.cli.evidence import app as evidence
+from fmq.cli.options import INSIDE, PANELS
 from fmq.cli.policies import app as policies
+from fmq.cli.run import app as running
 from fmq.cli.stages import app as stages
 from fmq.cli.tools import app as tools
 
@@ -18,14 +22,32 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Flow map policies with optimal Q-guidance: every stage of the study as a command.",
 )
 
 STOPPED = 75  # exit code of a run that was asked to stop and continues when started again
 
 
-for commands in (tools, stages, policies, evidence):
-    app.add_typer(commands)
+for commands in (running, tools, policies, evidence, stages):
+    app.registered_commands += commands.registered_commands
+for command in app.registered_commands:
+    command.rich_help_panel = command.rich_help_panel or INSIDE
+app.registered_commands.sort(key=lambda command: PANELS.index(str(command.rich_help_panel)))
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"fmq {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_tell_version, help="Print the version."),
+    ] = False,
+) -> None:
+    """Flow map policies with optimal Q-guidance; `fmq COMMAND --help` tells of a command."""
 
 
 def main() -> None:

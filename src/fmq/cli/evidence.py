@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from fmq.cli.options import RESULTS, Method, Results, Seed, Settings, TaskName, load
+from fmq.cli.options import LOOK, RESULTS, Method, Results, Seed, Settings, TaskName, load
 
 app = typer.Typer()
 
@@ -45,7 +45,7 @@ def figures(settings: Settings = None, results: Results = RESULTS) -> None:
     write_figures(study, folder, manifests)
 
 
-@app.command()
+@app.command(rich_help_panel=LOOK)
 def show(settings: Settings = None, results: Results = RESULTS) -> None:
     """Copy the study's scores, tables and figures to the results folder, replacing earlier ones."""
     from fmq.pipeline.shown import show as copy

@@ -22,12 +22,21 @@ Results = Annotated[Path, typer.Option(help="Results folder of the study.")]
 Settings = Annotated[
     Path | None, typer.Option(help="File with all settings; by default RESULTS/settings.json.")
 ]
-Overlays = Annotated[
-    list[Path], typer.Argument(help="Settings files: config.yaml first, then overlays.")
+Changes = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="What differs from config.yaml: overlays, and settings as key.sub=value; the words "
+        "of `fmq run`."
+    ),
 ]
 PolicyFolder = Annotated[Path, typer.Option(help="New folder for the policy.")]
 RESULTS = Path("results")
-CONFIG = [Path("config.yaml")]
+STUDY = "A study"
+LOOK = "Look at a study"
+POLICIES = "Policies"
+INSIDE = "Inside: what the rules of the workflow call"
+PANELS = (STUDY, LOOK, POLICIES, INSIDE)
+"""Groups of commands, in the order of `fmq --help`."""
 
 
 def runs_of(study, task: str, seeds: Sequence[int], name: str):  # type: ignore[no-untyped-def]
@@ -61,12 +70,15 @@ def distinct(seeds: Sequence[int]) -> list[int]:
 def load(settings: Path | None, results: Path):  # type: ignore[no-untyped-def]
     """Load the study that a command works on; `UserError` if its settings file is missing."""
     from fmq.config.reading import load_study
+    from fmq.config.words import CONFIG, OUTSIDE
     from fmq.pipeline.paths import settings_file
 
     path = settings or settings_file(results)
     if settings is None and not path.exists():
         raise UserError(
             f"{path}: no such settings file; snakemake writes it when it starts, or create one "
-            "with `fmq check config.yaml > FILE` and pass it with --settings"
+            "with `fmq check > FILE` and pass it with --settings"
+            if CONFIG.exists()
+            else f"{path}: no such settings file, and no {CONFIG} here; {OUTSIDE}"
         )
     return load_study(path)

@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from fmq.cli.options import RESULTS, PolicyFolder, Results, Seed, Settings, TaskName, load
+from fmq.cli.options import POLICIES, RESULTS, PolicyFolder, Results, Seed, Settings, TaskName, load
 
 app = typer.Typer()
 
 
-@app.command()
+@app.command(rich_help_panel=POLICIES)
 def export(
     task: TaskName,
     seed: Seed,
@@ -32,7 +32,7 @@ def export(
     typer.echo(f"{to}: {run} of {task}, seed {seed}; success {told}; `fmq play {to}` runs it")
 
 
-@app.command()
+@app.command(rich_help_panel=POLICIES)
 def import_jax(
     file: Annotated[Path, typer.Argument(help="Checkpoint, e.g. params_online_sd000.pkl.")],
     task: Annotated[str, typer.Option(help="Task that the policy was trained on.")],
@@ -47,7 +47,7 @@ def import_jax(
         typer.echo(line)
 
 
-@app.command()
+@app.command(rich_help_panel=POLICIES)
 def play(
     folder: Annotated[Path, typer.Argument(help="Folder of an exported policy.")],
     episodes: Annotated[int, typer.Option(min=1, help="Number of episodes.")] = 10,

@@ -68,7 +68,7 @@ def load_study(path: Path, *overlays: Path, given: Mapping[str, Any] | None = No
     """Read settings from a YAML or JSON file and lay overlays over it.
 
     Args:
-        given: settings of Snakemake's command line, laid over all files.
+        given: settings of a command line, laid over all files; text in it is read as in a file.
 
     Raises:
         UserError: a file or a setting is wrong; one line names it, the reason and the value.
@@ -168,6 +168,32 @@ for _type, (_pattern, _first) in _PLAIN.items():
         f"tag:yaml.org,2002:{_type}", re.compile(f"^(?:{_pattern})$"), _first
     )
 _Loader.add_constructor("tag:yaml.org,2002:int", _integer)
+
+
+class _TextLoader(_Loader):
+    """Reads lists and mappings, and leaves all in them text, as Snakemake's ``--config`` does."""
+
+
+_TextLoader.yaml_implicit_resolvers = {}
+
+
+def texts_in(text: str, key: str) -> Any:
+    """Read the value of an override as Snakemake does, which drops quotes around it.
+
+    Args:
+        key: the setting's name, for messages.
+
+    Returns:
+        Text, or lists and mappings of text, as `load_study` takes them.
+
+    Raises:
+        UserError: the value is not YAML.
+    """
+    try:
+        value = yaml.load(text.strip("'\""), _TextLoader)
+        return "" if value is None else value
+    except (yaml.YAMLError, ValueError) as error:
+        raise UserError(f"{key}={shown(text)}: not YAML: {_yaml_fault(error)}") from None
 
 
 def _yaml_fault(error: Exception) -> str:

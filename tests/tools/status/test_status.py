@@ -16,11 +16,12 @@ from helpers.studies import changed
 
 from fmq.acting.evaluation import COLUMNS
 from fmq.base.locks import own
+from fmq.config.reading import load_study
 from fmq.pipeline.paths import run_folder
 from fmq.pipeline.runs import make_run
 from fmq.tools.status import alive, logs
 from fmq.tools.status.examine import INTERRUPTED, STOPPED
-from fmq.tools.status.report import as_document, as_text, duration, totals
+from fmq.tools.status.report import SCREEN, as_document, as_text, duration, totals
 
 BEAT = "finetune-fmq TASK seed 0: 20/40 steps, 4 steps/s, success 25% at 40"
 ELSEWHERE = "a-node-of-a-cluster"
@@ -196,6 +197,49 @@ def test_a_failure_is_told_with_its_log(folder, lines, reason: str, host: str) -
     assert f"{reason}" in text
     assert str(log) in text
     assert "1 failed" in text.splitlines()[-1]
+
+
+def test_a_large_study_fits_a_screen_and_has_its_details_on_demand(folder, root: Path) -> None:
+    folder.study = load_study(root / "config.yaml", root / "config" / "paper.yaml")
+    first = folder.study.tasks[0]
+    evaluations = [part for part in folder.parts() if part.rule == "evaluate"]
+    for part in evaluations[:30]:
+        part.log.parent.mkdir(parents=True, exist_ok=True)
+        part.log.write_text("fmq: no room\n")
+    folder.finish("pretrain-full")
+    states = folder.states()
+    lines = as_text(folder.study, states).splitlines()
+    assert len(lines) <= SCREEN
+    assert max(map(len, lines[: lines.index("")])) <= 80
+    (row,) = (line.split() for line in lines if line.startswith("can "))
+    assert row[1:3] == ["0/1", "1/10"]
+    failed = sum(state.state == "failed" and first in state.part.tasks for state in states)
+    assert row[-1] == f"!{failed}"
+    assert failed > 0
+    details = as_text(folder.study, states, details=True)
+    assert all(state.part.name.split()[0] in details for state in states)
+    assert details.count("no room") == sum(state.state == "failed" for state in states)
+
+
+def test_the_share_of_updates_counts_runs_that_are_not_done(folder) -> None:
+    def share() -> str:
+        return as_text(folder.study, folder.states()).splitlines()[-2].partition("%")[0]
+
+    runs = [part for part in folder.parts() if part.trains]
+    whole = sum(part.run.updates for part in runs)
+    assert share() == "0"
+    part = folder.part("finetune-fmq")
+    folder.begin("finetune-fmq")
+    folder.log("finetune-fmq", BEAT)
+    # At environment step 40 of 60, of which the first 20 had no updates.
+    assert share() == f"{part.run.updates / 2 / whole * 100:.0f}"
+    folder.finish("finetune-fmq")
+    assert share() == f"{part.run.updates / whole * 100:.0f}"
+    for part in runs:
+        for output in part.outputs:
+            output.parent.mkdir(parents=True, exist_ok=True)
+            output.touch()
+    assert share() == "100"
 
 
 def test_a_failure_before_the_study_was_begun_anew_waits(folder) -> None:

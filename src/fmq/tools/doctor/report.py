@@ -26,11 +26,11 @@ from fmq.tools.doctor.packages import (
 from fmq.tools.doctor.simulators import rendering_findings, simulator_findings
 
 
-def examine(files: Sequence[Path], results: Path) -> Iterator[Finding]:
+def examine(changes: Sequence[str], results: Path) -> Iterator[Finding]:
     """Run every check and yield its findings; an exception in a check becomes a finding too.
 
     Args:
-        files: settings file, and overlays that change it.
+        changes: overlays of config.yaml, and overrides ``KEY=VALUE``.
         results: folder of the study's results.
     """
     yield from _guarded("Python", python_findings)
@@ -41,24 +41,21 @@ def examine(files: Sequence[Path], results: Path) -> Iterator[Finding]:
     yield from _guarded("cache", home_findings)
     yield from _guarded("Slurm", slurm_findings)
     yield from _guarded("MuJoCo GL", rendering_findings)
-    yield from _guarded("settings", partial(_study_findings, files, results))
+    yield from _guarded("settings", partial(_study_findings, changes, results))
 
 
-def _study_findings(files: Sequence[Path], results: Path) -> Iterator[Finding]:
+def _study_findings(changes: Sequence[str], results: Path) -> Iterator[Finding]:
     """Check the settings and, unless they are invalid, everything that they require."""
     from fmq.base.errors import UserError
-    from fmq.config.reading import load_study
+    from fmq.config.words import study_of
 
-    names = ", ".join(map(str, files))
     try:
-        study = load_study(*files)
+        study = study_of(changes)
     except UserError as error:
-        remedy = (
-            "config.yaml has every setting; put overlays after it: `fmq doctor config.yaml FILE`"
-        )
+        remedy = "config.yaml has every setting; `fmq doctor FILE KEY=VALUE` reads changes to it"
         yield failure("settings", str(error), remedy)
         return
-    yield ok("settings", f"{names}: {len(study.tasks)} tasks, {len(study.seeds)} seeds")
+    yield ok("settings", f"{study.name}: {len(study.tasks)} tasks, {len(study.seeds)} seeds")
     yield from _guarded("GPU", partial(gpu_findings, study))
     yield from _guarded("C++ compiler", partial(compiler_findings, study))
     yield from _guarded("extra robomimic", partial(robomimic_findings, study))

@@ -3,7 +3,7 @@
 import sys
 from dataclasses import dataclass
 
-from fmq.base.machine import quota
+from fmq.base.machine import usable_cores
 from fmq.config.study import Study
 from fmq.pipeline.resources import training_threads
 from fmq.tools.plan.jobs import Job, study_jobs
@@ -44,11 +44,7 @@ def make_plan(study: Study, cores: int | None) -> Plan:
     Raises:
         UserError: the settings ask for a GPU and there is none, or a process was killed.
     """
-    from snakemake.utils import available_cpu_count
-
-    here = available_cpu_count()
-    if (most := quota()) is not None and most < here:
-        here = max(1, int(most))  # of a container
+    here = usable_cores()
     if cores and cores > here:
         print(f"fmq: only {here} cores are available; planning for these", file=sys.stderr)
     cores = min(cores or here, here)

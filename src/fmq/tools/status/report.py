@@ -4,16 +4,34 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from fmq.analysis.figures.style import short_task_names
 from fmq.config.study import Study
+from fmq.pipeline.bindings import Offline, Online
+from fmq.pipeline.runs import Run
 from fmq.tools.status.examine import DONE, FAILED, RUNNING, STATES, WAITING, State
 
 LEGEND = "done N%: success of that evaluation; at N%: share of its steps; waiting*: listed above"
 
 
-def as_text(study: Study, states: Sequence[State]) -> str:
-    """Format a table per task with a column per seed, then what runs or failed, and totals."""
-    tables = [table for task in study.tasks for table in _table(study, task, states)]
-    return "\n".join([*tables, *_lists(states), LEGEND, "", totals(states)])
+SHORT = "2/5: done of all; +1: running; !1: failed. `--details` shows every part"
+SCREEN = 45
+"""Number of lines that tables of all parts may take; a study with more gets one line per task."""
+LISTED = 5
+"""Number of parts that a list in the short form names."""
+
+
+def as_text(study: Study, states: Sequence[State], details: bool = False) -> str:
+    """Format the states of a study, then what runs or failed, and totals.
+
+    A small study has a table per task with a row per stage and a column per seed. Where these take
+    more than a screen there is one table with a row per task, unless `details` are asked for.
+    """
+    tables = [line for task in study.tasks for line in _table(study, task, states)]
+    if details or len(tables) <= SCREEN:
+        lines = [*tables, *_lists(states), LEGEND]
+    else:
+        lines = [*_matrix(study, states), *_lists(states, LISTED), SHORT]
+    return "\n".join([*lines, "", *_updates(states), totals(states)])
 
 
 def as_document(study: Study, states: Sequence[State]) -> dict[str, Any]:
@@ -34,6 +52,50 @@ def totals(states: Sequence[State]) -> str:
 def _counts(states: Iterable[State]) -> dict[str, int]:
     counts = Counter(state.state for state in states)
     return {name: counts[name] for name in STATES}
+
+
+def _updates(states: Iterable[State]) -> list[str]:
+    """Tell the share of all runs' gradient updates that are made, in a line; none without runs."""
+    runs = [(state, state.part.run) for state in states if state.part.trains and state.part.run]
+    whole = sum(run.updates for _, run in runs)
+    made = sum(_made(state, run) for state, run in runs)
+    return [f"{made / whole:.0%} of all updates"] if whole else []
+
+
+def _made(state: State, run: Run) -> int:
+    """Return the number of updates that a run has made, as far as its log tells."""
+    stage = run.bound.stage
+    if state.state == DONE:
+        return run.updates
+    if state.step is None:
+        return 0
+    if isinstance(stage, Online):
+        return stage.updates(state.step)
+    return state.step - stage.first if isinstance(stage, Offline) else 0
+
+
+def _matrix(study: Study, states: Iterable[State]) -> list[str]:
+    """Format one table, a row per task and a column per rule; a cell counts parts."""
+    cells: dict[tuple[str, str], Counter[str]] = {}
+    for state in states:
+        for task in state.part.tasks:
+            cells.setdefault((task, state.part.rule), Counter())[state.state] += 1
+    rules = list(dict.fromkeys(rule for _, rule in cells))
+    names = short_task_names(study.tasks)
+    rows = [["", *rules]]
+    rows += [[names[task], *(_count(cells.get((task, rule))) for rule in rules)] for task in names]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    padded = (map(str.ljust, row, widths) for row in rows)
+    return [*("  ".join(row).rstrip() for row in padded), ""]
+
+
+def _count(counts: Counter[str] | None) -> str:
+    """Format a cell of the matrix, as in ``2/5 +1 !1``."""
+    if not counts:
+        return ""
+    running = f" +{counts[RUNNING]}" if counts[RUNNING] else ""
+    failed = f" !{counts[FAILED]}" if counts[FAILED] else ""
+    return f"{counts[DONE]}/{counts.total()}{running}{failed}"
 
 
 def _table(study: Study, task: str, states: Iterable[State]) -> list[str]:
@@ -66,8 +128,12 @@ def _cell(state: State) -> str:
     return f"{WAITING}*" if state.note else WAITING
 
 
-def _lists(states: Sequence[State]) -> list[str]:
-    """List what runs, what waits although it was started, and what failed, with reasons."""
+def _lists(states: Sequence[State], most: int | None = None) -> list[str]:
+    """List what runs, what waits although it was started, and what failed, with reasons.
+
+    Args:
+        most: number of parts to name in each list; None for all.
+    """
     groups = (
         ("running", [state for state in states if state.state == RUNNING]),
         ("waiting, but started before", [state for state in states if _is_begun(state)]),
@@ -76,7 +142,9 @@ def _lists(states: Sequence[State]) -> list[str]:
     lines: list[str] = []
     for title, members in groups:
         if members:
-            lines += [f"{title}:", *(line for state in members for line in _told(state)), ""]
+            lines += [f"{title}:", *(line for state in members[:most] for line in _told(state))]
+            lines += [f"  and {len(members) - most} more"] if most and len(members) > most else []
+            lines += [""]
     return lines
 
 

@@ -1,0 +1,113 @@
+"""`fmq run`: the study's workflow, in words that need no knowledge of Snakemake's options."""
+
+import os
+import re
+import shlex
+import sys
+from collections.abc import Sequence
+from json import dumps
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fmq.base.errors import UserError
+from fmq.base.machine import usable_cores
+from fmq.base.programs import own_command_first
+from fmq.cli.options import STUDY
+
+app = typer.Typer()
+
+PROFILE = "slurm"
+
+_PLAIN = re.compile(r"-?[\w./~$][\w./~$@+-]*")
+"""Text that needs no quotes in a list or mapping of YAML."""
+
+
+@app.command(rich_help_panel=STUDY, context_settings={"ignore_unknown_options": True})
+def run(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Overlays of config.yaml, settings as key.sub=value, and targets: rules such as "
+            "theory, or files in results/. Other options are Snakemake's; their values are written "
+            "--name=value."
+        ),
+    ] = None,
+    cores: Annotated[
+        int | None,
+        typer.Option("--cores", "-c", min=1, help="Cores to use; by default all there are."),
+    ] = None,
+    slurm: Annotated[
+        bool, typer.Option("--slurm", help="Submit jobs to Slurm, as slurm/config.yaml says.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", help="Only show what would be made.")
+    ] = False,
+) -> None:
+    """Make a study's tables and figures, or other targets: print the snakemake command, run it."""
+    if not Path("Snakefile").exists():
+        from fmq.config.words import OUTSIDE
+
+        raise UserError(f"Snakefile: no such file in {Path.cwd()}; {OUTSIDE}")
+    command = command_line([*(words or []), *["-n"] * dry_run], cores, slurm)
+    own_command_first("snakemake")
+    print(shlex.join(command), file=sys.stderr, flush=True)
+    os.execvp(command[0], command)
+
+
+def command_line(words: Sequence[str], cores: int | None = None, slurm: bool = False) -> list[str]:
+    """Return the snakemake command that the words of `fmq run` stand for.
+
+    Args:
+        words: overlays, overrides, targets and options of Snakemake, in any order.
+        cores: number of cores; None for all of this machine, or as many as Slurm gives.
+        slurm: whether jobs are submitted to Slurm.
+
+    Raises:
+        UserError: a setting is wrong; one line names it, the reason and the value. Or an option of
+            Snakemake is given that would replace the overlays or overrides.
+    """
+    from fmq.config.words import sort_words, study_with
+
+    options = [word for word in words if word.startswith("-")]
+    if replacing := [word for word in options if word.startswith(("--conf", "-C"))]:
+        raise UserError(f"{replacing[0]}: leave it out; files and KEY=VALUE need no option here")
+    files, given, targets = sort_words(
+        [word for word in words if not word.startswith("-")], targets=True
+    )
+    study_with(files or (_profile_files() if slurm else ()), given)
+    if cores is None and not slurm:
+        cores = usable_cores()
+    return [
+        "snakemake",
+        *(["--cores", str(cores)] if cores else []),
+        *(["--profile", PROFILE] if slurm else []),
+        *(["--configfile", *map(str, files)] if files else []),
+        *(["--config", *(f"{key}={_text(one)}" for key, one in given.items())] if given else []),
+        *options,
+        *(["--", *targets] if targets else []),
+    ]
+
+
+def _profile_files() -> list[Path]:
+    """Return the overlays that the profile names; others on the command line replace them."""
+    import yaml
+
+    path = Path(PROFILE, "config.yaml")
+    named = yaml.safe_load(path.read_text(encoding="utf-8")).get("configfile", [])
+    return [Path(one) for one in ([named] if isinstance(named, str) else named)]
+
+
+def _text(value: Any) -> str:
+    """Return an override's value as Snakemake reads it back."""
+    return value if isinstance(value, str) else _flow(value)
+
+
+def _flow(value: Any) -> str:
+    """Return text, or lists and mappings of text, as YAML on one line."""
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_flow(key)}: {_flow(one)}' for key, one in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_flow, value))}]"
+    return value if _PLAIN.fullmatch(value) else dumps(value, ensure_ascii=False)
