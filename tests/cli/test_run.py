@@ -43,6 +43,8 @@ def _in_a_clone(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
          " 'seeds=[0, 1]'"),
         ("results/scores.csv --keep-going --directory=build/x",
          "--cores 3 --keep-going --directory=build/x -- results/scores.csv"),
+        ("--resources=gpu=4 theory --resources=mem_mb=9000 -n",
+         "--cores 3 --resources gpu=4 mem_mb=9000 -n -- theory"),
     ],
 )  # fmt: skip
 def test_words_become_a_command(words: str, command: str) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -300,7 +301,7 @@ def test_a_last_evaluation_is_repeated_where_it_was_made(beside: bool, kind: str
     study = changed(STUDY, {"device": "cuda", "evaluation": {"beside": beside}})
     run = make_run(study, study.tasks[0], study.seeds[0], "finetune-fmq")
     assert device.claim_of_last_evaluation(run).device.type == kind
-    assert recording_gpus(study) == (kind == "cuda")
+    assert recording_gpus(study)(SimpleNamespace(method="fmq")) == (kind == "cuda")
 
 
 @pytest.mark.usefixtures("gpu")

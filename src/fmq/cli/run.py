@@ -31,12 +31,14 @@ def run(
         typer.Argument(
             help="Overlays of config.yaml, settings as key.sub=value, and targets: rules such as "
             "theory, or files in results/. Other options are Snakemake's; their values are written "
-            "--name=value."
+            "--name=value, and several of them as several such words."
         ),
     ] = None,
     cores: Annotated[
         int | None,
-        typer.Option("--cores", "-c", min=1, help="Cores to use; by default all there are."),
+        typer.Option(
+            "--cores", "-c", min=1, help="Cores to use; by default all that this process may use."
+        ),
     ] = None,
     slurm: Annotated[
         bool, typer.Option("--slurm", help="Submit jobs to Slurm, as slurm/config.yaml says.")
@@ -85,8 +87,21 @@ def command_line(words: Sequence[str], cores: int | None = None, slurm: bool = F
         *(["--profile", PROFILE] if slurm else []),
         *(["--configfile", *map(str, files)] if files else []),
         *(["--config", *(f"{key}={_text(one)}" for key, one in given.items())] if given else []),
-        *options,
+        *_joined(options),
         *(["--", *targets] if targets else []),
+    ]
+
+
+def _joined(options: Sequence[str]) -> list[str]:
+    """Return options with ``--name=value`` of one name as one that has all the values."""
+    values: dict[str, list[str]] = {}
+    for option in options:
+        name, is_given, value = option.partition("=")
+        values.setdefault(name, []).extend([value] if is_given else [])
+    return [
+        word
+        for name, given in values.items()
+        for word in ([f"{name}={given[0]}"] if len(given) == 1 else [name, *given])
     ]
 
 

@@ -100,7 +100,7 @@ class OnlineSettings(Section):
     simulators: Literal["here", "apart"] = Field(
         default="here",
         description="where a run's simulator is stepped: here, in turn with the updates, or apart, "
-        "beside them in a process with a core of its own; does not change results",
+        "beside them in a process with a core of its own for each seed; does not change results",
     )
 
 

@@ -53,9 +53,15 @@ def evaluation_gpus(study: Study) -> int:
     return 0 if study.device == "auto" else gpus(study)
 
 
-def recording_gpus(study: Study) -> int:
-    """Return the number of GPUs of a job that repeats last evaluations, as `gpus` does."""
-    return 0 if study.evaluation.beside else gpus(study)
+def recording_gpus(study: Study) -> Callable[[Any], int]:
+    """Return a rule's function of wildcards: the GPUs of a job that repeats a last evaluation."""
+
+    def asked(wildcards: Any) -> int:
+        if not study.method(wildcards.method).trained:
+            return evaluation_gpus(study)
+        return 0 if study.evaluation.beside else gpus(study)
+
+    return asked
 
 
 def memory_mb(study: Study, task: str, seeds: int = 1) -> int:

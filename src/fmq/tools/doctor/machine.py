@@ -69,11 +69,12 @@ def compiler_findings(study: "Study") -> Iterator[Finding]:
     if wanted == "never":
         return
     if found := compiler():
-        yield ok("C++ compiler", f"{found}; updates are compiled (`training.compile: {wanted}`)")
+        where = " on a CPU" if wanted == "auto" else ""
+        told = f"{found}; updates{where} are compiled (`training.compile: {wanted}`)"
+        yield ok("C++ compiler", told)
     elif wanted == "auto":
-        remedy = (
-            f"to halve the time of updates, install g++, or name another compiler in CXX; {PLAIN}"
-        )
+        gain = "to halve the time of updates on a CPU"
+        remedy = f"{gain}, install g++, or name another compiler in CXX; {PLAIN}"
         yield note("C++ compiler", "none works, so updates run uncompiled", remedy)
     else:
         remedy = "install g++, name another compiler in CXX, or set `training.compile: never`"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fmq.base.machine import usable_cores
 from fmq.config.study import Study
-from fmq.pipeline.resources import training_threads
+from fmq.pipeline.resources import online_threads, training_threads
 from fmq.tools.plan.jobs import Job, study_jobs
 from fmq.tools.plan.measure import measure
 from fmq.tools.plan.rates import Rates, job_seconds
@@ -66,7 +66,7 @@ def lay_out(study: Study, jobs: list[Job], rates: Rates, cores: int) -> Plan:
         for job, time in zip(jobs, seconds, strict=True)
     ]
     # With fewer places on GPUs than cores, jobs wait for a place and leave cores idle.
-    busy = min(cores, rates.processes * training_threads(study))
+    busy = min(cores, rates.processes * online_threads(study))
     return Plan(study, cores, jobs, rates, seconds, makespan(timed, busy), longest_chain(timed))
 
 
