@@ -30,8 +30,8 @@ def run(
         list[str] | None,
         typer.Argument(
             help="Overlays of config.yaml, settings as key.sub=value, and targets: rules such as "
-            "theory, or files in results/. Other options are Snakemake's; their values are written "
-            "--name=value, and several of them as several such words."
+            "theory, or files in results/. Other options are Snakemake's, with an equals sign "
+            "before a value, and once for each of several values."
         ),
     ] = None,
     cores: Annotated[
