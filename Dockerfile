@@ -13,8 +13,8 @@ COPY . /fmq
 RUN make --directory /fmq install PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/$DEVICE
 
 # Any user may run it, with or without an account: home, caches and bytecode are in the study's folder.
-RUN mkdir --mode 1777 /work
-WORKDIR /work
-ENV PATH=/fmq/.venv/bin:$PATH HOME=/work PYTHONPYCACHEPREFIX=/work/.cache/bytecode
+RUN mkdir --mode 1777 /study
+WORKDIR /study
+ENV PATH=/fmq/.venv/bin:$PATH HOME=/study PYTHONPYCACHEPREFIX=/study/.cache/bytecode
 ENTRYPOINT ["snakemake", "--snakefile", "/fmq/Snakefile"]
 CMD ["--cores", "2", "--configfile", "/fmq/config/smoke.yaml"]
