@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from fmq.base.errors import UserError
+
 _ROUNDING = 1e-4
 """How far an action may lie outside of [-1, 1], for rounding when a file was made.
 
@@ -10,17 +12,22 @@ of a file allows no more.
 """
 
 
-def wide_row(actions: np.ndarray) -> int | None:
-    """Return the first row with an action outside of [-1, 1], or None; shape (n, A), finite."""
+def refuse_wide(where: str, actions: np.ndarray) -> None:
+    """Raise `UserError` if an action is outside of [-1, 1], with the first such row.
+
+    Args:
+        where: the file and the place of the actions in it.
+        actions: shape (n, A), finite.
+    """
     bound = 1 + _ROUNDING
     if not actions.size or (actions.min() >= -bound and actions.max() <= bound):
-        return None
-    return int((np.abs(actions) > bound).any(axis=1).argmax())
-
-
-def widest(action: np.ndarray) -> float:
-    """Return the number of an action that is farthest from 0, for messages."""
-    return float(action[np.abs(action).argmax()])
+        return
+    row = int((np.abs(actions) > bound).any(axis=1).argmax())
+    widest = actions[row][np.abs(actions[row]).argmax()]
+    raise UserError(
+        f"{where} has {widest:g} in row {row}, allowed is -1 to 1, where policies act; scale them "
+        "as the simulator takes them"
+    )
 
 
 def fault_of_actions(missed: np.ndarray, effect: np.ndarray, share: float) -> str | None:

@@ -18,7 +18,7 @@ from fmq.base.hdf5 import (
 )
 from fmq.base.messages import one_line
 from fmq.config.tasks import Task
-from fmq.data.actions import wide_row, widest
+from fmq.data.actions import refuse_wide
 from fmq.data.transitions import bad_row
 
 VECTORS = ("rewards", "dones")
@@ -145,11 +145,7 @@ def _check(where: str, arrays: Arrays) -> None:
                 f"{where}/{name} has a value that is not finite in row {bad}; "
                 "make or download the file again"
             )
-    if (wide := wide_row(arrays["actions"])) is not None:
-        raise UserError(
-            f"{where}/actions has {widest(arrays['actions'][wide]):g} in row {wide}, allowed is -1 "
-            "to 1, where policies act; scale them as the simulator takes them"
-        )
+    refuse_wide(f"{where}/actions", arrays["actions"])
     _check_order(where, arrays)
     rewards = arrays["rewards"]
     wrong = np.flatnonzero((rewards < 0) | (rewards > 1))

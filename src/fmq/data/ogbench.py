@@ -10,7 +10,7 @@ from fmq.base.errors import UserError
 from fmq.base.seeding import global_numpy_seed
 from fmq.config.datasets import simulator_of
 from fmq.config.tasks import Task
-from fmq.data.actions import wide_row, widest
+from fmq.data.actions import refuse_wide
 from fmq.data.layouts import ENDS, NEXT, one_row_per_state, refuse_other_layouts
 from fmq.data.npz import Arrays, read_arrays
 from fmq.data.transitions import Transitions, bad_row
@@ -157,11 +157,7 @@ def _check_numbers(path: Path, arrays: Arrays) -> None:
                 f"{path}: array {name!r} has a value that is not finite in row {bad}; "
                 "make the file again"
             )
-    if (wide := wide_row(arrays["actions"])) is not None:
-        raise UserError(
-            f"{path}: array 'actions' has {widest(arrays['actions'][wide]):g} in row {wide}, "
-            "allowed is -1 to 1, where policies act; scale them as the simulator takes them"
-        )
+    refuse_wide(f"{path}: array 'actions'", arrays["actions"])
 
 
 def _label(
