@@ -9,7 +9,6 @@ of the messages.
 
 import os
 import sys
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from multiprocessing.connection import Connection
@@ -22,7 +21,7 @@ import torch
 
 from fmq.acting.evaluation import Evaluator, Rows, policy_with, read_networks
 from fmq.base.errors import UserError
-from fmq.base.messages import one_line
+from fmq.base.workers import describe_fault
 from fmq.pipeline.runs import Run
 
 
@@ -67,9 +66,7 @@ def _answer(
     except UserError as error:
         return None, str(error)
     except Exception as error:
-        traceback.print_exc()
-        told = one_line(f"{type(error).__name__}: {error}", 200)
-        return None, f"{told}; see the traceback above"
+        return None, describe_fault(error)
 
 
 def _messages(connection: Connection) -> Iterator[Any]:

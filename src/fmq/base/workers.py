@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -14,6 +15,7 @@ from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 from fmq.base.errors import UserError
+from fmq.base.messages import one_line
 
 _BLAS_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 ONE_BLAS_THREAD = dict.fromkeys(_BLAS_THREADS, "1")
@@ -59,6 +61,12 @@ def start_worker(module: str, environment: Mapping[str, str] | None = None) -> W
             env=os.environ | ONE_BLAS_THREAD | dict(environment or {}),
         )
     return Worker(process, ours)
+
+
+def describe_fault(error: Exception) -> str:
+    """Print the traceback of an error, and return the line that a worker answers with."""
+    traceback.print_exc()
+    return f"{one_line(f'{type(error).__name__}: {error}', 200)}; see the traceback above"
 
 
 @contextmanager

@@ -9,7 +9,6 @@ import torch.
 """
 
 import sys
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from fmq.base.errors import UserError
-from fmq.base.messages import one_line
+from fmq.base.workers import describe_fault
 from fmq.config.tasks import Task
 from fmq.envs.making import make_environment
 from fmq.envs.simulators import LocalSimulators
@@ -48,9 +47,7 @@ def _answers(
     except UserError as error:
         yield None, str(error)
     except Exception as error:
-        traceback.print_exc()
-        told = one_line(f"{type(error).__name__}: {error}", 200)
-        yield None, f"{user}: a simulator failed: {told}; see the traceback above"
+        yield None, f"{user}: a simulator failed: {describe_fault(error)}"
 
 
 if __name__ == "__main__":
