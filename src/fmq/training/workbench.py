@@ -7,7 +7,14 @@ from typing import Any
 import torch
 
 from fmq.acting.checkpoint import refuse_misfit
-from fmq.acting.evaluation import Rows, learned_from, load_learner, success_rate
+from fmq.acting.evaluation import (
+    Networks,
+    Rows,
+    learned_from,
+    load_learner,
+    policy_with,
+    success_rate,
+)
 from fmq.acting.policy import Policy
 from fmq.base.errors import UserError
 from fmq.base.provenance import code_commit, package_versions
@@ -167,10 +174,12 @@ class Workbench:
         At the end of the run, the policy acts as it would when loaded from the checkpoint, so `fmq
         evaluate` reproduces this.
         """
-        if step == self.run.last_step:
-            for network in (self.learner.actor, self.learner.critic):
-                network.prepare()
-        return self.keep(step, self._episodes(step))
+        learner, run = self.learner, self.run
+        networks = Networks(learner.actor, learner.critic, self.normalizer, learner.action_size)
+        act = policy_with(networks, run, run.sampler, step).act
+        with self.scratch.nothing_to_lose(), self.clock.stopped():
+            rows = self.evaluator.episodes(run, act, run.sampler, step)
+        return self.keep(step, rows)
 
     def keep(self, step: int, rows: Rows) -> float:
         """Keep the episodes of the policy after a step, and return the success rate."""
@@ -180,11 +189,6 @@ class Workbench:
             self.evaluations += rows
             self._track()
         return success_rate(rows)
-
-    def _episodes(self, step: int) -> Rows:
-        act = self.policy("evaluation noise", step).act
-        with self.scratch.nothing_to_lose(), self.clock.stopped():
-            return self.evaluator.episodes(self.run, act, self.run.sampler, step)
 
     def record(self, row: dict[str, float]) -> None:
         """Append a row of metrics."""
