@@ -40,7 +40,8 @@ def files(root: Path, tmp_path: Path) -> list[Path]:
     """The settings of a study of Lift and PickPlaceCan."""
     overlay = tmp_path / "overlay.yaml"
     overlay.write_text("tasks: [lift-mh-low_dim, can-mh-low_dim]\n")
-    return [root / "config.yaml", root / "config" / "manipulation.yaml", overlay]
+    settings = ("config.yaml", "config/manipulation.yaml", "config/overnight.yaml")
+    return [*(root / name for name in settings), overlay]
 
 
 @pytest.fixture
