@@ -7,6 +7,7 @@ rule dataset:
         "results/datasets/{dataset}-{identity}/manifest.json",
     log:
         "results/datasets/{dataset}-{identity}/log.txt",
+    priority: job_resources.PRIORITIES["dataset"]
     conda:
         "../envs/fmq.yaml"
     threads: lambda wildcards: job_resources.dataset_threads(study, wildcards.dataset)

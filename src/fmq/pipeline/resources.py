@@ -8,8 +8,12 @@ from fmq.config.study import Study, find_dataset
 
 GENERATOR_THREADS = 8
 
-PRIORITIES = {"pretrain": 2, "distill": 2, "finetune": 1}
-"""Priorities by rule, so that long chains start first; other rules have 0."""
+PRIORITIES = {"dataset": 3, "pretrain": 2, "distill": 2, "finetune": 1}
+"""Priorities by rule, so that long chains start first; other rules have 0.
+
+A data set that is generated takes several cores. Made later, it would wait for a moment in which as
+many are free, and the first of them would idle until then.
+"""
 
 
 def dataset_threads(study: Study, dataset: str) -> int:
