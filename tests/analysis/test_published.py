@@ -234,8 +234,9 @@ def test_names_of_reported_rows_are_escaped(paper_table: Table) -> None:
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX here")
 def test_the_twelve_tasks_fit_on_a_page(paper_table: Table, tmp_path: Path) -> None:
-    (tmp_path / "table.tex").write_text("\n".join(latex(paper_table)))
-    told = set_latex(tmp_path, tmp_path / "table")
+    lines = [r"% \usepackage{booktabs}", *latex(paper_table)]
+    (tmp_path / "table.tex").write_text("\n".join(lines))
+    told = set_latex(tmp_path, tmp_path / "table.tex")
     assert "Overfull" not in told
     assert "Float too large" not in told
     assert "".join(markdown(paper_table)).count("*reported, own paper*") == 8

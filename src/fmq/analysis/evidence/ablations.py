@@ -63,9 +63,9 @@ def write_ablations(
     write_table(folder / "summary.csv", summary, ROWS | dict(SUMMARY), provenance)
     words = interval_words(study)
     for group, title in TITLES.items():
-        caption = f"Ablations of {title}: success in percent of the last checkpoints. {words}"
+        caption = f"Ablations of {title}: success in percent of the last checkpoints."
         cells = _cells(study, summary[summary["group"] == group])
-        listing = Listing(f"tab:ablations-{group}", caption, *cells)
+        listing = Listing(f"tab:ablations-{group}", caption, *cells, note=words)
         write_listing(folder / group, listing, provenance)
     note = f"Dots: single tasks. {words}"
     write_figure(folder / "ablations", "Ablations", note, provenance, draw_ablations, summary)

@@ -100,15 +100,17 @@ def write_inference_report(
     write_table(folder / "inference" / "inference.csv", table[list(TABLE)], TABLE, provenance)
     intervals = interval_words(study)
     caption = (
-        "Evaluations of the velocity network and of the critics per action chunk, counted as they "
-        f"happen; median milliseconds for one observation with {study.threads} thread(s) on the "
-        f"machine that measured, along with any other load; {IQM} of success in percent. "
-        f"{intervals}"
+        "Evaluations of the velocity network and of the critics per action chunk, median "
+        f"milliseconds for one observation, and {IQM} of success in percent."
+    )
+    note = (
+        f"Evaluations are counted as they happen. Milliseconds: with {study.threads} thread(s) on "
+        f"the machine that measured, along with any other load. {intervals}"
     )
     header = ["", "sampler", "network", "critics", "ms", "success"]
     cells = [_cells(study, row) for _, row in table.iterrows()]
     path = folder / "inference" / "inference"
-    write_listing(path, Listing("tab:inference", caption, header, cells), provenance)
+    write_listing(path, Listing("tab:inference", caption, header, cells, note), provenance)
     title, note = "Success against evaluations", f"Last checkpoints. {intervals}"
     write_figure(path, title, note, provenance, draw, study, table)
 
