@@ -118,7 +118,8 @@ def convergence(settings: Settings = None, results: Results = RESULTS) -> None:
     """Compare how fast FMQ and MVP reach fractions of MVP's best success."""
     from fmq.analysis.evidence.convergence_report import write_convergence
 
-    write_convergence(*_inputs(settings, results))
+    study, _, folder, manifests = _inputs(settings, results)
+    write_convergence(study, folder, manifests)
 
 
 @app.command()

@@ -41,7 +41,7 @@ PARTS = (
     ),
     Part(
         "Convergence",
-        ("convergence/steps", "convergence/seconds"),
+        ("convergence/steps",),
         {
             "convergence/convergence": "Speed-up to levels of MVP's best success, up to the first "
             "evaluation at or above each; not interpolated."
