@@ -201,6 +201,19 @@ def settings_page(
     write_settings_page(study, manifests, target)
 
 
+@app.command()
+def summary_page(
+    target: Annotated[Path, typer.Argument(help="Page to write.")],
+    settings: Settings = None,
+    results: Results = RESULTS,
+) -> None:
+    """Write what the study comes to as the first page of the report."""
+    from fmq.analysis.tables.pages import write_summary_page
+
+    study, _, folder, _ = _inputs(settings, results)
+    write_summary_page(study, folder, target)
+
+
 def _inputs(settings: Path | None, results: Path):  # type: ignore[no-untyped-def]
     """Return the study, the results, the study's folder, and the manifests of its data sets."""
     from fmq.pipeline.analyses import manifest_files
