@@ -65,6 +65,7 @@ localrules:
     rollouts,
     paper,
     page,
+    summary_page,
     settings_page,
 
 
@@ -100,4 +101,5 @@ rule all:
         ancient(
             expand(f"{STUDY}/pages/{{page}}.html", page=analyses.table_pages(study))
         ),
+        ancient(rules.summary_page.output),
         ancient(rules.settings_page.output),

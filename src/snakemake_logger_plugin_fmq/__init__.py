@@ -18,8 +18,8 @@ from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from fmq.base.files import lend_cache
+from fmq.tools.status.estimate import Running, seconds_left
 from fmq.tools.status.logs import read_log
-from snakemake_logger_plugin_fmq.estimate import Running, seconds_left
 from snakemake_logger_plugin_fmq.words import closing, job_name, log_tail, progress_line
 
 TERMINAL_SECONDS = 5.0

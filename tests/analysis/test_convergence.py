@@ -1,4 +1,4 @@
-"""Convergence of whole studies: known steps and seconds, censored runs, gaps, files."""
+"""Convergence of whole studies: known steps, censored runs, gaps, files."""
 
 import re
 import shutil
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from helpers.analysing import TASK2, TASK4, make_study, write_runs
-from helpers.curves import set_success, write_metrics
+from helpers.curves import set_success
 
 from fmq.analysis.evidence.convergence_report import write_convergence
 from fmq.analysis.inputs.csvw import read_table
@@ -28,44 +28,26 @@ def arriving(task: str, method: str, seed: int, step: int) -> float:
     return 0.8 if step >= ARRIVAL.get(method, 0) else 0.1
 
 
-def steady(task: str, method: str, seed: int, step: int) -> float:
-    """FMQ makes 100 steps a second, anybody else 200; half as many up to 4,000 steps."""
-    return (100.0 if method == "fmq" else 200.0) * (0.5 if step <= 4000 else 1.0)
-
-
-def no_drift(task: str, method: str, seed: int, step: int) -> float:
-    return 0.0
-
-
 def report(
     study: Study,
     results: Path,
     folder: Path,
     success: Callable[[str, str, int, int], float] = arriving,
-    rate: Callable[[str, str, int, int], float] = steady,
-) -> dict[str, pd.DataFrame]:
-    """The tables of a copy of `results` with known success, by unit."""
+) -> pd.DataFrame:
+    """The table of a copy of `results` with known success."""
     copy = shutil.copytree(results, folder / "results", dirs_exist_ok=True)
     set_success(study, copy, success)
-    write_metrics(study, copy, rate, no_drift)
     return made(study, copy, folder)
 
 
-def made(study: Study, results: Path, folder: Path) -> dict[str, pd.DataFrame]:
+def made(study: Study, results: Path, folder: Path) -> pd.DataFrame:
     write_scores(study, results, folder)
-    write_convergence(study, results, folder)
-    paths = {unit: folder / "convergence" / f"{unit}.csv" for unit in ("steps", "seconds")}
-    return {unit: read_table(path, CONVERGENCE, ["task", "level"]) for unit, path in paths.items()}
+    write_convergence(study, folder)
+    return read_table(folder / "convergence" / "steps.csv", CONVERGENCE, ["task", "level"])
 
 
-def metrics_file(study: Study, task: str, method: str, results: Path) -> Path:
-    """Return what a method's run of the first seed notes down."""
-    return run_folder(make_run(study, task, 0, f"finetune-{method}"), results) / "metrics.csv"
-
-
-def test_known_steps_and_seconds(study: Study, results: Path, tmp_path: Path) -> None:
-    tables = report(study, results, tmp_path)
-    steps, seconds = tables["steps"], tables["seconds"]
+def test_known_steps(study: Study, results: Path, tmp_path: Path) -> None:
+    steps = report(study, results, tmp_path)
     assert set(steps["task"]) == {*study.tasks, MEAN}
     tasks = steps[steps["task"] != MEAN]
     assert set(tasks["fmq"]) == {2000.0}
@@ -81,13 +63,8 @@ def test_known_steps_and_seconds(study: Study, results: Path, tmp_path: Path) ->
     np.testing.assert_allclose(tasks["interpolated"], crossed / 2000)
     np.testing.assert_allclose(steps[steps["task"] == MEAN]["interpolated"], crossed[:4] / 2000)
     text = (tmp_path / "convergence" / "steps.md").read_text()
-    assert "3.00 (2k/6k); 2.71 | 3.00 (2k/6k); 2.83 |" in text
+    assert "3.00 (2k/6k); 2.71 | 3.00 (2k/6k); 2.83 |" in text.replace("\N{NO-BREAK SPACE}", " ")
     assert "up to the first evaluation at or above the level and, after the semicolon" in text
-    # 2,000 steps at 50 a second; 4,000 at 100 a second and 2,000 at 200.
-    tasks = seconds[seconds["task"] != MEAN]
-    np.testing.assert_allclose(tasks["fmq"], 40.0)
-    np.testing.assert_allclose(tasks["mvp"], 50.0)
-    np.testing.assert_allclose(seconds["most"], 50 / 40)
     # All runs agree, so that every resample is the same.
     mean = steps[steps["task"] == MEAN]
     np.testing.assert_allclose(mean[["low", "high"]], 3.0)
@@ -101,7 +78,7 @@ def test_the_mean_is_of_the_ratios_and_its_interval_holds_those_of_the_runs(
         arrival = 2000 if method == "fmq" else (2000 * (seed + 2) if task == TASK4 else 4000)
         return 1.0 if step >= arrival else 0.0
 
-    table = report(study, results, tmp_path, success)["steps"].set_index(["task", "level"])
+    table = report(study, results, tmp_path, success).set_index(["task", "level"])
     # MVP's seeds arrive on task4 at 4000, 6000 and 8000: all of them, the mean only at the end.
     assert table.loc[(TASK4, 1.0), "most"] == 4.0
     assert table.loc[(TASK2, 1.0), "most"] == 2.0
@@ -116,20 +93,19 @@ def test_all_runs_censored(study: Study, results: Path, tmp_path: Path) -> None:
     def success(task: str, method: str, seed: int, step: int) -> float:
         return 0.1 if method == "fmq" else arriving(task, method, seed, step)
 
-    tables = report(study, results, tmp_path, success)
-    for table in tables.values():
-        assert set(table["state"]) == {"censored"}
-        assert table[table["task"] != MEAN]["fmq"].isna().all()
-        assert (table["fmq_reached"] == 0).all()
-        assert (table["least"] == 0).all()
-        mean = table[table["task"] == MEAN]
-        assert (mean["tasks"] == 2).all()
-        assert (mean["tasks_censored"] == 2).all()
-        assert (mean["low"] == 0).all()
-    np.testing.assert_allclose(tables["steps"]["most"], 6000 / 8000)
+    table = report(study, results, tmp_path, success)
+    assert set(table["state"]) == {"censored"}
+    assert table[table["task"] != MEAN]["fmq"].isna().all()
+    assert (table["fmq_reached"] == 0).all()
+    assert (table["least"] == 0).all()
+    mean = table[table["task"] == MEAN]
+    assert (mean["tasks"] == 2).all()
+    assert (mean["tasks_censored"] == 2).all()
+    assert (mean["low"] == 0).all()
+    np.testing.assert_allclose(table["most"], 6000 / 8000)
     text = (tmp_path / "convergence" / "steps.md").read_text()
     assert "2 at 75%, 2 at 85%, 2 at 95%, 2 at 100%" in text
-    assert "&lt; 0.75 (–/6k)" in text
+    assert "&lt; 0.75 (–/6k)" in text.replace("\N{NO-BREAK SPACE}", " ")
     assert "| 0/0/0/0 | 3/3/3/3 |" in text
     assert "0.00 to 0.75" in text
     assert r"\textless{} 0.75 (–/6k)" in (tmp_path / "convergence" / "steps.tex").read_text()
@@ -144,7 +120,7 @@ def test_a_run_that_stays_behind_counts_against_its_method(
         stays = task == TASK4 and method == "fmq" and seed == 1
         return 0.0 if stays else arriving(task, method, seed, step)
 
-    table = report(study, results, tmp_path, success)["steps"].set_index(["task", "level"])
+    table = report(study, results, tmp_path, success).set_index(["task", "level"])
     for level in (0.75, 1.0):
         entry = table.loc[(TASK4, level)]
         assert (entry["state"], entry["fmq_reached"], entry["fmq_runs"]) == ("censored", 2, 3)
@@ -164,7 +140,7 @@ def test_without_a_success_of_mvp_a_task_has_no_level(
         nothing = task == TASK4 and method == "mvp"
         return 0.0 if nothing else arriving(task, method, seed, step)
 
-    table = report(study, results, tmp_path, success)["steps"].set_index("task")
+    table = report(study, results, tmp_path, success).set_index("task")
     assert set(table.loc[TASK4, "state"]) == {"no level"}
     assert table.loc[TASK4, ["fmq", "mvp", "most"]].isna().all(axis=None)
     assert (table.loc[TASK4, ["fmq_reached", "mvp_reached"]] == 0).all(axis=None)
@@ -176,9 +152,9 @@ def test_without_a_success_of_mvp_a_task_has_no_level(
 def test_one_seed_has_no_interval_and_says_so(tmp_path: Path) -> None:
     study = make_study(seeds=[4])
     write_runs(study, tmp_path / "made")
-    tables = report(study, tmp_path / "made", tmp_path)
-    assert tables["steps"][["low", "high"]].isna().all(axis=None)
-    assert (tables["steps"]["most"] == 3.0).all()
+    table = report(study, tmp_path / "made", tmp_path)
+    assert table[["low", "high"]].isna().all(axis=None)
+    assert (table["most"] == 3.0).all()
     text = (tmp_path / "convergence" / "steps.md").read_text()
     assert "One seed: no interval." in text
     assert re.search(r"\bnan\b", text) is None
@@ -195,7 +171,7 @@ def test_an_unfinished_study_takes_the_runs_that_are_there(
         shutil.rmtree(run_folder(make_run(study, TASK4, seed, "finetune-mvp"), copy))
     run = make_run(study, TASK2, 1, "finetune-fmq")
     evaluation_file(run, run.sampler, copy).unlink()
-    table = made(unfinished, copy, tmp_path)["steps"].set_index("task")
+    table = made(unfinished, copy, tmp_path).set_index("task")
     assert set(table.loc[TASK4, "state"]) == {"no runs"}
     assert set(table.loc[TASK2, "fmq_runs"]) == {2}
     assert (table.loc[TASK2, "most"] == 3.0).all()
@@ -219,25 +195,10 @@ def test_resamples_without_a_success_of_mvp_leave_no_interval_to_a_single_task(
         study = make_study(tasks=tasks)
         folder = tmp_path / str(len(tasks))
         write_runs(study, folder / "made")
-        table = report(study, folder / "made", folder, success)["steps"]
+        table = report(study, folder / "made", folder, success)
         mean = table[table["task"] == MEAN]
         assert set(mean["state"]) == {"measured"}
         assert mean[["low", "high"]].notna().all(axis=None) == bounded
-
-
-@pytest.mark.slow
-def test_runs_too_short_for_a_measurement_have_no_time(
-    study: Study, results: Path, tmp_path: Path
-) -> None:
-    report(study, results, tmp_path)
-    copy = tmp_path / "results"
-    metrics_file(study, TASK4, "mvp", copy).write_text("\n")
-    tables = made(study, copy, tmp_path)
-    assert set(tables["seconds"].set_index("task").loc[TASK4, "state"]) == {"no time"}
-    assert set(tables["steps"]["state"]) == {"measured"}
-    mean = tables["seconds"].set_index("task").loc[MEAN]
-    assert (mean["tasks"] == 1).all()
-    assert "such a task is not in the mean" in (tmp_path / "convergence/seconds.md").read_text()
 
 
 @pytest.mark.drawn
@@ -254,24 +215,10 @@ def test_files_are_the_same_twice(study: Study, results: Path, tmp_path: Path) -
 
 def test_what_does_not_belong_is_refused(study: Study, results: Path, tmp_path: Path) -> None:
     report(study, results, tmp_path)
-    copy, out = tmp_path / "results", tmp_path / "convergence"
+    out = tmp_path / "convergence"
     shutil.rmtree(out)
     with pytest.raises(UserError, match="made with other settings"):
-        write_convergence(make_study(seed=7), copy, tmp_path)
+        write_convergence(make_study(seed=7), tmp_path)
     with pytest.raises(UserError, match="compares fmq with mvp; add mvp"):
-        write_convergence(make_study(methods=["fmq", "qc"]), copy, tmp_path)
-    metrics = metrics_file(study, TASK2, "mvp", copy)
-    text = metrics.read_text()
-    for damaged, told in (
-        (text.replace("environment_rate", "rate"), "expected the columns"),
-        (text[:-1], "cut off"),
-        (text.replace("8000,", "9000,"), "has a step 9000, expected at most 8000"),
-        (text.replace("7000,", "8000,"), "repeats step 8000"),
-    ):
-        metrics.write_text(damaged)
-        with pytest.raises(UserError, match=told):
-            write_convergence(study, copy, tmp_path)
-    metrics.unlink()
-    with pytest.raises(UserError, match=r"1 missing: .*/metrics\.csv"):
-        write_convergence(study, copy, tmp_path)
+        write_convergence(make_study(methods=["fmq", "qc"]), tmp_path)
     assert not out.exists()

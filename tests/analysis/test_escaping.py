@@ -71,7 +71,7 @@ def test_latex_keeps_its_comments_and_has_no_commands(nasty: Path) -> None:
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX here")
 def test_latex_with_any_text_compiles(nasty: Path, tmp_path: Path) -> None:
-    set_latex(tmp_path, nasty)
+    set_latex(tmp_path, nasty.with_suffix(".tex"))
 
 
 @given(st.text())

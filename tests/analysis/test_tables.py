@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
@@ -11,9 +12,10 @@ from helpers.analysing import analyse, make_study, set_latex, write_runs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fmq.analysis.inputs.scores import final_scores, load_scores
+from fmq.analysis.inputs.scores import STAGES, final_scores, load_scores
 from fmq.analysis.tables.comparison import clear_best, write_tables
 from fmq.analysis.tables.escape import escape_latex
+from fmq.analysis.tables.render import Table, latex, write_comparison
 from fmq.config.study import Study
 
 intervals = st.lists(
@@ -114,7 +116,7 @@ def test_numbers_do_not_wrap_in_markdown(analysed: Path) -> None:
     assert "±" in rows[0]
     assert "[" in rows[-1]
     for row in rows:
-        assert re.search(r"\d [±\[]|± |, \d", row) is None
+        assert re.search(r"\d [±\[]|[±→] |, \d", row) is None
 
 
 def test_latex_has_a_short_caption_and_names_its_packages(analysed: Path) -> None:
@@ -146,7 +148,36 @@ def test_one_seed_says_so(manifest: Path, tmp_path: Path) -> None:
         assert "**" not in text
 
 
+def made_up(labels: int) -> Table:
+    """The widest entries of so many rows on twelve tasks."""
+    tasks = [f"humanoidmaze-medium task{number}" for number in range(12)]
+    places = product([*tasks, "IQM"], STAGES, [f"FMQ {number}" for number in range(labels)])
+    entries = pd.DataFrame(places, columns=["task", "stage", "label"])
+    entries = entries.assign(value=100.0, deviation=20.0, low=88.0, high=100.0, best=0, note="")
+    entries.loc[entries["task"] == "IQM", "deviation"] = float("nan")
+    names = {task: f"{task} " for task in tasks} | {"IQM": "IQM"}
+    reported = pd.DataFrame(columns=["task", "label", "row"])
+    return Table(f"tab:{labels}", "caption", "note", names, entries, reported)
+
+
+def test_latex_has_a_column_per_stage_where_there_is_room() -> None:
+    three, six = ("\n".join(latex(made_up(labels))) for labels in (3, 6))
+    assert "{@{}lrrrrrr@{}}" in three
+    assert three.count(r"\multicolumn{2}{c}") == three.count(r"\cmidrule") == 3
+    assert r"$\to$" not in three
+    assert "{@{}lrrrrrr@{}}" in six
+    assert six.count(r"$\to$") == 6 * 13
+    assert "multicolumn" not in six
+
+
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX here")
-def test_latex_compiles(analysed: Path, tmp_path: Path) -> None:
-    tables = (analysed / "tables" / f"{name}.tex" for name in ("main", "length"))
-    assert "Overfull" not in set_latex(tmp_path, *tables)
+def test_twelve_tasks_fit_a_page(analysed: Path, tmp_path: Path) -> None:
+    """With few rows, with many, and with so many that the table is shrunk."""
+    provenance = json.loads((analysed / "tables/main.csv-metadata.json").read_text())["notes"][0]
+    for labels in (3, 6, 9):
+        write_comparison(tmp_path / f"of_{labels}", made_up(labels), provenance)
+    tables = [analysed / "tables" / f"{name}.tex" for name in ("main", "length")]
+    told = set_latex(tmp_path, *tables, *sorted(tmp_path.glob("of_*.tex")))
+    assert "Overfull" not in told
+    assert "Float too large" not in told
+    assert "(5 pages" in told

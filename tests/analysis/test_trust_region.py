@@ -12,7 +12,6 @@ from helpers.curves import CHUNK_NUMBERS, write_metrics
 
 from fmq.analysis.evidence.trust_region import TRUST_REGION, write_trust_region
 from fmq.analysis.inputs.csvw import read_table
-from fmq.analysis.inputs.training_metrics import read_metrics, training_seconds
 from fmq.base.errors import UserError
 from fmq.config.study import Study
 from fmq.pipeline.paths import run_folder
@@ -24,10 +23,6 @@ LEVEL = {"fmq": 0.4, "mvp": 0.1, "mvp-no-new-data": 0.02, "qc": 7.0}
 def drift(task: str, method: str, seed: int, step: int) -> float:
     """Ten times as much in the first half of 8,000 steps; seeds differ by a tenth."""
     return LEVEL[method] * (1 + 0.1 * (seed - 1)) * (10 if step <= 4000 else 1)
-
-
-def one(task: str, method: str, seed: int, step: int) -> float:
-    return 1.0
 
 
 def report(study: Study, results: Path, folder: Path) -> pd.DataFrame:
@@ -46,7 +41,7 @@ def folder_of(study: Study, task: str, seed: int, method: str, results: Path) ->
 def copy(study: Study, results: Path, tmp_path: Path) -> Path:
     """A results folder of runs with known metrics, to be changed."""
     folder = shutil.copytree(results, tmp_path / "results")
-    write_metrics(study, folder, one, drift, radius=0.5)
+    write_metrics(study, folder, drift, radius=0.5)
     return folder
 
 
@@ -124,7 +119,7 @@ def test_an_unfinished_study_shows_what_is_there(study: Study, copy: Path, tmp_p
 def test_one_seed_has_neither_deviation_nor_interval(tmp_path: Path) -> None:
     study = make_study(seeds=[1])
     write_runs(study, tmp_path)
-    write_metrics(study, tmp_path, one, drift, radius=0.5)
+    write_metrics(study, tmp_path, drift, radius=0.5)
     table = report(study, tmp_path, tmp_path)
     assert table["drift"].to_numpy() == pytest.approx(np.repeat([0.4, 0.1, 0.02], 2))
     assert table[["deviation", "low", "high"]].isna().all(axis=None)
@@ -136,6 +131,18 @@ def test_what_does_not_belong_is_refused(study: Study, copy: Path, tmp_path: Pat
     out = tmp_path / "trust_region"
     with pytest.raises(UserError, match="none has a flow map"):
         write_trust_region(make_study(methods=["qc"]), copy, tmp_path)
+    metrics = folder_of(study, TASK2, 0, "mvp", copy) / "metrics.csv"
+    text = metrics.read_text()
+    for damaged, told in (
+        (text.replace("drift,", "rate,"), "expected the columns"),
+        (text[:-1], "cut off"),
+        (text.replace("8000,", "9000,"), "has a step 9000, expected at most 8000"),
+        (text.replace("7000,", "8000,"), "repeats step 8000"),
+    ):
+        metrics.write_text(damaged)
+        with pytest.raises(UserError, match=told):
+            write_trust_region(study, copy, tmp_path)
+    metrics.write_text(text)
     provenance = folder_of(study, TASK2, 0, "fmq", copy) / "provenance.json"
     provenance.write_text(provenance.read_text().replace("0" * 64, "1" * 64))
     with pytest.raises(UserError, match=r"of other data: .* expected 1111"):
@@ -145,14 +152,3 @@ def test_what_does_not_belong_is_refused(study: Study, copy: Path, tmp_path: Pat
     with pytest.raises(UserError, match="1 missing"):
         write_trust_region(study, copy, tmp_path)
     assert not out.exists()
-
-
-def test_seconds_are_of_the_rates_between_rows(study: Study, copy: Path) -> None:
-    """50 steps at 10 a second, 50 at 5, and what follows the last row goes on as before."""
-    rows = pd.DataFrame({"step": [50, 100], "environment_rate": [10.0, 5.0]})
-    steps = [25, 50, 75, 100, 8000]
-    found = training_seconds(study, rows, steps)
-    assert found == pytest.approx([2.5, 5, 10, 15, 15 + 7900 / 5])
-    assert np.isnan(training_seconds(study, rows[:0], steps)).all()
-    control = read_metrics(study, copy, ["mvp-no-new-data"])
-    assert control["environment_rate"].isna().all()

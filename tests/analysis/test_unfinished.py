@@ -139,7 +139,8 @@ def test_aggregates_are_over_seeds_that_have_every_task(made: Made) -> None:
 
 
 def test_tables_tell_n_dash_and_what_they_mean(made: Made) -> None:
-    lines = (made.folder / "tables" / "main.md").read_text().splitlines()
+    text = (made.folder / "tables" / "main.md").read_text().replace("\N{NO-BREAK SPACE}", " ")
+    lines = text.splitlines()
     rows = {line.split(" | ")[0][2:]: line[2:-2].split(" | ") for line in lines if line[:2] == "| "}
     columns = rows["task"]
     cells = {name: dict(zip(columns, row, strict=True)) for name, row in rows.items()}

@@ -114,10 +114,18 @@ def analyse(study: Study, results: Path, folder: Path, manifests: Sequence[Path]
 
 
 def set_latex(folder: Path, *tables: Path) -> str:
-    """Set an article of `tables` in `folder` with a real LaTeX, and return what it says."""
-    inputs = "".join(rf"\input{{{table}}}" for table in tables)
+    """Set an article of `tables` with a real LaTeX in `folder`, and return what it says.
+
+    It has the packages that the first lines of the tables ask for, and no others.
+    """
+    packages = dict.fromkeys(
+        line.removeprefix("% ")
+        for line in (table.read_text().splitlines()[0] for table in tables)
+        if line.startswith(r"% \usepackage")
+    )
+    inputs = "".join(rf"\input{{{table}}}\clearpage" for table in tables)
     (folder / "paper.tex").write_text(
-        rf"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}{inputs}\end{{document}}"
+        rf"\documentclass{{article}}{''.join(packages)}\begin{{document}}{inputs}\end{{document}}"
     )
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)

@@ -30,7 +30,7 @@ def set_success(study: Study, results: Path, success: Values) -> None:
 
 
 def write_metrics(
-    study: Study, results: Path, rate: Values, drift: Values, radius: float = 0.5, every: int = 1000
+    study: Study, results: Path, drift: Values, radius: float = 0.5, every: int = 1000
 ) -> None:
     """Write metrics.csv of every fine-tuning run below `results`, a row every `every` steps."""
     for task, seed, method in product(study.tasks, study.seeds, study.methods):
@@ -42,11 +42,6 @@ def write_metrics(
                 "drift": drift(task, method, seed, step),
                 "drift_mean": drift(task, method, seed, step) / CHUNK_NUMBERS,
                 "last_success": float("nan"),
-                **(
-                    {}
-                    if method == "mvp-no-new-data"
-                    else {"environment_rate": rate(task, method, seed, step)}
-                ),
             }
             for step in range(every, study.online.steps + 1, every)
         ]

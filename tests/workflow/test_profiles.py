@@ -52,7 +52,9 @@ def test_the_paper_study_has_every_job(cluster: str) -> None:
         **{"dataset": 7, "pretrain": 2 * tasks, "distill": tasks, "finetune": 3 * tasks},
         "evaluate": 3 * tasks,
         "page": 4,
-        **dict.fromkeys(("scores", "statistics", "tables", "figures", "settings_page"), 1),
+        **dict.fromkeys(
+            ("scores", "statistics", "tables", "figures", "summary_page", "settings_page"), 1
+        ),
         **{"show": 1, "all": 1},
     }
     expected["total"] = sum(expected.values())

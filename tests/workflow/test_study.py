@@ -338,6 +338,8 @@ def test_the_report_shows_tables_and_figures_in_one_file(project: Project) -> No
     text = report.read_text()
     for name in ("tables-main.html", "settings.html", "learning_curves.png", "improvement.png"):
         assert name in text
+    opening = text.partition('<script id="workflow-desc">')[2].partition("</script>")[0]
+    assert "What study smoke comes to" in opening
     # Nothing is fetched: whatever is shown is inside.
     assert not re.search(r"<(?:script|link|img)[^>]+(?:src|href)=[\"']?https?:", text)
 
@@ -363,7 +365,7 @@ def test_a_browser_without_a_network_shows_the_report(project: Project, tmp_path
         *("--host-resolver-rules=MAP * ~NOTFOUND", f"--log-net-log={log}", report.as_uri()),
     ]
     shown = subprocess.run(command, capture_output=True, text=True, timeout=600)
-    assert "Flow map policies with optimal Q-guidance, as a study: smoke" in shown.stdout
+    assert "What study smoke comes to" in shown.stdout
     for category in ("tables", "figures", "settings"):
         assert re.search(rf">\s*{category}\s*<", shown.stdout)
     asked = set(re.findall(r'"url":"(https?://[^"]+)"', log.read_text()))

@@ -2,11 +2,9 @@ rule convergence:
     input:
         ancient(f"{STUDY}/scores.csv"),
         ancient(MANIFESTS),
-        ancient(analyses.metrics_files(study, RESULTS)),
     output:
         expand(
-            f"{STUDY}/convergence/{{name}}.{{suffix}}",
-            name=["steps", "seconds"],
+            f"{STUDY}/convergence/steps.{{suffix}}",
             suffix=["tex", "md", "csv", "csv-metadata.json"],
         ),
         f"{STUDY}/convergence/convergence.pdf",

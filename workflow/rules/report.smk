@@ -17,6 +17,27 @@ rule page:
         "fmq page {input} {output} 2> {log}"
 
 
+# What the study comes to; the report opens on it (workflow/report/workflow.rst).
+rule summary_page:
+    input:
+        ancient(study_workflow.needs(GRAPH, f"{STUDY}/summary-page")),
+    output:
+        report(
+            f"{STUDY}/pages/summary.html",
+            caption="../report/summary.rst",
+            category="summary",
+            labels={"what": "summary", "kind": "page"},
+        ),
+    log:
+        f"{STUDY}/logs/summary-page.txt",
+    conda:
+        "../envs/fmq.yaml"
+    params:
+        settings=SETTINGS,
+    shell:
+        "fmq summary-page {output} --settings {params.settings} 2> {log}"
+
+
 rule settings_page:
     input:
         ancient(study_workflow.needs(GRAPH, f"{STUDY}/settings-page")),
@@ -41,6 +62,7 @@ rule settings_page:
 rule evidence:
     input:
         ancient(rules.paper.output),
+        ancient(rules.summary_page.output),
         ancient(rules.settings_page.output),
         ancient(rules.rollouts.input),
         expand(

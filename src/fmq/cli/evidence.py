@@ -118,7 +118,8 @@ def convergence(settings: Settings = None, results: Results = RESULTS) -> None:
     """Compare how fast FMQ and MVP reach fractions of MVP's best success."""
     from fmq.analysis.evidence.convergence_report import write_convergence
 
-    write_convergence(*_inputs(settings, results))
+    study, _, folder, manifests = _inputs(settings, results)
+    write_convergence(study, folder, manifests)
 
 
 @app.command()
@@ -198,6 +199,19 @@ def settings_page(
 
     study, _, _, manifests = _inputs(settings, results)
     write_settings_page(study, manifests, target)
+
+
+@app.command()
+def summary_page(
+    target: Annotated[Path, typer.Argument(help="Page to write.")],
+    settings: Settings = None,
+    results: Results = RESULTS,
+) -> None:
+    """Write what the study comes to as the first page of the report."""
+    from fmq.analysis.tables.pages import write_summary_page
+
+    study, _, folder, _ = _inputs(settings, results)
+    write_summary_page(study, folder, target)
 
 
 def _inputs(settings: Path | None, results: Path):  # type: ignore[no-untyped-def]

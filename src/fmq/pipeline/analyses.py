@@ -90,6 +90,15 @@ def analyses(study: Study, folder: Path, results: Path) -> list[Part]:
         part("tables", scored, within(*table_files(study))),
         part("figures", scored, within(*FIGURE_FILES)),
         *map(page, table_pages(study)),
+        part(
+            "summary-page",
+            within(
+                *("statistics/aggregates.csv", "statistics/comparisons.csv", "tables/main.md"),
+                "figures/learning_curves.png",
+            ),
+            within("pages/summary.html"),
+            "summary_page",
+        ),
         part("settings-page", manifests, within("pages/settings.html"), "settings_page"),
         part("show", within(*shown_files(study)), (results / name for name in shown_files(study))),
     ]

@@ -35,8 +35,8 @@ from fmq.pipeline.theory import MEASUREMENTS
 RESULTS = Path("results")
 
 PAGES = (
-    *("convergence-steps", "convergence-seconds", "trust_region-trust_region"),
-    *("inference-inference", "ablations-offline", "ablations-training", "ablations-sampling"),
+    *("convergence-steps", "trust_region-trust_region", "inference-inference"),
+    *("ablations-offline", "ablations-training", "ablations-sampling"),
     *(f"theory-{name}" for name in MEASUREMENTS),
     "diagnosis-diagnosis",
 )

@@ -34,7 +34,9 @@ def test_jobs_of_the_smoke_study_by_hand(smoke: Study) -> None:
         "finetune": 8,
         "evaluate": 6,
         "page": 3,
-        **dict.fromkeys(("scores", "statistics", "tables", "figures", "settings_page"), 1),
+        **dict.fromkeys(
+            ("scores", "statistics", "tables", "figures", "summary_page", "settings_page"), 1
+        ),
         **dict.fromkeys(("show", "all"), 1),
     }
 

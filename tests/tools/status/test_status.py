@@ -20,6 +20,7 @@ from fmq.config.reading import load_study
 from fmq.pipeline.paths import run_folder
 from fmq.pipeline.runs import make_run
 from fmq.tools.status import alive, logs
+from fmq.tools.status.estimate import Running, seconds_left
 from fmq.tools.status.examine import INTERRUPTED, STOPPED
 from fmq.tools.status.report import SCREEN, as_document, as_text, duration, totals
 
@@ -240,6 +241,25 @@ def test_the_share_of_updates_counts_runs_that_are_not_done(folder) -> None:
             output.parent.mkdir(parents=True, exist_ok=True)
             output.touch()
     assert share() == "100"
+
+
+def test_the_time_left_is_told_while_something_runs(folder) -> None:
+    scratch = folder.begin("finetune-fmq")
+    folder.log("finetune-fmq", BEAT)
+    assert as_document(folder.study, folder.states())["seconds_left"] is None
+    with own(scratch, "run"):
+        left = as_document(folder.study, folder.states())["seconds_left"]
+    # At 4 steps a second, 40 of 60 steps are done; every other part is a job that waits.
+    waiting = Counter(part.rule for part in folder.parts()) - Counter(["finetune"])
+    assert left == seconds_left(waiting, [Running("finetune", 10.0, 5.0)], {})
+
+
+def test_seeds_of_a_stack_are_one_job_of_the_time_left(stacked) -> None:
+    stacked.log("finetune-fmq", BEAT)
+    with own(stacked.begin("finetune-fmq"), "run"):
+        states = [*of_seeds(stacked, "finetune-fmq").values()]
+    assert {state.state for state in states} == {"running", "waiting"}
+    assert as_document(stacked.study, states)["seconds_left"] == 5.0
 
 
 def test_a_failure_before_the_study_was_begun_anew_waits(folder) -> None:

@@ -4,7 +4,6 @@ Rows are ordered as in the settings, and each group begins with the study's own 
 that of the last checkpoint, as everywhere.
 """
 
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from fmq.analysis.figures.drawing import draw_interval, write_figure
 from fmq.analysis.figures.style import look, short_task_names
 from fmq.analysis.inputs.csvw import Column, write_table
 from fmq.analysis.inputs.provenance import collect_provenance
+from fmq.analysis.inputs.words import paragraph
 from fmq.analysis.statistics.last_checkpoints import (
     IQM,
     SCORES,
@@ -34,6 +34,8 @@ TITLES = {
     "training": "training",
     "sampling": "sampling",
 }
+COLUMNS = 4
+"""Tasks that a table has columns for; with more, their letters would be too small to read."""
 OWN, OTHER = look("fmq").color, "#7A7A7A"
 ROWS = {
     "group": Column("string", "what is varied", allowed=tuple(TITLES)),
@@ -63,18 +65,25 @@ def write_ablations(
     write_table(folder / "summary.csv", summary, ROWS | dict(SUMMARY), provenance)
     words = interval_words(study)
     for group, title in TITLES.items():
-        caption = f"Ablations of {title}: success in percent of the last checkpoints. {words}"
+        caption = f"Ablations of {title}: success in percent of the last checkpoints."
         cells = _cells(study, summary[summary["group"] == group])
-        listing = Listing(f"tab:ablations-{group}", caption, *cells)
+        note = paragraph(words, "" if _has_room(study) else "Single tasks: summary.csv.")
+        listing = Listing(f"tab:ablations-{group}", caption, *cells, note=note)
         write_listing(folder / group, listing, provenance)
-    note = f"Dots: single tasks. {words}"
+    bars = "marks: IQM." if len(study.seeds) == 1 else "marks and bars: IQM and its interval."
+    note = f"Dots: single tasks; {bars} {words}"
     write_figure(folder / "ablations", "Ablations", note, provenance, draw_ablations, summary)
 
 
+def _has_room(study: Study) -> bool:
+    """Return whether a column for each task fits the width of a page."""
+    return len(study.tasks) <= COLUMNS
+
+
 def _cells(study: Study, summary: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
-    """Return header and rows: a row per variant, with columns for the IQM and each task."""
+    """Return header and rows: a row per variant, the IQM and, where there is room, each task."""
     names = short_task_names(study.tasks) | {IQM: IQM}
-    places = [IQM, *study.tasks]
+    places = [IQM, *(study.tasks if _has_room(study) else ())]
     rows = []
     for label in summary["label"].unique():
         found = summary[summary["label"] == label].set_index("task")
@@ -90,17 +99,17 @@ def draw_ablations(summary: pd.DataFrame) -> Figure:
         summary: columns ``group`` and ``label``, and those of `last_checkpoints.SUMMARY`.
     """
     counts = [len(summary.loc[summary["group"] == group, "label"].unique()) for group in TITLES]
-    figure = Figure(figsize=(7.2, 1.5 + 0.17 * max(counts)))
-    axes = figure.subplots(1, len(TITLES), sharex=True)
-    for axis, (group, title), count in zip(axes, TITLES.items(), counts, strict=True):
-        height = 0.6 * count / max(counts)  # bars are equally thick in all panels
-        _draw_group(axis, summary[summary["group"] == group], height)
-        axis.set_title(textwrap.fill(title, 20))
-        axis.set_xlabel("success (%)")
+    figure = Figure(figsize=(3.6, 1.6 + 0.15 * sum(counts)))
+    heights = [max(1, count) for count in counts]
+    axes = figure.subplots(len(TITLES), 1, sharex=True, height_ratios=heights)
+    for axis, (group, title) in zip(axes, TITLES.items(), strict=True):
+        _draw_group(axis, summary[summary["group"] == group])
+        axis.set_title(title, loc="left")
+    axes[-1].set_xlabel("success (%)")
     return figure
 
 
-def _draw_group(axis: Axes, summary: pd.DataFrame, height: float) -> None:
+def _draw_group(axis: Axes, summary: pd.DataFrame) -> None:
     labels = list(summary["label"].unique())
     for place, label in enumerate(labels):
         color = OTHER if place else OWN
@@ -111,7 +120,8 @@ def _draw_group(axis: Axes, summary: pd.DataFrame, height: float) -> None:
             continue
         iqm = own.loc["IQM"]
         percent = 100 * iqm["value"], 100 * iqm["low"], 100 * iqm["high"]
-        draw_interval(axis, place, percent, color, height)
+        draw_interval(axis, place, percent, color)
     axis.set_yticks(range(len(labels)), labels)
-    axis.set_ylim(len(labels) - 0.5, -0.5)
+    axis.set_ylim(max(1, len(labels)) - 0.5, -0.5)
+    axis.tick_params(axis="y", length=0)
     axis.set_xlim(-4, 104)

@@ -1,4 +1,7 @@
-"""Write the convergence of FMQ and MVP as CSV files, formatted tables and a figure of the steps."""
+"""Write the convergence of FMQ and MVP in environment steps, as a table and a figure.
+
+Seconds are not compared: they depend on the machines, and on what else runs there.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,13 +17,11 @@ from fmq.analysis.figures.style import short_task_names
 from fmq.analysis.inputs.csvw import write_table
 from fmq.analysis.inputs.provenance import collect_provenance, recorded_notes
 from fmq.analysis.inputs.scores import load_scores
-from fmq.analysis.inputs.training_metrics import UNKNOWN, machines, read_metrics
 from fmq.analysis.inputs.words import confidence, counted, paragraph
 from fmq.analysis.statistics.convergence import (
     CONVERGENCE,
     MEAN,
     PAIR,
-    UNITS,
     convergence,
     method_curves,
 )
@@ -31,55 +32,43 @@ from fmq.base.errors import UserError
 from fmq.config.study import Study
 
 TITLE = "How much sooner FMQ is at levels of MVP's best success"
-HEADING = (
-    "Speed-up of FMQ over MVP, in {cost}, at levels of MVP's best success (best, in percent): "
-    "MVP's {cost} over FMQ's, up to the first evaluation at or above the level and, after the "
-    "semicolon, interpolated between evaluations; in parentheses, {cost} of FMQ and of MVP up to "
-    "that first evaluation, or a dash where FMQ stays below the level. "
-    "Last columns: single runs of FMQ and of MVP that reach each of the four levels."
+CAPTION = (
+    "Speed-up of FMQ over MVP in environment steps, at levels of MVP's best success (best, in "
+    "percent)."
 )
-COSTS = {"steps": "environment steps", "seconds": "wall-clock seconds of training"}
+NOTE = (
+    "Speed-up: MVP's steps over FMQ's, up to the first evaluation at or above the level and, after "
+    "the semicolon, interpolated between evaluations; in parentheses, steps of FMQ and of MVP up "
+    "to that first evaluation, or a dash where FMQ stays below the level. Last columns: single "
+    "runs of FMQ and of MVP that reach each of the four levels. Interpolated: where the straight "
+    "line from the evaluation before crosses the level, but not before the first evaluation."
+)
 HEADER = ["task", "best", *(f"{100 * level:g}%" for level in LEVELS), "FMQ", "MVP"]
 
 
-def write_convergence(
-    study: Study, results: Path, folder: Path, manifests: Sequence[Path] = ()
-) -> None:
-    """Write steps, seconds and the figure of the steps into `folder`/convergence.
+def write_convergence(study: Study, folder: Path, manifests: Sequence[Path] = ()) -> None:
+    """Write the table and the figure into `folder`/convergence.
 
     Args:
-        results: folder with `runs/`.
         folder: folder of the study, with scores.csv.
 
     Raises:
-        UserError: the study does not compare FMQ with MVP; scores or runs are missing, or belong
-            to another study or other data.
+        UserError: the study does not compare FMQ with MVP; the scores are missing, or belong to
+            another study.
     """
     lacking = [method for method in PAIR if method not in study.methods]
     if lacking:
         raise UserError(f"methods: convergence compares fmq with mvp; add {', '.join(lacking)}")
     scores = load_scores(study, folder / "scores.csv")
     recorded_notes(study, folder / "scores.csv", "fmq scores")
-    metrics = read_metrics(study, results, PAIR, manifests)
-    ours, theirs = (method_curves(study, scores, metrics, method) for method in PAIR)
-    tables = {unit: convergence(study, ours, theirs, unit) for unit in UNITS}
-    between = (
-        "Interpolated: where the straight line from the evaluation before crosses the level, but "
-        "not before the first evaluation."
-    )
-    words = {
-        unit: paragraph(between, _words(study, table, "Brackets")) for unit, table in tables.items()
-    }
-    words["seconds"] += f" {_time_words(study, results)}"
+    table = convergence(study, *(method_curves(study, scores, method) for method in PAIR))
     target, provenance = folder / "convergence", collect_provenance(study, manifests)
-    for unit, table in tables.items():
-        write_table(target / f"{unit}.csv", table, CONVERGENCE, provenance)
-        caption = f"{HEADING.format(cost=COSTS[unit])} {words[unit]}"
-        listing = Listing(f"tab:convergence-{unit}", caption, HEADER, _rows(study, table))
-        write_listing(target / unit, listing, provenance)
-    steps = tables["steps"]
-    note = f"In environment steps, not interpolated. {_words(study, steps, 'Bars')}"
-    write_figure(target / "convergence", TITLE, note, provenance, draw_convergence, study, steps)
+    write_table(target / "steps.csv", table, CONVERGENCE, provenance)
+    explained = paragraph(NOTE, _words(study, table, "Brackets"))
+    listing = Listing("tab:convergence", CAPTION, HEADER, _rows(study, table), explained)
+    write_listing(target / "steps", listing, provenance)
+    note = f"In environment steps, not interpolated. {_words(study, table, 'Bars')}"
+    write_figure(target / "convergence", TITLE, note, provenance, draw_convergence, study, table)
 
 
 def _words(study: Study, table: pd.DataFrame, shape: str) -> str:
@@ -122,7 +111,7 @@ def _censoring_words(study: Study, table: pd.DataFrame) -> str:
 
 
 def _gap_words(study: Study, table: pd.DataFrame) -> str:
-    """Say which runs are counted, if runs or their times are missing."""
+    """Say which runs are counted, if some are missing."""
     tasks = table[table["task"] != MEAN]
     runs = tasks[["fmq_runs", "mvp_runs"]].to_numpy()
     return paragraph(
@@ -130,29 +119,6 @@ def _gap_words(study: Study, table: pd.DataFrame) -> str:
         f"{len(study.seeds)}; the mean over tasks uses only the seeds that have every task."
         if (runs < len(study.seeds)).any()
         else "",
-        "No time: a run is too short for a row in its metrics.csv; such a task is not in the mean."
-        if (tasks["state"] == "no time").any()
-        else "",
-    )
-
-
-def _time_words(study: Study, results: Path) -> str:
-    """Explain what the seconds measure, and how far they are comparable."""
-    found = machines(study, results, PAIR)
-    devices = ", ".join(sorted({device for _, device in found}))
-    hosts = {host for host, _ in found}
-    if UNKNOWN in hosts:
-        where = "the machines are not recorded for all runs"
-    elif len(hosts) == 1:
-        where = f"all runs were made on one machine (device {devices})"
-    else:
-        where = (
-            f"runs were made on {len(hosts)} machines (device {devices}), whose speeds the seconds "
-            "reflect as well"
-        )
-    return (
-        "Seconds: training time of each run up to that evaluation, without evaluations, from the "
-        f"rates in its metrics.csv; {where}, and other jobs on a machine slow a run down."
     )
 
 

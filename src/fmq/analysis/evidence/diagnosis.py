@@ -79,7 +79,11 @@ def write_diagnosis(
     folder = folder / "diagnosis"
     write_table(folder / "diagnosis.csv", summary, REPORTED, provenance)
     rows = [_cells(study, row) for _, row in summary.iterrows()]
-    listing = Listing("tab:diagnosis", _caption(study, summary), HEADER, rows)
+    caption = (
+        "Critics against the simulator: how far Q is from the return, how well it ranks chunks, "
+        "and what the chunks gain that it recommends."
+    )
+    listing = Listing("tab:diagnosis", caption, HEADER, rows, _note(study, summary))
     write_listing(folder / "diagnosis", listing, provenance)
     figures = {
         "calibration": ("Achieved return against Q", _CALIBRATION, draw_calibration, calibration),
@@ -120,13 +124,13 @@ def _offline(summary: pd.DataFrame) -> str:
     return "Offline runs are named after the first method that starts from them."
 
 
-def _caption(study: Study, summary: pd.DataFrame) -> str:
+def _note(study: Study, summary: pd.DataFrame) -> str:
     rows: list[Any] = list(summary.itertuples())
     unfinished = any(
         row.seeds < len(make_run(study, row.task, study.seeds[0], row.run).seeds) for row in rows
     )
     return paragraph(
-        "Critics against the simulator. Bias, error and rank: mean of Q minus the return, root "
+        "Bias, error and rank: mean of Q minus the return, root "
         "mean square of it, and Spearman's correlation (within seeds, mean over seeds) over the "
         f"decisions of {EPISODES} episodes per seed. {_RETURN}",
         f"{_BRANCHES} Rank within a state: Spearman's correlation of Q and return over the "

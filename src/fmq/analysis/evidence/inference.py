@@ -13,6 +13,7 @@ from fmq.analysis.figures.style import look
 from fmq.analysis.inputs.csvw import Column, Columns, read_table, write_table
 from fmq.analysis.inputs.evaluations import SAMPLER, SEED, TASK
 from fmq.analysis.inputs.provenance import collect_provenance
+from fmq.analysis.inputs.words import counted, paragraph
 from fmq.analysis.statistics.last_checkpoints import (
     IQM,
     RUN,
@@ -100,16 +101,20 @@ def write_inference_report(
     write_table(folder / "inference" / "inference.csv", table[list(TABLE)], TABLE, provenance)
     intervals = interval_words(study)
     caption = (
-        "Evaluations of the velocity network and of the critics per action chunk, counted as they "
-        f"happen; median milliseconds for one observation with {study.threads} thread(s) on the "
-        f"machine that measured, along with any other load; {IQM} of success in percent. "
-        f"{intervals}"
+        "Evaluations of the velocity network and of the critics per action chunk, median "
+        f"milliseconds for one observation, and {IQM} of success in percent."
+    )
+    note = (
+        "Evaluations are counted as they happen. Milliseconds: with "
+        f"{counted(study.threads, 'thread')} on the machine that measured, along with any other "
+        f"load. {intervals}"
     )
     header = ["", "sampler", "network", "critics", "ms", "success"]
     cells = [_cells(study, row) for _, row in table.iterrows()]
     path = folder / "inference" / "inference"
-    write_listing(path, Listing("tab:inference", caption, header, cells), provenance)
-    title, note = "Success against evaluations", f"Last checkpoints. {intervals}"
+    write_listing(path, Listing("tab:inference", caption, header, cells, note), provenance)
+    bars = "" if len(study.seeds) == 1 else "Bars: intervals of the IQM."
+    title, note = "Success against evaluations", paragraph("Last checkpoints.", bars, intervals)
     write_figure(path, title, note, provenance, draw, study, table)
 
 
@@ -146,7 +151,11 @@ def draw(study: Study, table: pd.DataFrame) -> Figure:
 def _draw_line(
     study: Study, axis: Axes, part: pd.DataFrame, column: str, method: str, suffix: str
 ) -> None:
-    """Draw the IQM with its interval at each cost; beam search looks as a second sampler does."""
+    """Draw the IQM with its interval at each cost, joined by a line along N of best-of-N.
+
+    Beam search looks as a second sampler does. Its budgets differ in more than one number, so no
+    line joins them.
+    """
     if part.empty:
         return
     style = look(method, study.added_methods, int(bool(suffix)))
@@ -155,5 +164,7 @@ def _draw_line(
     hollow = "white" if suffix else style.color
     # Small markers, which leave narrow intervals to be seen.
     options = style.options() | {"markerfacecolor": hollow, "markersize": 3.5}
+    if suffix or len(part) == 1:
+        options["linestyle"] = "none"
     label = study.method(method).label + suffix
     axis.errorbar(part[column].to_numpy(), value, spread, elinewidth=1.2, label=label, **options)

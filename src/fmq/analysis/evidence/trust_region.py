@@ -145,10 +145,10 @@ def write_trust_region(
     header = ["task", radius, *(study.method(method).label for method in methods)]
     caption = (
         f"Drift from the offline policy and, in parentheses, its ratio to {radius}, the squared "
-        f"radius of FMQ's trust region{' over HA' if _is_mean(study) else ''}. "
-        + paragraph(words, _table_words(study, table))
+        f"radius of FMQ's trust region{' over HA' if _is_mean(study) else ''}."
     )
-    listing = Listing("tab:trust-region", caption, header, _rows(study, table))
+    explained = paragraph(words, _table_words(study, table))
+    listing = Listing("tab:trust-region", caption, header, _rows(study, table), explained)
     write_listing(path, listing, provenance)
     bands = f"Bands: {confidence(study)} bootstrap intervals over {seeds} seeds."
     note = paragraph(words, bands if seeds > 1 else "One seed: no intervals.")

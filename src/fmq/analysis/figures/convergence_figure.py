@@ -19,11 +19,10 @@ from fmq.config.study import Study
 def draw_convergence(study: Study, table: pd.DataFrame) -> Figure:
     """Draw a point per task and a bar for the mean over tasks; right of 1, FMQ is faster.
 
-    An arrow to the left marks an upper bound, where FMQ stays below the level. Seconds are in
-    their own table and not drawn: they depend on what else a machine does.
+    An arrow to the left marks an upper bound, where FMQ stays below the level.
 
     Args:
-        table: in environment steps, columns `fmq.analysis.statistics.convergence.CONVERGENCE`.
+        table: columns `fmq.analysis.statistics.convergence.CONVERGENCE`.
     """
     lines = [*study.tasks, MEAN]
     names = short_task_names(study.tasks) | {MEAN: MEAN}

@@ -46,7 +46,7 @@ def _band(axis: Axes, x: pd.Series, middle: pd.Series, deviation: pd.Series, col
 
 def draw_optimum(study: Study, measured: pd.DataFrame, rows: pd.DataFrame) -> Figure:
     """Draw the distributions over problems of the gap to the solver and of the missed gain."""
-    figure = Figure(figsize=(6.4, 2.8))
+    figure = Figure(figsize=(5.0, 2.6))
     left, right = figure.subplots(1, 2, sharey=True)
     for critic, (label, style) in CRITICS.items():
         own = measured[(measured["critic"] == critic) & (measured["gradient_norm"] > 0)]
@@ -56,7 +56,8 @@ def draw_optimum(study: Study, measured: pd.DataFrame, rows: pd.DataFrame) -> Fi
             if len(values):
                 shown = values.clip(lower=SMALLEST).to_numpy()
                 axis.ecdf(shown, label=label, color=style.color, linestyle=style.line)
-        right.set_xscale("log")
+    right.set_xscale("log")
+    plain_ticks(right.xaxis)
     left.axvline(1e-6, color="#333333", linewidth=0.8)
     options: dict[str, Any] = {
         "rotation": 90,
@@ -123,7 +124,7 @@ def draw_improvement(study: Study, measured: pd.DataFrame, rows: pd.DataFrame) -
     color = look("fmq").color
     lines: dict[str, tuple[str, dict[str, Any]]] = {
         "gain": ("rise of Q", {"color": color, "marker": look("fmq").marker}),
-        "free_gain": ("not clipped", {"color": "#88CCEE", "linewidth": 3.5}),
+        "free_gain": ("not clipped", {"color": "#88CCEE", "linewidth": 3.5, "zorder": 1.9}),
         "predicted": ("predicted to first order", {"color": "#000000", "linestyle": (0, (1, 1))}),
         "promised": ("promised by the target", {"color": "#777777", "linewidth": 0.9}),
     }

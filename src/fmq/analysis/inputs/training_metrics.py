@@ -1,13 +1,10 @@
 """Read the metrics that fine-tuning runs log in `metrics.csv`, and check them like scores."""
 
-import json
 from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from fmq.analysis.inputs.csvw import Column, Columns, read_table
 from fmq.analysis.inputs.evaluations import EvaluationFile, evaluation_files
@@ -22,10 +19,7 @@ METRICS: Columns = {
     "drift": Column("number", "mean || u_on - u_off ||^2", minimum=0),
     "drift_mean": Column("number", "the drift over the H*A numbers of a chunk", minimum=0),
     "eta_effective": Column("number", "mean radius of the trust region", minimum=0),
-    "environment_rate": Column("number", "environment steps a second", minimum=1e-9),
 }
-
-UNKNOWN = "unknown"
 
 
 def columns_of(study: Study, method: str) -> Columns:
@@ -34,7 +28,6 @@ def columns_of(study: Study, method: str) -> Columns:
     read = {
         "drift_mean": study.statistics.drift == "mean",
         "eta_effective": found.actor_loss == "fmq",
-        "environment_rate": found.interacts,
     }
     return {name: column for name, column in METRICS.items() if read.get(name, True)}
 
@@ -96,37 +89,3 @@ def _read(path: Path, columns: Columns) -> pd.DataFrame:
     if path.read_bytes() == b"\n":
         return pd.DataFrame(columns=["step", *columns])
     return read_table(path, {"step": STEP, **columns}, ["step"], others=True).sort_values("step")
-
-
-def training_seconds(
-    study: Study, metrics: pd.DataFrame, steps: Sequence[int]
-) -> NDArray[np.float64]:
-    """Return the training time of one run, in seconds, at each of `steps`, without evaluations.
-
-    The time follows from the logged rates of environment steps between two rows, which exclude
-    evaluations. After the last row, its rate is assumed to continue.
-
-    Args:
-        metrics: rows of one run, as returned by `read_metrics`.
-        steps: E environment steps.
-
-    Returns:
-        array of shape (E,); NaN if the run has no rows.
-    """
-    if metrics.empty:
-        return np.full(len(steps), np.nan)
-    ends = np.append(metrics["step"].to_numpy(), study.online.steps)
-    seconds_per_step = 1 / metrics["environment_rate"].to_numpy()
-    seconds = np.diff(ends, prepend=0) * np.append(seconds_per_step, seconds_per_step[-1])
-    return np.interp(steps, np.append(0, ends), np.append(0.0, seconds.cumsum()))
-
-
-def machines(study: Study, results: Path, methods: Sequence[str]) -> set[tuple[str, str]]:
-    """Return host and device of every existing run; `UNKNOWN` where they are not recorded."""
-    found = set()
-    for _, file in _run_files(study, results, methods):
-        path = file.path.with_name("provenance.json")
-        if path.exists():
-            record = json.loads(path.read_text(encoding="utf-8"))
-            found.add((record.get("host", UNKNOWN), record.get("device", UNKNOWN)))
-    return found

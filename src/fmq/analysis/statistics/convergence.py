@@ -1,4 +1,4 @@
-"""Measure how much sooner FMQ reaches MVP's best success, in environment steps and in seconds.
+"""Measure how much sooner FMQ reaches MVP's best success, in environment steps.
 
 A method's curve on a task is its mean success over runs at the online evaluations, under the
 sampler that it acts with. `statistics.crossings` finds when such curves reach a level. The rows of
@@ -12,15 +12,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from fmq.analysis.inputs.csvw import Column, Columns
-from fmq.analysis.inputs.training_metrics import training_seconds
 from fmq.analysis.statistics.bootstrap import Matrix, bootstrap, complete_runs
 from fmq.analysis.statistics.crossings import LEVELS, cost_of, crossings, first_reached, speedups
 from fmq.config.study import Study
 
 PAIR = ("fmq", "mvp")
-UNITS = ("steps", "seconds")
 MEAN = "mean over tasks"
-STATES = ("measured", "censored", "no level", "no runs", "no time")
+STATES = ("measured", "censored", "no level", "no runs")
 
 _COST = "to the first evaluation at or above the level; empty if there is none"
 _LINE = "up to where the line between two evaluations crosses the level; empty if none does"
@@ -52,17 +50,15 @@ CONVERGENCE: Columns = {
 
 
 class Curves(NamedTuple):
-    """The learning curves of all runs of one method; NaN where an evaluation or time is missing.
+    """The learning curves of all runs of one method; NaN where an evaluation is missing.
 
     Attributes:
         success: success rates, shape (R, T, E).
-        seconds: seconds of training up to each evaluation, shape (R, T, E).
         places: row index into `success` of each seed and task, as a frame seed x task; NaN where
             a run is incomplete.
     """
 
     success: Matrix
-    seconds: Matrix
     places: pd.DataFrame
 
 
@@ -72,12 +68,11 @@ def evaluation_steps(study: Study) -> list[int]:
     return [*range(every, steps, every), steps]
 
 
-def method_curves(study: Study, scores: pd.DataFrame, metrics: pd.DataFrame, method: str) -> Curves:
+def method_curves(study: Study, scores: pd.DataFrame, method: str) -> Curves:
     """Return the online curves of `method` under its own sampler.
 
     Args:
         scores: columns `fmq.analysis.inputs.scores.SCORES`.
-        metrics: what `read_metrics` returns.
     """
     seeds, steps = sorted(study.seeds), evaluation_steps(study)
     own = scores[
@@ -89,16 +84,10 @@ def method_curves(study: Study, scores: pd.DataFrame, metrics: pd.DataFrame, met
     table = own.pivot(index="seed", columns=["task", "step"], values="success")
     success = table.reindex(index=seeds, columns=columns).to_numpy(dtype=np.float64)
     success = success.reshape(len(seeds), len(study.tasks), len(steps))
-    rows = dict(iter(metrics[metrics["method"] == method].groupby(["task", "seed"])))
-    nothing = metrics[:0]
-    seconds = [
-        [training_seconds(study, rows.get((task, seed), nothing), steps) for task in study.tasks]
-        for seed in seeds
-    ]
     whole = ~np.isnan(success).any(axis=2)
     places = np.where(whole, np.arange(len(seeds), dtype=np.float64)[:, None], np.nan)
     index, tasks = pd.Index(seeds, name="seed"), pd.Index(study.tasks, name="task")
-    return Curves(success, np.array(seconds), pd.DataFrame(places, index, tasks))
+    return Curves(success, pd.DataFrame(places, index, tasks))
 
 
 def _means(values: Matrix) -> Matrix:
@@ -108,22 +97,21 @@ def _means(values: Matrix) -> Matrix:
         return np.where(there, values, 0.0).sum(axis=0) / there.sum(axis=0)
 
 
-def convergence(study: Study, ours: Curves, theirs: Curves, unit: str) -> pd.DataFrame:
+def convergence(study: Study, ours: Curves, theirs: Curves) -> pd.DataFrame:
     """Return a row per task and level, then one per level for the mean over tasks.
 
     Args:
         ours, theirs: curves of FMQ and of MVP.
-        unit: one of `UNITS`: environment steps, or seconds of training.
 
     Returns:
         frame with the columns `CONVERGENCE`.
     """
     parts = [
-        _task_rows(study, ours, theirs, place, unit).assign(task=task)
+        _task_rows(study, ours, theirs, place).assign(task=task)
         for place, task in enumerate(study.tasks)
     ]
     tasks = pd.concat(parts, ignore_index=True)
-    rows = pd.concat([tasks, _mean_rows(study, ours, theirs, tasks, unit)], ignore_index=True)
+    rows = pd.concat([tasks, _mean_rows(study, ours, theirs, tasks)], ignore_index=True)
     return rows.reindex(columns=list(CONVERGENCE))
 
 
@@ -132,14 +120,12 @@ def _over_runs(values: Matrix, runs: NDArray[np.int64]) -> Matrix:
     return values[runs, np.arange(runs.shape[1])].mean(axis=0)
 
 
-def _costs(study: Study, curves: Curves, runs: NDArray[np.int64], unit: str) -> Matrix:
-    """Return the mean cost up to each evaluation, (T, E), over `runs` as in `_over_runs`."""
-    if unit == "steps":
-        return np.tile(np.array(evaluation_steps(study), np.float64), (runs.shape[1], 1))
-    return _over_runs(curves.seconds, runs)
+def _costs(study: Study, tasks: int) -> Matrix:
+    """Return the environment steps up to each evaluation, the same for all tasks, (T, E)."""
+    return np.tile(np.array(evaluation_steps(study), np.float64), (tasks, 1))
 
 
-def _task_rows(study: Study, ours: Curves, theirs: Curves, task: int, unit: str) -> pd.DataFrame:
+def _task_rows(study: Study, ours: Curves, theirs: Curves, task: int) -> pd.DataFrame:
     """Return the rows of one task, over its complete runs."""
     one, other = (_of_task(curves, task) for curves in (ours, theirs))
     rows = pd.DataFrame({"level": LEVELS, "tasks": 0, "tasks_censored": 0})
@@ -148,21 +134,17 @@ def _task_rows(study: Study, ours: Curves, theirs: Curves, task: int, unit: str)
         return rows.assign(state="no runs", fmq_reached=0, mvp_reached=0)
     means = one.success.mean(axis=0), other.success.mean(axis=0)
     found, between = crossings(*means), crossings(*means, between=True)
-    costs = [
-        _costs(study, curves, np.arange(len(curves.success))[:, None], unit)
-        for curves in (one, other)
-    ]
-    (least,), (most,) = speedups(found, *costs)
-    _, (interpolated,) = speedups(between, *costs)
+    costs = _costs(study, 1)
+    (least,), (most,) = speedups(found, costs)
+    _, (interpolated,) = speedups(between, costs)
     censored, level = found.ours[0] == len(evaluation_steps(study)), found.success[0] > 0
-    names = ["no level", "no time", "censored"]
-    states = np.select([~level, np.isnan(most), censored], names, "measured")
-    for name, curves, places, line, cost in (
-        ("fmq", one, found.ours, between.ours, costs[0]),
-        ("mvp", other, found.theirs, between.theirs, costs[1]),
+    states = np.select([~level, censored], ["no level", "censored"], "measured")
+    for name, curves, places, line in (
+        ("fmq", one, found.ours, between.ours),
+        ("mvp", other, found.theirs, between.theirs),
     ):
-        rows[name] = np.where(level, cost_of(places, cost)[0], np.nan)
-        rows[f"{name}_interpolated"] = np.where(level, cost_of(line, cost)[0], np.nan)
+        rows[name] = np.where(level, cost_of(places, costs)[0], np.nan)
+        rows[f"{name}_interpolated"] = np.where(level, cost_of(line, costs)[0], np.nan)
         reached = first_reached(curves.success[:, 0], found.success) < curves.success.shape[2]
         rows[f"{name}_reached"] = np.where(level, reached.sum(axis=0), 0)
     return rows.assign(
@@ -179,25 +161,23 @@ def _task_rows(study: Study, ours: Curves, theirs: Curves, task: int, unit: str)
 def _of_task(curves: Curves, task: int) -> Curves:
     """Select the complete runs of one task."""
     runs = curves.places.iloc[:, task].dropna().astype(int).to_numpy()
-    chosen = curves.success[runs, task : task + 1], curves.seconds[runs, task : task + 1]
-    return Curves(*chosen, curves.places.iloc[runs, [task]])
+    return Curves(curves.success[runs, task : task + 1], curves.places.iloc[runs, [task]])
 
 
-def _mean_rows(
-    study: Study, ours: Curves, theirs: Curves, tasks: pd.DataFrame, unit: str
-) -> pd.DataFrame:
+def _mean_rows(study: Study, ours: Curves, theirs: Curves, tasks: pd.DataFrame) -> pd.DataFrame:
     """Return the mean speed-up over tasks with its interval, over the seeds that have every task.
 
     The bootstrap resamples whole runs: the matrices hold row indices, so that a run's entire curve
     is drawn with it. MVP's best, and with it the levels, are computed anew for each resample.
     """
 
+    costs = _costs(study, len(study.tasks))
+
     def statistic(our_places: Matrix, their_places: Matrix) -> Matrix:
         chosen = [(ours, our_places.astype(int)), (theirs, their_places.astype(int))]
         means = [_over_runs(curves.success, runs) for curves, runs in chosen]
-        costs = [_costs(study, *each, unit) for each in chosen]
-        least, most = speedups(crossings(*means), *costs)
-        _, interpolated = speedups(crossings(*means, between=True), *costs)
+        least, most = speedups(crossings(*means), costs)
+        _, interpolated = speedups(crossings(*means, between=True), costs)
         return np.concatenate([_means(bound) for bound in (least, most, interpolated)])
 
     counts = ["fmq_reached", "fmq_runs", "mvp_reached", "mvp_runs", "tasks", "tasks_censored"]
@@ -207,7 +187,6 @@ def _mean_rows(
         return rows.assign(state="no runs")
     estimate = bootstrap(study, statistic, our_runs, their_runs)
     (least, most, line), (low, _, _), (_, high, _) = (np.split(each, 3) for each in estimate)
-    nothing = "no time" if (tasks["state"] == "no time").any() else "no level"
     state = np.where(least < most, "censored", "measured")
-    state = np.where(np.isnan(most), nothing, state)
+    state = np.where(np.isnan(most), "no level", state)
     return rows.assign(least=least, most=most, interpolated=line, low=low, high=high, state=state)

@@ -93,18 +93,17 @@ def cost_of(places: Places, costs: Matrix) -> Matrix:
     return low + (places - before) * (high - low)
 
 
-def speedups(found: Crossings, our_costs: Matrix, their_costs: Matrix) -> tuple[Matrix, Matrix]:
+def speedups(found: Crossings, costs: Matrix) -> tuple[Matrix, Matrix]:
     """Return lower and upper bounds of the speed-up, (T, L) each; NaN without a level.
 
     The bounds differ only where our cost is censored.
 
     Args:
-        our_costs, their_costs: cost up to each evaluation, (T, E).
+        costs: cost up to each evaluation, of either method, (T, E).
     """
-    ours, theirs = cost_of(found.ours, our_costs), cost_of(found.theirs, their_costs)
-    censored = found.ours == our_costs.shape[1]
+    ours, theirs = cost_of(found.ours, costs), cost_of(found.theirs, costs)
+    censored = found.ours == costs.shape[1]
     least = np.where(censored, 0.0, theirs / ours)
-    most = theirs / np.where(censored, our_costs[:, -1:], ours)
-    # A success rate of 0 is no level to reach, and an unknown time has no bounds.
-    unknown = (found.success <= 0) | np.isnan(most)
-    return np.where(unknown, np.nan, least), np.where(unknown, np.nan, most)
+    most = theirs / np.where(censored, costs[:, -1:], ours)
+    nothing = found.success <= 0  # a success rate of 0 is no level to reach
+    return np.where(nothing, np.nan, least), np.where(nothing, np.nan, most)

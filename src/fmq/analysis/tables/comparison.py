@@ -171,7 +171,7 @@ def _caption(
     missing = table_words(study, _measured(study, entries), aggregate, RUNS_FOR_BOLD)
     deviation = ", mean ± standard deviation over seeds" if seeds > 1 else ""
     caption = (
-        f"{subject}, offline → online{deviation} "
+        f"{subject} after offline and online training{deviation} "
         f"({'up to ' if missing else ''}{counted(seeds, 'seed')}, "
         f"{counted(study.evaluation.episodes, 'episode')} per evaluation, last checkpoint of each "
         "stage)."
@@ -188,8 +188,8 @@ def _captions(
         "checkpoint share its entry.",
         _reported_words(study, reported),
     )
-    steps = "Mean episode length in environment steps (fewer is better)"
-    failed = "A failed episode counts with its full length."
+    steps = "Mean episode length in environment steps"
+    failed = "Fewer steps are better; a failed episode counts with its full length."
     return {
         "main": _caption(study, "Success in percent", main, IQM, ends),
         "length": _caption(study, steps, length, "", [failed]),

@@ -11,21 +11,24 @@ from markdown_it import MarkdownIt
 from pydantic import BaseModel
 
 from fmq.analysis.inputs.provenance import collect_provenance, provenance_lines
+from fmq.analysis.statistics.estimates import read_statistics
 from fmq.analysis.tables.escape import escape_markdown
+from fmq.analysis.tables.summary import summary_sentences
 from fmq.base.errors import UserError
 from fmq.base.files import atomic_path
 from fmq.config.section import Section
 from fmq.config.study import Study
 
 STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; margin: 1.5em; max-width: 75em }
-h1 { font-size: 17px }
-img { max-width: 100% }
-table { border-collapse: collapse; margin: 1em 0; display: block; overflow-x: auto }
-th, td { padding: .3em .8em; border-bottom: 1px solid #ddd; text-align: left }
-th { border-bottom: 2px solid #555 }
-li { color: #555; font-size: 13px; overflow-wrap: anywhere }
+main { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; margin: 1.5em; max-width: 75em }
+main h1 { font-size: 17px }
+main img { max-width: min(100%, 48em) }
+main table { border-collapse: collapse; margin: 1em 0; display: block; overflow-x: auto }
+main th, main td { padding: .3em .8em; border-bottom: 1px solid #ddd; text-align: left }
+main th { border-bottom: 2px solid #555 }
+main li { color: #555; font-size: 13px; overflow-wrap: anywhere }
 """
+"""Of what is in `main` alone, because the report's first page includes the summary."""
 
 
 def write_page(source: Path, target: Path) -> None:
@@ -34,11 +37,7 @@ def write_page(source: Path, target: Path) -> None:
     Raises:
         UserError: the file does not exist.
     """
-    try:
-        text = source.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UserError(f"{source}: no such file; make it first") from None
-    _write(target, source.stem, text)
+    _write(target, source.stem, _read(source))
 
 
 def write_settings_page(study: Study, manifests: Sequence[Path], target: Path) -> None:
@@ -50,6 +49,31 @@ def write_settings_page(study: Study, manifests: Sequence[Path], target: Path) -
     _write(target, f"Study {study.name}", "\n".join([*lines, "", "Provenance:", "", *listed]))
 
 
+def write_summary_page(study: Study, folder: Path, target: Path) -> None:
+    """Write the page that the report opens on: three sentences, the main table, learning curves.
+
+    Args:
+        study: settings of the study.
+        folder: its folder, with statistics, tables and figures.
+        target: HTML file to write.
+
+    Raises:
+        UserError: a statistic is missing or of another study, or a table or figure is missing.
+    """
+    found = read_statistics(study, folder, ("aggregates", "comparisons"))
+    told = summary_sentences(study, found["aggregates"], found["comparisons"])
+    table = _read(folder / "tables" / "main.md").partition("\nProvenance:")[0].rstrip()
+    figure = folder / "figures" / "learning_curves.png"
+    try:
+        curves = _picture("learning curves", "png", figure.read_bytes())
+    except FileNotFoundError:
+        raise UserError(f"{figure}: no such file; run `fmq figures`") from None
+    title = f"# What study {escape_markdown(study.name)} comes to"
+    caption, _, rows = table.partition("\n\n")
+    parts = [title, escape_markdown(" ".join(told)), rows, curves, caption]
+    _write(target, f"Study {study.name}", "\n\n".join(parts))
+
+
 def write_film_page(target: Path, title: str, words: Sequence[str], film: bytes | None) -> None:
     """Write a page that shows a film, because browsers may offer a bare GIF only as a download.
 
@@ -59,10 +83,16 @@ def write_film_page(target: Path, title: str, words: Sequence[str], film: bytes 
         words: paragraphs below the film.
         film: bytes of a GIF; None if there is no film.
     """
-    data = base64.b64encode(film).decode() if film else ""
     name = escape_markdown(title)  # alternative text only: the film itself shows the title
-    shown = f"![{name}](data:image/gif;base64,{data})" if film else f"# {name}"
+    shown = _picture(name, "gif", film) if film else f"# {name}"
     _write(target, title, "\n\n".join([shown, *map(escape_markdown, words)]))
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; make it first") from None
 
 
 def _settings(section: BaseModel, place: str = "") -> Iterator[tuple[str, str, str]]:
@@ -80,6 +110,11 @@ def _settings(section: BaseModel, place: str = "") -> Iterator[tuple[str, str, s
             yield f"{place}{name}.{key}", _shown(shown), ""
 
 
+def _picture(name: str, kind: str, data: bytes) -> str:
+    """Return Markdown that holds a picture itself; `name` is escaped."""
+    return f"![{name}](data:image/{kind};base64,{base64.b64encode(data).decode()})"
+
+
 def _shown(value: Any) -> str:
     """Format a value as in a settings file."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -91,7 +126,7 @@ def _write(target: Path, title: str, text: str) -> None:
     page = (
         f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f"<title>{html.escape(title)}</title><style>{STYLE}</style></head>\n"
-        f"<body>\n{body}</body></html>\n"
+        f"<body><main>\n{body}</main></body></html>\n"
     )
     with atomic_path(target) as temporary:
         temporary.write_text(page, encoding="utf-8")

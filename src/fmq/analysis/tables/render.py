@@ -1,20 +1,24 @@
 """Write the comparison of methods on tasks as LaTeX and as Markdown."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, product
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from fmq.analysis.inputs.provenance import source_sentences
+from fmq.analysis.inputs.scores import STAGES
 from fmq.analysis.inputs.words import paragraph
 from fmq.analysis.tables.escape import escape_latex, escape_markdown
 from fmq.analysis.tables.texts import latex_row, latex_table, markdown_table, write_texts
 
 MISSING = "–"
 
-# With reported results below its tasks, a table may outgrow a page of LaTeX's article class.
+_TEXT_WIDTH = 345.0
+"""Width of the text in LaTeX's article class, in points."""
+# With reported results below its tasks, a table may outgrow a page of it.
 _LINES_OF_A_PAGE = 45
 _TIGHT = (r"\renewcommand{\arraystretch}{0.9}", r"\setlength{\defaultaddspace}{2pt}")
 
@@ -91,79 +95,161 @@ def _is_aggregate(table: Table, task: str) -> bool:
 
 
 def write_comparison(path: Path, table: Table, provenance: Mapping[str, Any]) -> None:
-    """Write `path`.tex (for \\input into a document that uses booktabs) and `path`.md."""
+    """Write `path`.tex (for \\input) and `path`.md."""
     table = table._replace(note=paragraph(table.note, source_sentences(provenance)))
     write_texts(path, latex(table), markdown(table), provenance)
+
+
+class _Layout(NamedTuple):
+    """How LaTeX sets a table.
+
+    Attributes:
+        split: whether offline and online have columns of their own; else the online value is below
+            the offline one, so that a task takes two lines.
+        size: command for the font's size.
+        em: width of an em of that size, in points.
+        gap: LaTeX's \\tabcolsep, half the room between two columns, in points.
+    """
+
+    split: bool
+    size: str
+    em: float
+    gap: int
+
+
+_LAYOUTS = tuple(
+    _Layout(split, *size)
+    for split, size in product(
+        (True, False), ((r"\footnotesize", 8.5, 3), (r"\scriptsize", 8.0, 2))
+    )
+)
 
 
 def latex(table: Table) -> list[str]:
     """Return the lines of a LaTeX table environment, the note below the rows in small type.
 
-    A task takes two lines, offline above online, so that six methods fit the width of a page.
+    Each row of the comparison has a column for offline and one for online where the page has room.
+    A table that is too wide in any layout is shrunk.
     """
+    fitting = [layout for layout in _LAYOUTS if _width(table, layout) <= _TEXT_WIDTH]
+    layout = (*fitting, _LAYOUTS[-1])[0]
     body: list[str] = []
     for task, offline, online in _lines(table):
-        if body:
-            body.append(r"\midrule" if _is_aggregate(table, task) else r"\addlinespace")
-        body += _latex_lines(table, task, offline, online)
+        if _is_aggregate(table, task):
+            body.append(r"\midrule")
+        elif body and not (layout.split and table.reported.empty):
+            body.append(r"\addlinespace")
+        body += _latex_lines(table, task, offline, online, layout.split)
         for name, entries in _reported_lines(table, task):
-            body += _latex_reported(table, task, name, entries)
-    labels = [_two_lines(label) for label in _labels(table)]
-    head = [latex_row(["", *words]) for words in zip(*labels, strict=True)]
-    caption, note, layout = escape_latex(table.caption), escape_latex(table.note), _size(table)
+            body += _latex_reported(table, task, name, entries, layout.split)
+    commands = [layout.size, rf"\setlength{{\tabcolsep}}{{{layout.gap}pt}}"]
     if not table.reported.empty and len(body) > _LINES_OF_A_PAGE:
-        layout = [*layout, *_TIGHT]
-    return latex_table(caption, table.label, head, body, len(labels), layout, note=note)
+        commands += _TIGHT
+    columns = len(_labels(table)) * (2 if layout.split else 1)
+    told = escape_latex(table.caption), table.label
+    head, note = _head(table, layout.split), escape_latex(table.note)
+    return latex_table(*told, head, body, columns, commands, shrunk=not fitting, note=note)
 
 
-def _size(table: Table) -> list[str]:
-    """Return the larger of two font sizes if the lines fit into 12 cm with it, else the smaller."""
-    parts = [name.partition(" ")[0] for name in table.names.values()]
-    lengths = [len(_value(entry) + str(entry.note)) for entry in table.entries.itertuples()]
-    widths = table.entries.assign(width=lengths)
-    cells = widths.groupby("label")["width"].max() + len("→ ")
-    heads = {label: max(map(len, _two_lines(label))) for label in cells.index}
-    columns = sum(max(width, heads[label]) for label, width in cells.items())
-    if max(map(len, parts)) + columns <= 60:
-        return [r"\footnotesize", r"\setlength{\tabcolsep}{3pt}"]
-    return [r"\scriptsize", r"\setlength{\tabcolsep}{2pt}"]
+def _width(table: Table, layout: _Layout) -> float:
+    """Estimate the width of a table in points."""
+    names = [*table.names.values(), *table.reported["row"].unique()]
+    first = max(_ems(part) for name in names for part in _name_parts(name, layout.split))
+    total = layout.em * first
+    for label, rows in table.entries.groupby("label"):
+        entries = list(rows.itertuples())
+        cells = [_ems(_value(entry)) + 0.8 * _ems(str(entry.note)) for entry in entries]
+        cells += [_ems(_interval(entry)) for entry in entries if math.isnan(entry.deviation)]
+        if layout.split:
+            column = max(*cells, _ems("offline"))
+            total += max(layout.em * 2 * column + 2 * layout.gap, layout.em * _ems(str(label)))
+        else:
+            column = max(max(cells) + _ems("→"), *map(_ems, _two_lines(str(label))))
+            total += layout.em * column
+    return total + 2 * layout.gap * table.entries["label"].nunique()
+
+
+def _ems(text: str) -> float:
+    """Estimate the width of a text in LaTeX's roman font, in ems."""
+    narrow, wide = "fijlrt.,:;-'()[] ", "mwMW±→"
+    return sum(
+        0.3 if sign in narrow else 0.8 if sign in wide else 0.7 if sign.isupper() else 0.5
+        for sign in text
+    )
+
+
+def _name_parts(name: str, split: bool) -> tuple[str, str]:
+    """Break the name of a line in two where each task takes two lines."""
+    first, _, second = name.partition(" ")
+    return (name, "") if split else (first, second)
+
+
+def _head(table: Table, split: bool) -> list[str]:
+    """Return the rows above the first rule: the labels, and below them the stages if split."""
+    labels = _labels(table)
+    if not split:
+        lines = [_two_lines(label) for label in labels]
+        return [latex_row(["", *map(escape_latex, words)]) for words in zip(*lines, strict=True)]
+    spanning = [rf"\multicolumn{{2}}{{c}}{{{escape_latex(label)}}}" for label in labels]
+    firsts = range(2, 2 * len(labels) + 1, 2)
+    rules = " ".join(rf"\cmidrule(lr){{{first}-{first + 1}}}" for first in firsts)
+    return [latex_row(["", *spanning]), rules, latex_row(["task", *STAGES * len(labels)])]
 
 
 def _two_lines(label: str) -> tuple[str, str]:
-    """Break a label into two escaped lines, before a sampler or after a comma."""
+    """Break a label into two lines, before a sampler or after a comma."""
     for sign, keep in (("+", False), (", ", True)):
         first, found, second = label.partition(sign)
         if found:
-            parts = (first + ",", second) if keep else (first, f"+{second}")
-            return escape_latex(parts[0]), escape_latex(parts[1])
-    return escape_latex(label), ""
+            return (first + ",", second) if keep else (first, f"+{second}")
+    return label, ""
 
 
-def _latex_lines(table: Table, task: str, offline: list[Any], online: list[Any]) -> list[str]:
+def _latex_lines(
+    table: Table, task: str, offline: list[Any], online: list[Any], split: bool
+) -> list[str]:
     """Return the lines of one task; an aggregate has its intervals on separate lines."""
-    first, _, second = map(escape_latex, table.names[task].partition(" "))
-    before = [first, *map(_latex_value, offline)]
-    after = [second, *map(_latex_online, online)]
-    if not (_is_aggregate(table, task) and any(map(_interval, offline + online))):
-        return [latex_row(before), latex_row(after)]
-    small = [
-        ["", *(rf"{{\scriptsize {_interval(entry)}}}" for entry in part)]
-        for part in (offline, online)
-    ]
-    return [*map(latex_row, (before, small[0], after, small[1]))]
+    names = [*map(escape_latex, _name_parts(table.names[task], split))]
+    arrow = "" if split else r"$\to$\,"
+    stages = [[*map(_latex_value, offline)], [arrow + _latex_online(entry) for entry in online]]
+    small = [[_small(_interval(entry)) for entry in part] for part in (offline, online)]
+    bracketed = _is_aggregate(table, task) and any(chain(*small))
+    if split:
+        lines = [[names[0], *_paired(*stages)], *([["", *_paired(*small)]] if bracketed else [])]
+    else:
+        lines = []
+        for name, values, intervals in zip(names, stages, small, strict=True):
+            lines += [[name, *values], *([["", *intervals]] if bracketed else [])]
+    return [*map(latex_row, lines)]
 
 
-def _latex_reported(table: Table, task: str, name: str, entries: list[Any]) -> list[str]:
-    """Return a line of reported results, small and in italics.
+def _paired(first: Sequence[str], second: Sequence[str]) -> list[str]:
+    """Return the cells of two rows in turn."""
+    return [*chain(*zip(first, second, strict=True))]
+
+
+def _latex_reported(
+    table: Table, task: str, name: str, entries: list[Any], split: bool
+) -> list[str]:
+    """Return a line of reported results, which are online, small and in italics.
 
     The intervals of an aggregate follow on a second line.
     """
     values = [_value(entry).replace(" ± ", r"$\pm$") if entry else "" for entry in entries]
-    lines = [[escape_latex(name), *values]]
+    lines = [(escape_latex(name), values)]
     if _is_aggregate(table, task):
-        lines.append(["", *(_interval(entry) if entry else "" for entry in entries)])
-    small = [[rf"{{\scriptsize\itshape {cell}}}" if cell else "" for cell in row] for row in lines]
-    return [*map(latex_row, small)]
+        lines.append(("", [_interval(entry) if entry else "" for entry in entries]))
+    nothing = [""] * len(entries)
+    return [
+        latex_row([_small(first, r"\itshape"), *(_paired(nothing, small) if split else small)])
+        for first, cells in lines
+        for small in [[_small(cell, r"\itshape") for cell in cells]]
+    ]
+
+
+def _small(text: str, shape: str = "") -> str:
+    """Set a text in small type; an empty one stays empty."""
+    return rf"{{\scriptsize{shape} {text}}}" if text else ""
 
 
 def _latex_value(entry: Any) -> str:
@@ -176,7 +262,7 @@ def _latex_value(entry: Any) -> str:
 
 def _latex_online(entry: Any) -> str:
     shown = _latex_value(entry)
-    return rf"$\to$\,{{\boldmath {shown}}}" if entry.best else rf"$\to$\,{shown}"
+    return rf"{{\boldmath {shown}}}" if entry.best else shown
 
 
 def markdown(table: Table) -> list[str]:
@@ -199,7 +285,4 @@ def _markdown_cell(offline: Any, online: Any) -> str:
         _value_with_interval(entry) + (f" ({escape_markdown(entry.note)})" if entry.note else "")
         for entry in (offline, online)
     )
-    cell = f"{before} → {f'**{after}**' if online.best else after}"
-    for where in (" ± ", " [", ", "):
-        cell = cell.replace(where, where.replace(" ", "\N{NO-BREAK SPACE}"))
-    return cell
+    return f"{before} → {f'**{after}**' if online.best else after}"

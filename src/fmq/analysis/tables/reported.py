@@ -106,7 +106,8 @@ def write_reported(
     write_table(path.with_suffix(".csv"), found[list(_COLUMNS)], _COLUMNS, provenance)
     header = ["task", "policy", "ours", "reported", "difference", "intervals meet", "reported by"]
     rows = [_cells(row, names) for row in found.itertuples()]
-    listing = Listing("tab:reported", _caption(study, found), header, rows)
+    caption = f"Success in percent beside what was reported: {protocol_words()}."
+    listing = Listing("tab:reported", caption, header, rows, _note(study, found))
     write_listing(path, listing, provenance)
 
 
@@ -127,11 +128,10 @@ def _with_interval(value: float, low: float, high: float) -> str:
     return f"{value:.1f}" + ("" if math.isnan(low) else f" [{low:.1f}, {high:.1f}]")
 
 
-def _caption(study: Study, found: pd.DataFrame) -> str:
+def _note(study: Study, found: pd.DataFrame) -> str:
     judged = found["meet"].dropna()
     unfinished = (found["runs"] < len(study.seeds)).any()
     return paragraph(
-        f"Success in percent beside what was reported: {protocol_words()}.",
         f"Ours: {counted(len(study.seeds), 'seed')} of "
         f"{counted(study.evaluation.episodes, 'episode')}, with {confidence(study)} bootstrap "
         "intervals over seeds.",

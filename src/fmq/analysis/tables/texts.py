@@ -1,5 +1,6 @@
 """Write a text as LaTeX and as Markdown, both with their provenance."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,11 @@ from fmq.analysis.inputs.provenance import provenance_lines
 from fmq.analysis.tables.escape import escape_markdown, plain
 from fmq.base.files import atomic_path
 
-_PACKAGES = {"booktabs": r"\toprule", "adjustbox": r"\end{adjustbox}"}
+_FITTED = r"\ifdim\wd0>\textwidth\resizebox{\textwidth}{!}{\usebox0}\else\usebox0\fi"
+"""Sets what box 0 holds, shrunk to the width of the text if it is wider."""
+_PACKAGES = {"booktabs": r"\toprule", "graphicx": _FITTED}
 """LaTeX packages, each with a line that needs it."""
+_NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def write_texts(
@@ -48,7 +52,7 @@ def latex_table(
         caption, head, body: escaped; the rows end with a line break.
         columns: their number, without the first, which names the row.
         layout: commands before the rows.
-        shrunk: whether to shrink it to the width of the text if it is wider, with adjustbox.
+        shrunk: whether to shrink it to the width of the text if it is wider.
         note: escaped sentences to be set below the rows, in small type.
     """
     below = (
@@ -62,7 +66,7 @@ def latex_table(
         r"\end{tabular}",
     ]
     if shrunk:
-        rows = [r"\begin{adjustbox}{max width=\textwidth}", *rows, r"\end{adjustbox}"]
+        rows = [r"\sbox0{%", *rows, "}%", _FITTED]
     return [
         r"\begin{table}[htbp]",
         *(r"\centering", rf"\caption{{{caption}}}", rf"\label{{{label}}}", r"\medskip"),
@@ -79,6 +83,16 @@ def latex_row(cells: Sequence[str]) -> str:
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return a pipe table of escaped cells; all columns but the first are aligned to the right."""
-    first, *others = [f"| {' | '.join(cells)} |" for cells in (header, *rows)]
+    """Return a pipe table of escaped cells; all columns but the first are aligned to the right.
+
+    Numbers do not wrap inside: neither at the ± of a deviation nor within or before an interval.
+    An arrow stays with the number that follows it.
+    """
+    whole = [[name, *map(_unbroken, cells)] for name, *cells in rows]
+    first, *others = [f"| {' | '.join(cells)} |" for cells in (header, *whole)]
     return [first, f"| --- |{' ---: |' * (len(header) - 1)}", *others]
+
+
+def _unbroken(cell: str) -> str:
+    """Replace spaces next to ±, after → and <, before brackets, and after a comma by hard ones."""
+    return re.sub(r"(?<=[±→]) | (?=[±([]|\\\[)|(?<=\d,) (?=[-\d])|(?<=&lt;) ", _NO_BREAK, cell)

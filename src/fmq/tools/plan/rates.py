@@ -11,7 +11,7 @@ from fmq.tools.plan.work import Work
 
 ANALYSIS_SECONDS = {
     **{"scores": 2.0, "statistics": 9.0, "tables": 2.0, "figures": 6.0},
-    **{"page": 0.5, "settings_page": 1.0, "show": 0.5, "all": 0.0},
+    **{"page": 0.5, "summary_page": 1.0, "settings_page": 1.0, "show": 0.5, "all": 0.0},
 }
 """Seconds of analysis jobs, not measured: those of the default study; others take little more."""
 

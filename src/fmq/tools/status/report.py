@@ -8,6 +8,7 @@ from fmq.analysis.figures.style import short_task_names
 from fmq.config.study import Study
 from fmq.pipeline.bindings import Offline, Online
 from fmq.pipeline.runs import Run
+from fmq.tools.status.estimate import Running, seconds_left
 from fmq.tools.status.examine import DONE, FAILED, RUNNING, STATES, WAITING, State
 
 LEGEND = "done N%: success of that evaluation; at N%: share of its steps; waiting*: listed above"
@@ -31,13 +32,14 @@ def as_text(study: Study, states: Sequence[State], details: bool = False) -> str
         lines = [*tables, *_lists(states), LEGEND]
     else:
         lines = [*_matrix(study, states), *_lists(states, LISTED), SHORT]
-    return "\n".join([*lines, "", *_updates(states), totals(states)])
+    return "\n".join([*lines, "", *_overall(states), totals(states)])
 
 
 def as_document(study: Study, states: Sequence[State]) -> dict[str, Any]:
     """Return a JSON-ready document; `docs/status.md` describes the keys."""
     return {
         "study": study.name,
+        "seconds_left": time_left(states),
         "totals": _counts(states),
         "parts": [_values(state) for state in states],
     }
@@ -54,12 +56,41 @@ def _counts(states: Iterable[State]) -> dict[str, int]:
     return {name: counts[name] for name in STATES}
 
 
-def _updates(states: Iterable[State]) -> list[str]:
-    """Tell the share of all runs' gradient updates that are made, in a line; none without runs."""
+def _overall(states: Sequence[State]) -> list[str]:
+    """Tell the share of all runs' gradient updates that are made, and the time left, in a line."""
     runs = [(state, state.part.run) for state in states if state.part.trains and state.part.run]
     whole = sum(run.updates for _, run in runs)
     made = sum(_made(state, run) for state, run in runs)
-    return [f"{made / whole:.0%} of all updates"] if whole else []
+    facts = [f"{made / whole:.0%} of all updates"] if whole else []
+    if any(state.state != DONE for state in states):
+        left = time_left(states)
+        idle = all(state.state != RUNNING for state in states)
+        unknown = "unknown, nothing is running" if idle else "not known yet"
+        facts.append(f"time left: {unknown}" if left is None else f"about {duration(left)} left")
+    return ["; ".join(facts)] if facts else []
+
+
+def time_left(states: Iterable[State]) -> float | None:
+    """Return the seconds until all parts are done, as `seconds_left` estimates them.
+
+    It is None while nothing runs, since only the jobs that run tell their speed and how many there
+    are at a time, and until one of them that trains has logged how far it is.
+    """
+    # Parts with one log are made by one job, which runs if one of them does.
+    first = sorted(states, key=lambda state: state.state == RUNNING)
+    jobs = {state.part.log: state for state in first if state.state != DONE}.values()
+    running = [_running(state) for state in jobs if state.state == RUNNING]
+    waiting = Counter(state.part.rule for state in jobs if state.state != RUNNING)
+    return seconds_left(waiting, running, {}) if running else None
+
+
+def _running(state: State) -> Running:
+    """Return a running job with the seconds that its steps so far take at its rate."""
+    if not state.rate or state.step is None or state.seconds_left is None:
+        return Running(state.part.rule, 0.0)
+    stage = state.part.run.bound.stage if state.part.trains and state.part.run else None
+    steps = state.step - (stage.first if isinstance(stage, Offline) else 0)
+    return Running(state.part.rule, steps / state.rate, state.seconds_left)
 
 
 def _made(state: State, run: Run) -> int:

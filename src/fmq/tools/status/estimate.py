@@ -1,4 +1,7 @@
-"""Estimate the remaining time of a study from the durations of its jobs so far."""
+"""Estimate the remaining time of a study from the durations of its jobs so far.
+
+`snakemake`'s progress line and `fmq status` both tell this estimate.
+"""
 
 from collections.abc import Mapping, Sequence
 from statistics import mean

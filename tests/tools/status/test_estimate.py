@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from snakemake_logger_plugin_fmq.estimate import (
+from fmq.tools.status.estimate import (
     OTHER_SECONDS,
     PRIOR,
     TRAINING,
