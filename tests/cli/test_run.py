@@ -109,6 +109,8 @@ TWO_WAYS = [
      " -- trust_region"),
 ]  # fmt: skip
 """Words of `fmq run`, and what somebody who knows Snakemake would type instead."""
+CATALOGUE = ["--snakefile", "workflow/Snakefile", "--configfile", "config/smoke.yaml"]
+"""The second of them, from where the catalogue of workflows looks."""
 MINE = "seeds: [4]\nmethods: [fmq, mvp]\nsamplers: [fmq+qgbs]\n"
 
 
@@ -118,8 +120,9 @@ def asked_of_snakemake(arguments: list[str], root: Path) -> tuple[Study, list[st
     settings = ConfigSettings(
         config=parse_config(parsed.config), configfiles=parsed.configfile or []
     )
-    workflow = SimpleNamespace(basedir=str(root), config_settings=settings)
-    return read_config(workflow), sorted(parsed.targets)
+    modifier = SimpleNamespace(is_main_snakefile=lambda: True)
+    workflow = SimpleNamespace(config_settings=settings, modifier=modifier)
+    return read_config(workflow, str(root)), sorted(parsed.targets)
 
 
 def test_ten_combinations_ask_for_the_same_as_snakemake(
@@ -175,18 +178,20 @@ def test_ten_combinations_make_the_same_as_with_snakemake(
     both = [(command_line(shlex.split(words))[1:], shlex.split(typed)) for words, typed in TWO_WAYS]
     done = subprocess.run(
         [sys.executable, "-c", DRY_RUNS],
-        input=json.dumps([arguments for pair in both for arguments in pair]),
+        input=json.dumps([*(arguments for pair in both for arguments in pair), CATALOGUE]),
         env=project.environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         check=True,
     )
-    *planned, rest = map(outputs, re.split(r"^end$", done.stdout, flags=re.MULTILINE))
+    told = re.split(r"^end$", done.stdout, flags=re.MULTILINE)
+    *planned, catalogue, rest = map(outputs, told)
     assert (len(planned), rest) == (20, set())
     assert planned[::2] == planned[1::2]
     assert len(set(map(frozenset, planned))) == 10
     assert set() not in planned
+    assert catalogue == planned[2]
 
 
 def test_a_wrong_setting_starts_no_snakemake(project: Project) -> None:
