@@ -22,6 +22,12 @@ def through_snakemake(root: Path, *files: Path, config: list[str] | None = None)
     return read_config(SimpleNamespace(config_settings=given, modifier=modifier), str(root))
 
 
+def test_a_module_is_refused_as_its_settings_would_be_passed_over(root: Path) -> None:
+    modifier = SimpleNamespace(is_main_snakefile=lambda: False)
+    workflow = SimpleNamespace(config_settings=ConfigSettings(), modifier=modifier)
+    assert "module" in refusal(read_config, workflow, str(root))
+
+
 @pytest.mark.parametrize(
     ("key", "text", "value"),
     [
