@@ -16,5 +16,5 @@ RUN make --directory /fmq install PIP_EXTRA_INDEX_URL=https://download.pytorch.o
 RUN mkdir --mode 1777 /study
 WORKDIR /study
 ENV PATH=/fmq/.venv/bin:$PATH HOME=/study PYTHONPYCACHEPREFIX=/study/.cache/bytecode
-ENTRYPOINT ["snakemake", "--snakefile", "/fmq/Snakefile"]
-CMD ["--cores", "2", "--configfile", "/fmq/config/smoke.yaml"]
+ENTRYPOINT ["fmq", "run"]
+CMD ["smoke"]

@@ -78,5 +78,5 @@ install-docs: .venv/installed-docs
 	touch $@
 
 clean:
-	rm -rf .venv .snakemake build
+	rm -rf .venv .snakemake build dist
 	find results -mindepth 1 -not -name README.md -delete

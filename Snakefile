@@ -12,11 +12,15 @@ from fmq.pipeline.rules import RESULTS
 min_version("9.27")
 
 
-configfile: f"{workflow.basedir}/config.yaml"
+# The folder of this file, also where workflow/Snakefile includes it.
+TOP = workflow.current_basedir.get_path_or_uri(secret_free=True)
+
+
+configfile: f"{TOP}/config.yaml"
 
 
 with in_one_line():
-    study = study_workflow.read_config(workflow)
+    study = study_workflow.read_config(workflow, TOP)
     name_user()
     # The jobs call `fmq`, which is not on PATH if the environment is not activated.
     own_command_first("fmq")

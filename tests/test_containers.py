@@ -69,8 +69,9 @@ def test_without_arguments_the_smoke_study_is_made(recipe: str, tmp_path: Path) 
         (given,) = re.findall(r"set -- (.*)", text(recipe))
         (command,) = re.findall(r'exec (.*) "\$@"', text(recipe))
         words = shlex.split(command) + shlex.split(given)
-    program, *words = [word.replace("/fmq/", f"{ROOT}/") for word in words]
+    program, *words = words
     command = [str(Path(sys.executable).parent / program), *words, "--dry-run"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
+    assert f"--configfile {ROOT}/config/smoke.yaml" in done.stderr
     assert re.search(r"finetune +\d", done.stdout)

@@ -4,13 +4,16 @@ import contextlib
 import shutil
 import subprocess
 import sys
+import tomllib
 from importlib.metadata import PackageNotFoundError, requires
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from fmq import __version__
 from fmq.tools.doctor.packages import declared, pinned_versions
 
 # A Python of another version as far as `python -c` can tell; what else it is asked to do, it notes
@@ -84,6 +87,13 @@ def test_without_a_python_that_fits_one_line_says_so(make, arguments):
 def test_the_makefile_and_the_package_allow_the_same_pythons(make, root, minor):
     _, calls = make({"python3": (3, minor, 0)}, "install")
     assert bool(calls) == SpecifierSet(declared(root)[0]).contains(f"3.{minor}.0")
+
+
+def test_the_version_is_the_same_wherever_it_is_told(root):
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    cited = yaml.safe_load((root / "CITATION.cff").read_text())
+    assert project["version"] == cited["version"] == __version__
+    assert project["license"] == cited["license"]
 
 
 def base_requirements(root):

@@ -68,7 +68,7 @@ def test_another_user_is_told_the_commit_that_git_refuses_to_tell(checkout, tmp_
         assert eval(done.stdout) == {"sha1": sha1, "dirty": False}
 
 
-@pytest.mark.parametrize("why", ["no git", "no checkout", "another checkout", "damaged"])
+@pytest.mark.parametrize("why", ["no git", "no checkout", "another checkout", "damaged", "wheel"])
 def test_what_is_not_known_has_a_reason(why, checkout, tmp_path) -> None:
     variables = {}
     if why == "no git":
@@ -77,6 +77,9 @@ def test_what_is_not_known_has_a_reason(why, checkout, tmp_path) -> None:
     elif why == "another checkout":
         (checkout.parent / ".gitignore").write_text("checkout\n")
         commit(checkout.parent)
+    elif why == "wheel":
+        commit(checkout)
+        (checkout / "src/fmq/study").mkdir()
     elif why == "damaged":
         commit(checkout)
         (checkout / ".git/index").write_bytes(b"damaged")

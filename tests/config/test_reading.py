@@ -18,7 +18,14 @@ from fmq.pipeline.rules import read_config
 def through_snakemake(root: Path, *files: Path, config: list[str] | None = None) -> Study:
     """The study that the Snakefile reads, given files and ``--config``."""
     given = ConfigSettings(config=parse_config(config), configfiles=files)
-    return read_config(SimpleNamespace(basedir=str(root), config_settings=given))
+    modifier = SimpleNamespace(is_main_snakefile=lambda: True)
+    return read_config(SimpleNamespace(config_settings=given, modifier=modifier), str(root))
+
+
+def test_a_module_is_refused_as_its_settings_would_be_passed_over(root: Path) -> None:
+    modifier = SimpleNamespace(is_main_snakefile=lambda: False)
+    workflow = SimpleNamespace(config_settings=ConfigSettings(), modifier=modifier)
+    assert "module" in refusal(read_config, workflow, str(root))
 
 
 @pytest.mark.parametrize(

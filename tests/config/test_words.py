@@ -35,7 +35,7 @@ def test_overrides_mean_what_a_file_means(words: list[str], text: str, tmp_path:
 def test_overrides_lie_over_all_files() -> None:
     files = [Path("config.yaml"), Path("config/smoke.yaml")]
     expected = load_study(*files, given={"seeds": [7]})
-    for words in (["smoke.yaml", "seeds=[7]"], ["seeds=[7]", "config.yaml", "config/smoke.yaml"]):
+    for words in (["smoke", "seeds=[7]"], ["seeds=[7]", "config.yaml", "config/smoke.yaml"]):
         assert study_of(words) == expected
 
 
@@ -52,10 +52,12 @@ def test_overrides_lie_over_all_files() -> None:
         ["fmq.eta=0.5", "fmq.eta=1"],
         ["none.yaml"],
         ["diagnose"],
+        ["paper"],
+        ["smoke", "results/scores.csv"],
     ],
 )
 def test_a_wrong_word_is_refused(words: list[str]) -> None:
-    assert re.split("[.=]", words[0].strip("."))[0] in refusal(study_of, words)
+    assert re.split("[.=]", words[-1].strip("."))[0] in refusal(study_of, words)
 
 
 def test_overlays_and_targets_are_told_apart() -> None:
@@ -66,10 +68,23 @@ def test_overlays_and_targets_are_told_apart() -> None:
     assert list(words.targets) == [given[0], given[2], given[4], given[6]]
 
 
-def test_without_a_study_here_a_file_has_to_be_whole(
+def test_a_name_is_a_rule_s_before_it_is_an_overlay_s(
     tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert str(tmp_path) in refusal(study_of, [])
+    for name in ("mine.yaml", "theory.yaml"):
+        Path(name).write_text("{}")
+    words = sort_words(["theory", "mine", "paper", "smoke", "none"], targets=True, folder=root)
+    assert words.files == (Path("mine.yaml"), root / "config/smoke.yaml")
+    assert words.targets == ("theory", "paper", "none")
+
+
+def test_elsewhere_the_study_is_the_package_s(
+    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = study_of(["smoke", "paper.yaml"])
+    monkeypatch.chdir(tmp_path)
+    assert study_of(["smoke.yaml", "config/paper.yaml"]) == here
     assert study_of([str(root / "config.yaml"), "fmq.eta=2"]).fmq.eta == 2
-    assert "smoke.yaml" in refusal(study_of, [str(root / "config" / "smoke.yaml")])
+    Path("smoke.yaml").write_text("seeds: [7]")
+    assert (study_of(["smoke"]).name, study_of(["smoke"]).seeds) == ("default", [7])

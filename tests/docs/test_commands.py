@@ -129,13 +129,15 @@ def check_pytest(command: Command, words: list[str]) -> None:
 
 
 def check_pip(command: Command, words: list[str]) -> None:
-    """What is installed is this project, with extras that it has."""
+    """What is built or installed is this project, with extras that it has."""
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert words[0] == "install"
+    assert words[0] in ("install", "wheel")
     for word in words[1:]:
-        if not word.startswith("-"):
+        if word.endswith(".whl"):
+            assert word == f"dist/fmq-{project['version']}-py3-none-any.whl"
+        elif not word.startswith("-"):
             requirement = Requirement(word.replace(".", "fmq", 1) if word[0] == "." else word)
             assert requirement.name == "fmq"
             assert requirement.extras <= set(project["optional-dependencies"])
@@ -147,7 +149,7 @@ def check_tensorboard(command: Command, words: list[str]) -> None:
 
 
 def check_container(command: Command, words: list[str]) -> None:
-    """A recipe declares the arguments it is given, and words after an image are Snakemake's."""
+    """A recipe declares the arguments it is given, and words after an image are `fmq run`'s."""
     recipes = {"docker": "Dockerfile", "apptainer": "apptainer.def"}
     recipe = (ROOT / recipes[command.words[0]]).read_text()
     if words[0] == "build":
@@ -157,7 +159,7 @@ def check_container(command: Command, words: list[str]) -> None:
         return
     assert words[0] == "run"
     image = next(number for number, word in enumerate(words) if word.startswith("fmq"))
-    check_snakemake(command, words[image + 1 :])
+    check_fmq(command, ["run", *words[image + 1 :]])
 
 
 CHECKS: dict[str, Callable[[Command, list[str]], None]] = {
@@ -222,7 +224,7 @@ def test_commands_parse(command: Command) -> None:
         "sankemake --cores 8",
         "docker build --build-arg CUDA=13 .",
         "docker build context",
-        "docker run --rm fmq --configfile config/none.yaml",
+        "docker run --rm fmq none.yaml",
         "apptainer build fmq.sif none.def",
         "apptainer exec fmq.sif",
     ],

@@ -11,10 +11,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 ROOT = Path(__file__).parents[2]
-PAGES = [
-    *(ROOT / name for name in ("README.md", "CHANGELOG.md", "results/README.md")),
-    *sorted((ROOT / "docs").glob("*.md")),
-]
+_TOP = ("README.md", "CHANGELOG.md", "config/README.md", "results/README.md")
+PAGES = [*(ROOT / name for name in _TOP), *sorted((ROOT / "docs").glob("*.md"))]
 _READER = MarkdownIt("commonmark").enable("table")
 _CONTROL = (">", "2>", "|", "&&")
 

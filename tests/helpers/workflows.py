@@ -64,8 +64,7 @@ class Project:
 
     def planned(self, text: str = "{}", *arguments: str) -> set[str]:
         """Output files that would be made under an overlay."""
-        outputs = re.findall(r"^    output: (.*)$", self.plan(text, *arguments), re.MULTILINE)
-        return {file for line in outputs for file in line.split(", ")}
+        return outputs(self.plan(text, *arguments))
 
     def rules(self, text: str = "{}", *arguments: str) -> set[str]:
         """Rules that would be run under an overlay."""
@@ -81,6 +80,12 @@ class Project:
     def study_folder(self, text: str = "{}") -> Path:
         """Where everything is that is made of the runs under an overlay, from the copy's top."""
         return study_folder(self.study(text), Path("results"))
+
+
+def outputs(told: str) -> set[str]:
+    """The files that a dry run says would be made."""
+    lines = re.findall(r"^    output: (.*)$", told, re.MULTILINE)
+    return {file for line in lines for file in line.split(", ")}
 
 
 def unaddressed(path: str | Path) -> str:

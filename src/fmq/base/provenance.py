@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fmq.base.messages import one_line
+from fmq.base.places import CHECKOUT, PACKAGED
 
 
 def package_versions(names: Iterable[str]) -> dict[str, str]:
@@ -20,10 +21,6 @@ def package_versions(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-CHECKOUT = Path(__file__).parents[3]
-"""Root of the repository, if the package runs from it."""
-
-
 def code_commit() -> dict[str, Any]:
     """Return the commit that this package runs from, or why it is not known.
 
@@ -32,6 +29,8 @@ def code_commit() -> dict[str, Any]:
         reason: git is not there or refuses, or the package runs from no checkout. A package that is
         installed inside an unrelated checkout is not part of that one.
     """
+    if PACKAGED.is_dir():
+        return {"unknown": "the package was installed from a wheel, which names no commit"}
     source = str(Path(__file__).resolve().relative_to(CHECKOUT.resolve()))
     try:
         if not _git("ls-files", "--", source):

@@ -70,7 +70,6 @@ def distinct(seeds: Sequence[int]) -> list[int]:
 def load(settings: Path | None, results: Path):  # type: ignore[no-untyped-def]
     """Load the study that a command works on; `UserError` if its settings file is missing."""
     from fmq.config.reading import load_study
-    from fmq.config.words import CONFIG, OUTSIDE
     from fmq.pipeline.paths import settings_file
 
     path = settings or settings_file(results)
@@ -78,7 +77,5 @@ def load(settings: Path | None, results: Path):  # type: ignore[no-untyped-def]
         raise UserError(
             f"{path}: no such settings file; snakemake writes it when it starts, or create one "
             "with `fmq check > FILE` and pass it with --settings"
-            if CONFIG.exists()
-            else f"{path}: no such settings file, and no {CONFIG} here; {OUTSIDE}"
         )
     return load_study(path)

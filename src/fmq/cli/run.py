@@ -13,6 +13,7 @@ import typer
 
 from fmq.base.errors import UserError
 from fmq.base.machine import usable_cores
+from fmq.base.places import workflow_folder
 from fmq.base.programs import own_command_first
 from fmq.cli.options import STUDY
 
@@ -48,10 +49,6 @@ def run(
     ] = False,
 ) -> None:
     """Make a study's tables and figures, or other targets: print the snakemake command, run it."""
-    if not Path("Snakefile").exists():
-        from fmq.config.words import OUTSIDE
-
-        raise UserError(f"Snakefile: no such file in {Path.cwd()}; {OUTSIDE}")
     command = command_line([*(words or []), *["-n"] * dry_run], cores, slurm)
     own_command_first("snakemake")
     print(shlex.join(command), file=sys.stderr, flush=True)
@@ -60,6 +57,9 @@ def run(
 
 def command_line(words: Sequence[str], cores: int | None = None, slurm: bool = False) -> list[str]:
     """Return the snakemake command that the words of `fmq run` stand for.
+
+    In a checkout it is short, since Snakemake finds the workflow there by itself; elsewhere it
+    names the files of the package's own.
 
     Args:
         words: overlays, overrides, targets and options of Snakemake, in any order.
@@ -75,16 +75,22 @@ def command_line(words: Sequence[str], cores: int | None = None, slurm: bool = F
     options = [word for word in words if word.startswith("-")]
     if replacing := [word for word in options if word.startswith(("--conf", "-C"))]:
         raise UserError(f"{replacing[0]}: leave it out; files and KEY=VALUE need no option here")
+    snakefile = next((one[12:] for one in options if one.startswith("--snakefile=")), None)
+    folder = Path(snakefile).parent if snakefile else workflow_folder()
     files, given, targets = sort_words(
-        [word for word in words if not word.startswith("-")], targets=True
+        [word for word in words if not word.startswith("-")], targets=True, folder=folder
     )
-    study_with(files or (_profile_files() if slurm else ()), given)
+    by_profile = _profile_files(folder) if slurm and not files else ()
+    study_with(files or by_profile, given, folder)
+    if folder != Path():  # Snakemake looks for files that a profile names in the current folder
+        files = files or by_profile
     if cores is None and not slurm:
         cores = usable_cores()
     return [
         "snakemake",
+        *([] if snakefile or folder == Path() else ["--snakefile", str(folder / "Snakefile")]),
         *(["--cores", str(cores)] if cores else []),
-        *(["--profile", PROFILE] if slurm else []),
+        *(["--profile", str(folder / PROFILE)] if slurm else []),
         *(["--configfile", *map(str, files)] if files else []),
         *(["--config", *(f"{key}={_text(one)}" for key, one in given.items())] if given else []),
         *_joined(options),
@@ -105,13 +111,13 @@ def _joined(options: Sequence[str]) -> list[str]:
     ]
 
 
-def _profile_files() -> list[Path]:
+def _profile_files(folder: Path) -> tuple[Path, ...]:
     """Return the overlays that the profile names; others on the command line replace them."""
     import yaml
 
-    path = Path(PROFILE, "config.yaml")
+    path = folder / PROFILE / "config.yaml"
     named = yaml.safe_load(path.read_text(encoding="utf-8")).get("configfile", [])
-    return [Path(one) for one in ([named] if isinstance(named, str) else named)]
+    return tuple(folder / one for one in ([named] if isinstance(named, str) else named))
 
 
 def _text(value: Any) -> str:

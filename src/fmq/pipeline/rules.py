@@ -59,7 +59,7 @@ _owned = ExitStack()
 """Locks held until the process exits, because `onstart` has no enclosing `with` block."""
 
 
-def read_config(workflow: Any) -> Study:
+def read_config(workflow: Any, folder: str) -> Study:
     """Read the settings files and the ``--config`` that Snakemake was started with.
 
     They are read as `fmq check` reads them; Snakemake's own reader accepts repeated keys and what
@@ -67,13 +67,17 @@ def read_config(workflow: Any) -> Study:
 
     Args:
         workflow: Snakemake's workflow.
+        folder: where `config.yaml` is.
 
     Raises:
-        UserError: a setting is wrong, or a file that it names is missing.
+        UserError: a setting is wrong, or a file that it names is missing. Or another workflow has
+            this one as a module, in which neither its settings nor `begin` are heeded.
     """
+    if not workflow.modifier.is_main_snakefile():
+        raise UserError("this workflow cannot be a module; `fmq run` starts it in any folder")
     _refuse_repeated_option(sys.argv)
     given = workflow.config_settings
-    files = [] if given.replace_workflow_config else [Path(workflow.basedir) / "config.yaml"]
+    files = [] if given.replace_workflow_config else [Path(folder) / "config.yaml"]
     study = load_study(*files, *given.configfiles, given=given.config)
     refuse_missing(study)
     return study

@@ -12,14 +12,12 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from fmq.base.places import OWN
 from fmq.base.provenance import package_versions
 from fmq.tools.doctor.findings import Finding, failure, note, ok
 
 if TYPE_CHECKING:
     from fmq.config.study import Study
-
-CHECKOUT = Path(__file__).parents[4]
-"""Root of the repository, if the package runs from it."""
 
 _BREAKS = {
     "pandas": ("3", "with pandas 3, rliable fails when it imports arch"),
@@ -30,7 +28,7 @@ _BREAKS = {
 
 def python_findings() -> Iterator[Finding]:
     """Yield a finding on the interpreter's version."""
-    yield judge_python(".".join(map(str, sys.version_info[:3])), declared(CHECKOUT)[0])
+    yield judge_python(".".join(map(str, sys.version_info[:3])), declared(OWN)[0])
 
 
 def judge_python(version: str, allowed: str) -> Finding:
@@ -48,8 +46,8 @@ def package_findings(extra: str = "", source: str = "") -> Iterator[Finding]:
         extra: name of an extra, or "".
         source: how to install a missing package, if not by its name.
     """
-    tested = pinned_versions(CHECKOUT)
-    requirements = [Requirement(line) for line in declared(CHECKOUT)[1]]
+    tested = pinned_versions(OWN)
+    requirements = [Requirement(line) for line in declared(OWN)[1]]
     versions = package_versions(requirement.name for requirement in requirements)
     for requirement in requirements:
         if _is_of(requirement, extra):
@@ -126,7 +124,7 @@ def declared(checkout: Path) -> tuple[str, list[str]]:
 
 
 def pinned_versions(checkout: Path) -> dict[str, str]:
-    """Read the pins of ``constraints.txt``; empty outside a checkout."""
+    """Read the pins of ``constraints.txt``, which a wheel holds as well; empty without it."""
     try:
         lines = (checkout / "constraints.txt").read_text(encoding="utf-8").splitlines()
     except OSError:
