@@ -33,6 +33,10 @@ for sampler in json.loads(sys.argv[2]):
     observations = [[1.0] * len(policy.normalizer.mean)]
     import numpy
     print(json.dumps(policy.act(numpy.array(observations, dtype="f4")).tolist()))
+try:
+    load_policy("somebody/policy")
+except Exception as error:
+    print(json.dumps([type(error).__name__, str(error)]))
 """
 
 
@@ -48,7 +52,9 @@ def test_three_packages_are_enough_to_load_and_act(policy: Path, tmp_path: Path)
     command = [sys.executable, "-c", CODE, str(policy), json.dumps(samplers)]
     ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
-    chunks = map(json.loads, ended.stdout.splitlines())
+    *chunks, (kind, told) = map(json.loads, ended.stdout.splitlines())
     for sampler, chunk in zip(samplers, chunks, strict=True):
         here = load_exported(policy, sampler, seed=4).act(np.ones((1, 2), dtype=np.float32))
         np.testing.assert_allclose(chunk, here, rtol=0, atol=1e-6)
+    assert kind == "UserError"
+    assert "pip install huggingface_hub" in told

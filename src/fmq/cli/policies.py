@@ -53,7 +53,10 @@ def import_jax(
 
 @app.command(rich_help_panel=POLICIES)
 def play(
-    folder: Annotated[Path, typer.Argument(help="Folder of an exported policy.")],
+    policy: Annotated[
+        str,
+        typer.Argument(help="Folder of an exported policy, or its USER/NAME on the Hub."),
+    ],
     episodes: Annotated[int, typer.Option(min=1, help="Number of episodes.")] = 10,
     sampler: Annotated[
         str | None, typer.Option(help="Sampler, e.g. qgbs; by default the policy's own.")
@@ -61,16 +64,21 @@ def play(
     seed: Annotated[
         int, typer.Option(min=0, help="Seed of the initial states and of the noise.")
     ] = 0,
+    revision: Annotated[
+        str | None, typer.Option(help="Branch, tag or commit of a policy on the Hub.")
+    ] = None,
     film: Annotated[
         Path | None, typer.Option(help="Also write a film of the episodes, e.g. film.gif.")
     ] = None,
     results: Results = RESULTS,
 ) -> None:
     """Run episodes of an exported policy in its task's simulator."""
+    from fmq.export.hub import policy_folder
     from fmq.export.playing import play as run_episodes
     from fmq.export.playing import summary
 
     done = []
+    folder = policy_folder(policy, revision)
     for episode in run_episodes(folder, sampler, episodes, seed, results, film):
         done.append(episode)
         told = "success" if episode.success else "failure"
