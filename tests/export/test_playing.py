@@ -37,11 +37,11 @@ def test_the_command_prints_episodes_and_their_mean(exported: Path) -> None:
 
 @pytest.mark.slow
 def test_a_film_shows_all_episodes(tmp_path: Path, graphics: str) -> None:
-    small_policy(tmp_path / "policy")
+    small_policy(tmp_path / "policy", limit=4)
     command = [Path(sys.executable).with_name("fmq"), "play", "policy", "--episodes", "6"]
     subprocess.run([*command, "--film", "films/six.gif"], cwd=tmp_path, check=True)
     with Image.open(tmp_path / "films" / "six.gif") as film:
-        assert film.n_frames == 21  # before and after 20 steps
+        assert film.n_frames == 5  # before and after 4 steps
         assert film.size == (3 * 240 + 2 * 4, 18 + 2 * (18 + 240))  # in two rows
 
 

@@ -17,10 +17,10 @@ TASK = "pointmaze-medium-navigate-singletask-task4-v0"
 SIZES = 2, 10
 
 
-def small_policy(folder: Path, **values: Any) -> Card:
-    """Write the policy; `values` replace those of its card."""
+def small_policy(folder: Path, limit: int = 20, **values: Any) -> Card:
+    """Write the policy, for episodes of `limit` steps; `values` replace those of its card."""
     study = load_study(ROOT / "config.yaml", ROOT / "config" / "smoke.yaml")
-    task = study.task(study.tasks[0]).settings.model_copy(update={"episode_limit": 20})
+    task = study.task(study.tasks[0]).settings.model_copy(update={"episode_limit": limit})
     settings = study.networks.model_copy(update={"hidden_width": 16, "hidden_layers": 2})
     actor, critic = make_networks(*SIZES, settings, torch.Generator().manual_seed(0))
     statistics = Normalizer(torch.zeros(SIZES[0]), torch.ones(SIZES[0]))
