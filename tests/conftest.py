@@ -20,6 +20,7 @@ from matplotlib.figure import Figure  # noqa: E402
 from fmq.base.machine import cores  # noqa: E402
 from fmq.config.reading import load_study  # noqa: E402
 from fmq.config.study import Study  # noqa: E402
+from fmq.envs.graphics import tried, working_graphics  # noqa: E402
 
 # The same examples everywhere, however long a machine takes for one.
 settings.register_profile("fmq", deadline=None, derandomize=True)
@@ -85,3 +86,12 @@ def smoke(root: Path) -> Study:
 def paper(root: Path) -> Study:
     """The paper study."""
     return load_study(root / "config.yaml", root / "config/paper.yaml")
+
+
+@pytest.fixture(scope="session")
+def graphics() -> str:
+    """The value of MUJOCO_GL that works."""
+    value, faults = working_graphics()
+    if value is None:
+        pytest.skip(f"no graphics library here: {tried(faults)}")
+    return value

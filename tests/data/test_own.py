@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
 
@@ -23,6 +24,7 @@ from fmq.data.provide import provide_dataset
 from fmq.envs.making import make_environment
 from fmq.envs.robomimic import RobomimicEnvironment
 from fmq.export.card import Card
+from fmq.export.simulator import task_of
 from fmq.pipeline.paths import dataset_folder
 from fmq.pipeline.runs import make_run
 from fmq.tools.doctor.data_files import source_findings
@@ -127,11 +129,14 @@ def test_other_observations_and_a_mask(study: Studies, tmp_path: Path) -> None:
     assert len({make_run(one, "mine", 0, "pretrain-full").identity for one in (mine, other)}) == 2
 
 
-def test_a_card_tells_the_task_again(study: Studies) -> None:
+def test_a_card_tells_the_task_again(study: Studies, tmp_path: Path) -> None:
     mine = study(observations=["object"])
     settings = {"name": "mine", **mine.datasets["mine"].model_dump()}
-    values = {"task": "mine", "task_settings": mine.task("mine").settings, "dataset": settings}
-    assert Card.model_construct(**values).parsed_task().reading.observations == ["object"]
+    values = {"task": "mine", "task_settings": mine.task("mine").settings.model_dump()}
+    card = Card(
+        **dict.fromkeys(field.name for field in fields(Card)) | values | {"dataset": settings}
+    )
+    assert task_of(tmp_path, card).reading.observations == ["object"]
 
 
 def test_settings_that_do_not_fit_the_file(study: Studies, tmp_path: Path) -> None:

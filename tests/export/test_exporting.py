@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 from typer.testing import CliRunner
 
 from fmq.acting.evaluation import load_policy
@@ -21,6 +22,7 @@ from fmq.config.study import Study
 from fmq.export.card import CARD, WEIGHTS, read_card
 from fmq.export.exporting import export_run
 from fmq.export.loading import load_exported
+from fmq.export.model_card import FILM, README
 from fmq.pipeline.paths import data_folder, evaluation_file
 from fmq.pipeline.runs import Run, make_run
 
@@ -116,7 +118,7 @@ def test_the_same_run_gives_the_same_bytes(
 ) -> None:
     export_run(fmq_run, results, tmp_path / "again", one_step=True)
     names = sorted(path.name for path in exported.iterdir())
-    assert names == sorted([CARD, WEIGHTS, "one_step.pt2"])
+    assert names == sorted([CARD, WEIGHTS, README, "one_step.pt2"])
     for name in names:
         assert (tmp_path / "again" / name).read_bytes() == (exported / name).read_bytes(), name
 
@@ -131,6 +133,21 @@ def test_the_command_tells_what_it_took_out(fmq_run: Run, results: Path, tmp_pat
     assert scores
     assert all(f"{score.success:.0%} by {name}" in told for name, score in scores.items())
     assert f"`fmq play {folder}`" in told
+
+
+@pytest.mark.slow
+def test_a_film_is_in_the_folder_and_on_its_page(
+    fmq_run: Run, results: Path, tmp_path: Path, graphics: str
+) -> None:
+    settings, folder = tmp_path / "settings.json", tmp_path / "policy"
+    settings.write_text(fmq_run.study.model_dump_json())
+    fmq = [Path(sys.executable).with_name("fmq"), "export", fmq_run.task.name, "--film"]
+    place = ["--results", results, "--settings", settings, "--to", folder]
+    subprocess.run([*fmq, "--seed", "0", "--run", fmq_run.name, *place], check=True)
+    with Image.open(folder / FILM) as film:
+        assert film.n_frames == 24
+        assert film.width == 4 * 240 + 3 * 4
+    assert f"]({FILM})" in (folder / README).read_text()
 
 
 def test_what_is_there_stays(fmq_run: Run, results: Path, tmp_path: Path) -> None:

@@ -14,20 +14,10 @@ from PIL import Image
 from fmq.base.files import write_json
 from fmq.config.study import Study
 from fmq.data.demonstrations import make_env_args
-from fmq.envs.graphics import tried, working_graphics
 from fmq.pipeline.paths import settings_file
 from fmq.pipeline.rollouts import film_folder
 from fmq.pipeline.runs import Run
 from fmq.pipeline.studies import study_folder
-
-
-@pytest.fixture(scope="module")
-def graphics() -> str:
-    """The value of MUJOCO_GL that works."""
-    value, faults = working_graphics()
-    if value is None:
-        pytest.skip(f"no graphics library here: {tried(faults)}")
-    return value
 
 
 def film(study: Study, run: Run, results: Path, **variables: str) -> tuple[Path, str]:

@@ -4,13 +4,13 @@ import json
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
 from fmq.acting.checkpoint import load_checkpoint, refuse_misfit
 from fmq.acting.device import claim_for_evaluation
-from fmq.acting.policy import Policy, make_networks
+from fmq.acting.policy import Networks, Policy, make_networks
 from fmq.base.errors import UserError
 from fmq.base.files import atomic_path, file_sha256, write_rows
 from fmq.base.progress import progress
@@ -20,8 +20,6 @@ from fmq.envs.making import make_simulators
 from fmq.envs.rollout import Act, rollout
 from fmq.envs.simulators import Simulators
 from fmq.methods.making import sampler_of
-from fmq.networks.ensemble import CriticEnsemble
-from fmq.networks.velocity import VelocityNetwork
 from fmq.pipeline.evaluations import evaluation_settings
 from fmq.pipeline.identity import settings_hash
 from fmq.pipeline.paths import checkpoint_file, data_folder, evaluation_file
@@ -126,15 +124,6 @@ def learned_from(run: Run, results: Path) -> dict[str, str]:
             f"{path}: does not say what the run learned from; copy the whole folder of the run "
             "here, or run it again"
         ) from None
-
-
-class Networks(NamedTuple):
-    """The networks at the end of a run; they take observations normalised by `normalizer`."""
-
-    actor: VelocityNetwork
-    critic: CriticEnsemble
-    normalizer: Normalizer
-    action_size: int
 
 
 def load_networks(run: Run, results: Path, device: torch.device) -> Networks:

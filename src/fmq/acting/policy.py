@@ -1,13 +1,13 @@
 """Policies, which map observations to action chunks with networks, a sampler and statistics."""
 
 import math
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from fmq.base.errors import UserError
-from fmq.config.sections import NetworkSettings
 from fmq.data.normalization import Normalizer
 from fmq.method.flow import Velocity
 from fmq.method.guidance import CriticFunction
@@ -16,10 +16,39 @@ from fmq.networks.ensemble import CriticEnsemble
 from fmq.networks.velocity import VelocityNetwork
 
 
+class Architecture(Protocol):
+    """What of `fmq.config.sections.NetworkSettings` the networks are made of."""
+
+    @property
+    def hidden_width(self) -> int:
+        """Units per hidden layer."""
+
+    @property
+    def hidden_layers(self) -> int:
+        """Hidden layers."""
+
+    @property
+    def activation(self) -> str:
+        """``gelu`` or ``silu``."""
+
+    @property
+    def time_features(self) -> int:
+        """Fourier features per flow time; 0 feeds the raw time."""
+
+
+class Networks(NamedTuple):
+    """The networks of a policy; they take observations normalised by `normalizer`."""
+
+    actor: VelocityNetwork
+    critic: CriticEnsemble
+    normalizer: Normalizer
+    action_size: int
+
+
 def make_networks(
     observation_size: int,
     action_size: int,
-    settings: NetworkSettings,
+    settings: Architecture,
     generator: torch.Generator,
 ) -> tuple[VelocityNetwork, CriticEnsemble]:
     """Return a velocity network and two critics for chunks of `action_size` = H * A numbers."""

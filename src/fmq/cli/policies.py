@@ -19,6 +19,9 @@ def export(
     one_step: Annotated[
         bool, typer.Option("--one-step", help="Also export the one-step map with torch.export.")
     ] = False,
+    film: Annotated[
+        bool, typer.Option("--film", help="Also run some episodes, and add a film of them.")
+    ] = False,
     settings: Settings = None,
     results: Results = RESULTS,
 ) -> None:
@@ -26,7 +29,8 @@ def export(
     from fmq.export.exporting import export_run
     from fmq.pipeline.runs import make_run
 
-    card = export_run(make_run(load(settings, results), task, seed, run), results, to, one_step)
+    made = make_run(load(settings, results), task, seed, run)
+    card = export_run(made, results, to, one_step, film)
     scores = [f"{score.success:.0%} by {name}" for name, score in card.scores.items()]
     told = ", ".join(scores) or "not evaluated"
     typer.echo(f"{to}: {run} of {task}, seed {seed}; success {told}; `fmq play {to}` runs it")
@@ -49,7 +53,10 @@ def import_jax(
 
 @app.command(rich_help_panel=POLICIES)
 def play(
-    folder: Annotated[Path, typer.Argument(help="Folder of an exported policy.")],
+    policy: Annotated[
+        str,
+        typer.Argument(help="Folder of an exported policy, or its USER/NAME on the Hub."),
+    ],
     episodes: Annotated[int, typer.Option(min=1, help="Number of episodes.")] = 10,
     sampler: Annotated[
         str | None, typer.Option(help="Sampler, e.g. qgbs; by default the policy's own.")
@@ -57,14 +64,22 @@ def play(
     seed: Annotated[
         int, typer.Option(min=0, help="Seed of the initial states and of the noise.")
     ] = 0,
+    revision: Annotated[
+        str | None, typer.Option(help="Branch, tag or commit of a policy on the Hub.")
+    ] = None,
+    film: Annotated[
+        Path | None, typer.Option(help="Also write a film of the episodes, e.g. film.gif.")
+    ] = None,
     results: Results = RESULTS,
 ) -> None:
     """Run episodes of an exported policy in its task's simulator."""
+    from fmq.export.hub import policy_folder
     from fmq.export.playing import play as run_episodes
     from fmq.export.playing import summary
 
     done = []
-    for episode in run_episodes(folder, sampler, episodes, seed, results):
+    folder = policy_folder(policy, revision)
+    for episode in run_episodes(folder, sampler, episodes, seed, results, film):
         done.append(episode)
         told = "success" if episode.success else "failure"
         typer.echo(f"{len(done)}: {told}, return {episode.return_:.1f}, length {episode.length}")

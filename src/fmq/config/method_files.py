@@ -20,6 +20,9 @@ from fmq.base.messages import one_line
 ROW = "METHOD"
 """The name that a file gives to the method's row of the comparison."""
 
+METHOD_FILE = "method.py"
+"""Name of the method file's copy in run folders and exported policies."""
+
 _LONGEST = 200_000  # bytes, as for settings files
 
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from fmq.config.choices import Aggregate
 from fmq.config.method_files import read_code
 from fmq.config.samplers import SAMPLERS, Jumps
-from fmq.config.sections import Aggregate
 
 
 @dataclass(frozen=True)

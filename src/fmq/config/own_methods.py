@@ -9,14 +9,11 @@ from pydantic import ConfigDict, Field, model_validator
 
 from fmq.base.errors import UserError
 from fmq.base.files import expanded
+from fmq.config.choices import Aggregate
 from fmq.config.method_files import Code, read_code
 from fmq.config.methods import METHODS, PRETRAININGS, Method, fitting_samplers, is_flow_map
 from fmq.config.samplers import SAMPLERS
 from fmq.config.section import Section, find_setting
-from fmq.config.sections import Aggregate
-
-METHOD_FILE = "method.py"
-"""Name of the method file's copy in run folders and exported policies."""
 
 OFFLINE = ("distill", *(f"pretrain-{name}" for name in PRETRAININGS))
 _TAKEN = {*METHODS, *SAMPLERS, *(method.actor_loss for method in METHODS.values()), "trajectories"}

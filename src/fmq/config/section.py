@@ -5,9 +5,7 @@ from typing import Any, Literal, Self, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from fmq.base.messages import shown
-
-LARGEST = 2**63 - 1
-"""The largest integer that tables and random generators hold."""
+from fmq.base.values import LARGEST
 
 
 class Section(BaseModel):

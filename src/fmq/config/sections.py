@@ -4,10 +4,9 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from fmq.config.choices import Activation, Aggregate, Completion
 from fmq.config.section import Section
 
-Aggregate = Literal["mean", "min"]
-"""How values of the two critics are combined."""
 Distillation = Literal["esd", "lsd", "psd"]
 """Eulerian, Lagrangian or progressive self-distillation."""
 
@@ -17,7 +16,7 @@ class NetworkSettings(Section):
 
     hidden_width: int = Field(ge=1, description="units per hidden layer")
     hidden_layers: int = Field(ge=1, description="hidden layers")
-    activation: Literal["gelu", "silu"] = Field(description="gelu is its tanh approximation")
+    activation: Activation = Field(description="gelu is its tanh approximation")
     time_features: int = Field(
         ge=0,
         multiple_of=2,
@@ -133,7 +132,7 @@ class SamplingSettings(Section):
     qgbs_rounds: int = Field(ge=0, description="K, number of rounds; 0 is best-of-M")
     qgbs_eta: float = Field(ge=0, description="length of the gradient step in action space")
     qgbs_rho: float = Field(gt=0, description="copies are re-noised to t' = rho / (1 + rho)")
-    qgbs_completion: Literal["flow_map", "diagonal"] = Field(
+    qgbs_completion: Completion = Field(
         description="how re-noised copies are completed; diagonal is the authors' released code"
     )
     qgbs_step_without_rounds: bool = Field(

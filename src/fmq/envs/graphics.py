@@ -35,6 +35,19 @@ def working_graphics() -> tuple[str | None, dict[str, str]]:
     return None, faults
 
 
+def choose_graphics() -> str | None:
+    """Set MUJOCO_GL to a value that works, before MuJoCo is imported, which reads it.
+
+    Returns:
+        None, or the reason why there can be no pictures.
+    """
+    value, faults = working_graphics()
+    if value is None:
+        return f"MuJoCo cannot draw on this machine ({tried(faults)})"
+    os.environ["MUJOCO_GL"] = value
+    return None
+
+
 def tried(faults: dict[str, str]) -> str:
     """Format each value of MUJOCO_GL with the reason why it failed."""
     return "; ".join(f"MUJOCO_GL={value}: {fault}" for value, fault in faults.items())

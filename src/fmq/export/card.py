@@ -1,18 +1,18 @@
-"""The description of a policy in its folder: `card.json`, beside the weights."""
+"""The description of a policy in its folder: `card.json`, beside the weights.
+
+It is read where only torch, numpy and safetensors are installed, so this module needs no settings.
+"""
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import Field, ValidationError
+from typing import Annotated, Any, Literal
 
 from fmq.base.errors import UserError
 from fmq.base.messages import one_line, shown
-from fmq.config.samplers import SAMPLERS
-from fmq.config.section import Section, describe
-from fmq.config.sections import Aggregate, NetworkSettings, SamplingSettings
-from fmq.config.tasks import Reading, Task, TaskSettings, parse_task
+from fmq.base.values import Count, Least, build, checked
+from fmq.config.choices import Activation, Aggregate
 
 CARD, WEIGHTS = "card.json", "policy.safetensors"
 FORMAT, VERSION = "fmq-policy", 1
@@ -20,24 +20,39 @@ REMEDY = "export the policy again"
 _LONGEST = 1_000_000  # bytes; real cards have a few thousand
 
 
-class Score(Section):
+@dataclass(frozen=True)
+class Score:
     """The result of one evaluation: success rate, and means over the episodes."""
 
-    episodes: int = Field(ge=1)
-    success: float = Field(ge=0, le=1)
+    episodes: Count
+    success: Annotated[float, Least(0)]
     mean_return: float
-    mean_length: float = Field(gt=0)
+    mean_length: Annotated[float, Least(0, beyond=True)]
 
 
-class Card(Section):
+@dataclass(frozen=True)
+class Architecture:
+    """The networks, as `fmq.config.sections.NetworkSettings` has them."""
+
+    hidden_width: Count
+    hidden_layers: Count
+    activation: Activation
+    time_features: Annotated[int, Least(0)]
+    normalize_observations: bool
+
+
+@dataclass(frozen=True)
+class Card:
     """All that is needed to rebuild a policy from its weights, and where the policy comes from.
 
     Attributes:
+        task, task_settings: the task that it acts in; `fmq.export.playing.parsed_task` checks them.
         run, method, seed, settings: the run and the hash of its settings; None if the policy does
             not come from a run of a study.
         sampler: the sampler it acts with: one of `samplers`, or the one in its method's file
             (`needs_file`).
         samplers: the built-in samplers that fit the policy.
+        sampling: the numbers of the samplers; `fmq.export.loading` checks those that it uses.
         observation_size, action_size: O and A; a chunk has H * A numbers.
         weights: SHA-256 of the weights file.
         scores: results of the evaluations that existed at export, by sampler.
@@ -48,19 +63,19 @@ class Card(Section):
     format: Literal["fmq-policy"]
     version: Literal[1]
     task: str
-    task_settings: TaskSettings
+    task_settings: dict[str, Any]
     run: str | None
     method: str | None
     seed: int | None
     settings: str | None
     sampler: str
-    samplers: list[Literal[*SAMPLERS]]  # type: ignore[valid-type]
+    samplers: list[str]
     critic_target: Aggregate
-    networks: NetworkSettings
-    sampling: SamplingSettings
-    observation_size: int = Field(ge=1)
-    action_size: int = Field(ge=1)
-    weights: str = Field(pattern=r"^[0-9a-f]{64}$")
+    networks: Architecture
+    sampling: dict[str, Any]
+    observation_size: Count
+    action_size: Count
+    weights: str
     scores: dict[str, Score]
     dataset: dict[str, Any] | None
     made_by: dict[str, Any]
@@ -74,20 +89,8 @@ class Card(Section):
     @property
     def chunk_shape(self) -> tuple[int, int]:
         """Return (H, A)."""
-        return self.task_settings.chunk_length, self.action_size
-
-    def parsed_task(self) -> Task:
-        """Return the task that the policy acts in."""
-        return parse_task(self.task, self.task_settings, _reading(self.dataset or {}))
-
-
-def _reading(dataset: dict[str, Any]) -> Reading | None:
-    """Return what was read of the data set if it was the study's own file, else None."""
-    if dataset.get("source") != "file":
-        return None
-    return Reading.model_validate(
-        {key: dataset[key] for key in Reading.model_fields if key in dataset}
-    )
+        length = self.task_settings.get("chunk_length")
+        return checked(length, Count, "task_settings.chunk_length"), self.action_size
 
 
 def digest(content: bytes) -> str:
@@ -109,12 +112,10 @@ def read_card(folder: Path) -> Card:
         found = shown(values.get("version"))
         raise UserError(f"{path}: format version {found}, but this fmq reads {VERSION}; {REMEDY}")
     try:
-        card = Card.model_validate(values)
-        card.parsed_task()
-    except ValidationError as error:
-        raise UserError(f"{path}: {one_line(describe(error, Card))}; {REMEDY}") from None
+        card = build(Card, values)
+        _ = card.chunk_shape
     except UserError as error:
-        raise UserError(f"{path}: {one_line(str(error))}") from None
+        raise UserError(f"{path}: {one_line(str(error))}; {REMEDY}") from None
     if card.sampler not in card.samplers and not card.needs_file:
         raise UserError(f"{path}: sampler {shown(card.sampler)} does not fit; {REMEDY}")
     return card

@@ -13,7 +13,8 @@ from fmq.base.provenance import code_commit, package_versions
 from fmq.data.manifest import read_manifest
 from fmq.envs.making import make_environment
 from fmq.export.importing import Imported, read_jax
-from fmq.export.loading import parts_of, refuse_other_task
+from fmq.export.loading import parts_of
+from fmq.export.simulator import refuse_other_task
 from fmq.pipeline.bindings import Imported as ImportedFiles
 from fmq.pipeline.paths import data_folder, run_folder
 from fmq.pipeline.policies import policy_path

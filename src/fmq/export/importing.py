@@ -7,8 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fmq.acting.evaluation import Networks
-from fmq.acting.policy import make_networks
+from fmq.acting.policy import Networks, make_networks
 from fmq.base.errors import UserError
 from fmq.base.files import file_sha256
 from fmq.base.messages import one_line

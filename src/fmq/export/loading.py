@@ -1,22 +1,25 @@
-"""Load a policy from a policy folder; every value is checked before it is used."""
+"""Load a policy from a policy folder; every value is checked before it is used.
 
+Here and below only torch, numpy and safetensors are imported.
+"""
+
+import math
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from fmq.acting.evaluation import Networks
-from fmq.acting.policy import Policy, make_networks
+from fmq.acting.policy import Networks, Policy, make_networks
 from fmq.base.errors import UserError
 from fmq.base.messages import one_line
-from fmq.config.own_methods import METHOD_FILE
-from fmq.config.samplers import sampler_numbers
+from fmq.base.values import checked
+from fmq.config.method_files import METHOD_FILE
 from fmq.data.normalization import Normalizer
-from fmq.envs.environment import Environment
-from fmq.export.card import REMEDY, WEIGHTS, Card, digest, read_card
-from fmq.methods.samplers import Sampler, make_sampler
+from fmq.export.card import CARD, REMEDY, WEIGHTS, Card, digest, read_card
+from fmq.methods.samplers import MAKERS, Sampler, make_sampler, sampler_parameters
 
 
 def load_exported(
@@ -50,10 +53,11 @@ def load_exported(
 
 
 def _named_sampler(folder: Path, card: Card, name: str) -> Sampler:
-    if name in card.samplers:
-        return make_sampler(name, card.critic_target, **sampler_numbers(name, card.sampling))
-    allowed = ", ".join(card.samplers)
-    if name == card.sampler:
+    fitting = [one for one in card.samplers if one in MAKERS]
+    if name in fitting:
+        return make_sampler(name, card.critic_target, **_numbers(folder, card, name))
+    allowed = ", ".join(fitting)
+    if name == card.sampler and card.needs_file:
         raise UserError(
             f"{folder}: acts with the sampler {one_line(name, 80)!r} of {METHOD_FILE}, which is "
             f"not executed here; give a Sampler to fmq.load_policy, or one of fmq's: {allowed}"
@@ -61,6 +65,17 @@ def _named_sampler(folder: Path, card: Card, name: str) -> Sampler:
     raise UserError(
         f"sampler {one_line(name, 80)!r} does not fit the policy in {folder}; allowed: {allowed}"
     )
+
+
+def _numbers(folder: Path, card: Card, name: str) -> dict[str, Any]:
+    """Return what the card says of a sampler's parameters; `UserError` if one does not fit."""
+    try:
+        return {
+            key: checked(card.sampling.get(key), hint, f"sampling.{key}")
+            for key, hint in sampler_parameters(name).items()
+        }
+    except UserError as error:
+        raise UserError(f"{folder / CARD}: {error}; {REMEDY}") from None
 
 
 def parts_of(networks: Networks) -> dict[str, dict[str, Tensor]]:
@@ -81,27 +96,6 @@ def named_weights(networks: Networks) -> dict[str, Tensor]:
     }
 
 
-def refuse_other_task(
-    path: Path, sizes: tuple[int, int], task: str, environment: Environment, start: int
-) -> None:
-    """Raise `UserError` unless a policy fits a simulator.
-
-    Args:
-        path: where the policy comes from, for the message.
-        sizes: O and A of the policy.
-        task: the name of the simulator's task.
-        environment: the simulator.
-        start: the seed of the episode that is started to see an observation.
-    """
-    found = len(environment.reset(start)), environment.action_size
-    if found != sizes:
-        raise UserError(
-            f"{path}: a policy for observations of {sizes[0]} and actions of {sizes[1]} numbers; "
-            f"{task} has {found[0]} and {found[1]}: it is of another task, or its chunks have "
-            "another length"
-        )
-
-
 def read_networks(folder: Path, card: Card) -> Networks:
     """Read the networks in `folder`.
 
@@ -112,7 +106,7 @@ def read_networks(folder: Path, card: Card) -> Networks:
     path = folder / WEIGHTS
     tensors = _read(path, card.weights)
     _refuse_misfit(path, card, tensors)
-    size = card.action_size * card.task_settings.chunk_length
+    size = math.prod(card.chunk_shape)
     actor, critic = make_networks(card.observation_size, size, card.networks, torch.Generator())
     actor.load_state_dict(_part(tensors, "actor"))
     critic.load_state_dict(_part(tensors, "critic"))
@@ -170,7 +164,7 @@ def _expected_shapes(path: Path, card: Card, count: int) -> dict[str, torch.Size
     Raises:
         UserError: the card claims more layers than the `count` tensors allow, or impossible sizes.
     """
-    size = card.action_size * card.task_settings.chunk_length
+    size = math.prod(card.chunk_shape)
     try:
         if card.networks.hidden_layers >= count:
             raise ValueError

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from fmq.acting.evaluation import Networks
+from fmq.acting.policy import Networks
 from fmq.method.flow import one_step
 from fmq.networks import perceptron
 from fmq.networks.perceptron import ACTIVATIONS

@@ -1,24 +1,30 @@
 """Run episodes of an exported policy in its task's simulator."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from fmq.base.errors import UserError
+from fmq.base.files import atomic_path
 from fmq.base.seeding import derive_seed
-from fmq.config.datasets import training_file
 from fmq.config.tasks import Task
-from fmq.data.manifest import find_datasets
-from fmq.envs.environment import Environment
+from fmq.envs.graphics import GRAPHICS_REMEDY, choose_graphics
 from fmq.envs.making import make_environment
 from fmq.envs.rollout import Episode, rollout
 from fmq.envs.simulators import LocalSimulators
 from fmq.export.card import read_card
-from fmq.export.loading import load_exported, refuse_other_task
+from fmq.export.loading import load_exported
+from fmq.export.model_card import name_of
+from fmq.export.simulator import data_folder_of, refuse_other_task, task_of
+from fmq.rollouts.recorder import Recorder
 
 
 def play(
-    folder: Path, sampler: str | None, episodes: int, seed: int, results: Path
+    folder: Path,
+    sampler: str | None,
+    episodes: int,
+    seed: int,
+    results: Path,
+    film: Path | None = None,
 ) -> Iterator[Episode]:
     """Run episodes one after the other and yield each result.
 
@@ -29,18 +35,62 @@ def play(
         seed: the seed of the episodes' starts and of the policy's noise.
         results: the results folder with the data set of a RoboMimic task, whose file holds the
             settings of its simulator.
+        film: a GIF of the episodes, written after the last one.
 
     Raises:
-        UserError: the folder is not a policy, or the simulator does not fit it or cannot be made.
+        UserError: the folder is not a policy, the simulator does not fit it or cannot be made, or
+            a film is wanted that cannot be drawn.
     """
+    if film is not None:
+        refuse_film(film)
     card = read_card(folder)
-    policy = load_exported(folder, sampler, seed)
-    environment = _simulator(card.parsed_task(), card.dataset, results)
+    policy, task = load_exported(folder, sampler, seed), task_of(folder, card)
+    data = data_folder_of(card, task, results)
     starts = [derive_seed(seed, card.task, "play", number) for number in range(episodes)]
+    recorder = Recorder(make_environment(task, data), starts if film else ())
     sizes = card.observation_size, card.action_size
-    refuse_other_task(folder, sizes, card.task, environment, starts[0])
+    refuse_other_task(folder, sizes, card.task, recorder, starts[0])
+    done = []
     for start in starts:
-        yield from rollout(LocalSimulators([environment]), policy.act, [start])
+        done += rollout(LocalSimulators([recorder]), policy.act, [start])
+        yield done[-1]
+    if film is not None:
+        content = film_of(f"{name_of(card)}, {sampler or card.sampler}", task, data, recorder, done)
+        with atomic_path(film) as temporary:
+            temporary.write_bytes(content)
+
+
+def refuse_film(path: Path) -> None:
+    """Raise `UserError` unless films can be drawn here, and are of the format that a name asks for.
+
+    It has to be called before MuJoCo is imported.
+    """
+    if path.suffix.lower() != ".gif":
+        raise UserError(f"{path}: films are GIFs; name a file that ends in .gif")
+    if fault := choose_graphics():
+        raise UserError(f"{path}: no film: {fault}; {GRAPHICS_REMEDY}")
+
+
+def film_of(
+    title: str, task: Task, data: Path, recorder: Recorder, episodes: Sequence[Episode]
+) -> bytes:
+    """Return a GIF of all episodes that were recorded, numbered from 1.
+
+    Args:
+        title: what stands above them.
+        task: the task of the episodes.
+        data: the folder of its data set.
+        recorder: the simulator that ran them.
+        episodes: their results, in the order in which they were started.
+    """
+    from fmq.rollouts.film import gif
+    from fmq.rollouts.frames import draw_frames
+
+    shown = [
+        recorder.recorded(number, start, episode.success)
+        for number, (start, episode) in enumerate(zip(recorder.taken, episodes, strict=True), 1)
+    ]
+    return gif(title, shown, draw_frames(task, data, shown))
 
 
 def summary(episodes: list[Episode]) -> str:
@@ -48,19 +98,3 @@ def summary(episodes: list[Episode]) -> str:
     count = len(episodes)
     success, return_, length = (sum(column) / count for column in zip(*episodes, strict=True))
     return f"mean of {count}: success {success:.1%}, return {return_:.1f}, length {length:.1f}"
-
-
-def _simulator(task: Task, learned_from: dict[str, Any] | None, results: Path) -> Environment:
-    if task.suite != "robomimic":
-        return make_environment(task, results)  # OGBench needs no data file
-    file = training_file(task.dataset)
-    known = (learned_from or {}).get("files", {}).get(file)
-    found = list(find_datasets(task.dataset, results))
-    # Any data set will do if the card does not name one, or that one is not here.
-    matching = [folder for folder, digests in found if digests.get(file) == known]
-    if not found:
-        raise UserError(
-            f"{results / 'datasets'}: no {file} below it, and only this file says how to make the "
-            f"simulator of {task.name}; name the results folder that has it with --results"
-        )
-    return make_environment(task, [*matching, *(folder for folder, _ in found)][0])

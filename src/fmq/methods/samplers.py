@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, get_type_hints
 
 from torch import Tensor
 
 from fmq.base.errors import UserError
+from fmq.base.values import Count, Least
+from fmq.config.choices import Aggregate, Completion
 from fmq.method import samplers
 from fmq.method.flow import Velocity, euler, one_step
 from fmq.method.guidance import CriticFunction
@@ -43,30 +45,30 @@ def make_sampler(name: str, aggregate: str, **numbers: Any) -> Sampler:
     return MAKERS[name](aggregate, **numbers)
 
 
-def _one_step(aggregate: str) -> Sampler:
+def _one_step(aggregate: Aggregate) -> Sampler:
     return _single(one_step)
 
 
-def _euler(aggregate: str, flow_steps: int) -> Sampler:
+def _euler(aggregate: Aggregate, flow_steps: Count) -> Sampler:
     return _single(partial(euler, steps=flow_steps))
 
 
-def _best_of_jumps(aggregate: str, samples: int) -> Sampler:
+def _best_of_jumps(aggregate: Aggregate, samples: Count) -> Sampler:
     return _best_of_n(one_step, aggregate, samples)
 
 
-def _best_of_flows(aggregate: str, samples: int, flow_steps: int) -> Sampler:
+def _best_of_flows(aggregate: Aggregate, samples: Count, flow_steps: Count) -> Sampler:
     return _best_of_n(partial(euler, steps=flow_steps), aggregate, samples)
 
 
 def _beam_search(
-    aggregate: str,
-    qgbs_candidates: int,
-    qgbs_copies: int,
-    qgbs_rounds: int,
-    qgbs_eta: float,
-    qgbs_rho: float,
-    qgbs_completion: str,
+    aggregate: Aggregate,
+    qgbs_candidates: Count,
+    qgbs_copies: Count,
+    qgbs_rounds: Annotated[int, Least(0)],
+    qgbs_eta: Annotated[float, Least(0)],
+    qgbs_rho: Annotated[float, Least(0, beyond=True)],
+    qgbs_completion: Completion,
     qgbs_step_without_rounds: bool,
 ) -> Sampler:
     search = partial(
@@ -93,6 +95,15 @@ MAKERS: dict[str, Callable[..., Sampler]] = {
     "qgbs": _beam_search,
 }
 """Functions that make the samplers of `fmq.config.samplers.SAMPLERS`."""
+
+
+def sampler_parameters(name: str) -> dict[str, Any]:
+    """Return the annotation of each parameter of the sampler `name`, a key of `MAKERS`.
+
+    A policy is loaded without pydantic, and so without `fmq.config.samplers`.
+    """
+    hints = get_type_hints(MAKERS[name], include_extras=True)
+    return {key: hint for key, hint in hints.items() if key not in ("aggregate", "return")}
 
 
 def _single(propose: Proposal) -> Sampler:

@@ -145,6 +145,8 @@ class VelocityNetwork(MultilayerPerceptron):
             time_features: Fourier features per flow time; 0 feeds r and t as they are.
             generator: source of the initial weights.
         """
+        if time_features % 2:
+            raise ValueError(f"time_features: {time_features}, but sines and cosines are as many")
         inputs = observation_size + action_size + 2 * (time_features or 1)
         sizes = [inputs, *[hidden_width] * hidden_layers, action_size]
         super().__init__(sizes, activation, norm=False, generator=generator)

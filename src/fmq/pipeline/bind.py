@@ -8,11 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 from fmq.config.ablations import base_name
+from fmq.config.choices import Aggregate
 from fmq.config.method_files import Code
 from fmq.config.methods import Method, OfflineRun, is_flow_map, offline_run
 from fmq.config.samplers import sampler_numbers
 from fmq.config.section import Section, find_setting
-from fmq.config.sections import Aggregate, SamplingSettings
+from fmq.config.sections import SamplingSettings
 from fmq.config.study import Study
 from fmq.config.tasks import Task
 from fmq.pipeline.bindings import (

@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, FieldSerializationInfo, field_serializer
 
-from fmq.config.sections import Aggregate, NetworkSettings, TrainingSettings
+from fmq.config.choices import Aggregate
+from fmq.config.sections import NetworkSettings, TrainingSettings
 
 
 class _Frozen(BaseModel):

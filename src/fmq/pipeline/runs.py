@@ -6,9 +6,10 @@ from typing import Any, get_args
 
 from fmq.base.errors import UserError
 from fmq.base.seeding import derive_seed
+from fmq.config.choices import Aggregate
 from fmq.config.method_files import Code
 from fmq.config.methods import PRETRAININGS
-from fmq.config.sections import Aggregate, Distillation, SamplingSettings, TrainingSettings
+from fmq.config.sections import Distillation, SamplingSettings, TrainingSettings
 from fmq.config.study import Study
 from fmq.config.tasks import Task
 from fmq.pipeline.bind import (

@@ -1,5 +1,6 @@
 """Draw pictures of recorded episodes from their states, with the simulator of their task."""
 
+from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
 from typing import NamedTuple
@@ -8,7 +9,7 @@ import numpy as np
 
 from fmq.config.tasks import Task
 from fmq.envs.making import make_environment
-from fmq.rollouts.files import Recorded, Rollouts
+from fmq.rollouts.files import Recorded
 
 SIZE = 240
 FRAMES = 50
@@ -22,20 +23,20 @@ class Frame(NamedTuple):
     picture: np.ndarray
 
 
-def draw_frames(task: Task, folder: Path, rollouts: Rollouts) -> list[list[Frame]]:
+def draw_frames(task: Task, folder: Path, episodes: Sequence[Recorded]) -> list[list[Frame]]:
     """Draw frames of each episode at the same fixed interval of steps, and its last state.
 
-    MUJOCO_GL must be set to a working value before MuJoCo is first imported.
+    `fmq.envs.graphics.choose_graphics` must have found a library before MuJoCo is first imported.
 
     Args:
         task: the task of the episodes.
         folder: the data set's folder.
-        rollouts: the recorded episodes.
+        episodes: the recorded episodes.
     """
-    every = max(1, ceil(max(one.length for one in rollouts.shown) / FRAMES))
+    every = max(1, ceil(max(one.length for one in episodes) / FRAMES))
     environment = make_environment(task, folder, SIZE)
     films = []
-    for episode in rollouts.shown:
+    for episode in episodes:
         environment.reset(episode.start)
         # OGBench shows the cubes' targets only after the first step.
         environment.step(np.zeros(environment.action_size))

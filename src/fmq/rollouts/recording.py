@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from fmq.acting.device import claim_of_last_evaluation
@@ -18,42 +17,15 @@ from fmq.analysis.inputs.evaluations import read_evaluation
 from fmq.base.errors import UserError
 from fmq.base.progress import progress
 from fmq.config.study import Study
-from fmq.envs.environment import FloorPlan, Transition, Visible
 from fmq.envs.making import make_environment
 from fmq.envs.simulators import LocalSimulators
 from fmq.pipeline.paths import evaluation_file
 from fmq.pipeline.rollouts import rollout_file, shown_episodes
 from fmq.pipeline.runs import Run, make_run
-from fmq.rollouts.files import Recorded, Rollouts, write_rollouts
+from fmq.rollouts.files import Rollouts, write_rollouts
+from fmq.rollouts.recorder import Recorder
 
 Rows = list[dict[Any, Any]]
-
-
-class Recorder:
-    """A simulator that records the states of the episodes whose seeds are in `kept`."""
-
-    def __init__(self, environment: Visible, kept: dict[int, list[np.ndarray]]) -> None:
-        self.environment = environment
-        self.action_size = environment.action_size
-        self.kept = kept
-        self.plans: dict[int, FloorPlan | None] = {}
-        self.states: list[np.ndarray] | None = None
-
-    def reset(self, seed: int) -> np.ndarray:
-        """Reset the simulator and, if the episode is kept, record its first state."""
-        observation = self.environment.reset(seed)
-        self.states = self.kept.get(seed)
-        if self.states is not None:
-            self.plans[seed] = self.environment.floor_plan()
-            self.states.append(self.environment.state())
-        return observation
-
-    def step(self, action: np.ndarray) -> Transition:
-        """Step the simulator and, if the episode is kept, record its state."""
-        transition = self.environment.step(action)
-        if self.states is not None:
-            self.states.append(self.environment.state())
-        return transition
 
 
 def record_rollouts(study: Study, task: str, seed: int, method: str, results: Path) -> None:
@@ -81,7 +53,7 @@ def record_rollouts(study: Study, task: str, seed: int, method: str, results: Pa
 
 def _repeat(run: Run, numbers: list[int], counted: pd.DataFrame, results: Path) -> Rollouts:
     starts = evaluation_starts(run, run.last_step)
-    kept: dict[int, list[np.ndarray]] = {starts[number]: [] for number in numbers}
+    kept = [starts[number] for number in numbers]
     claim = claim_of_last_evaluation(run)
     policy = load_policy(run, run.sampler, results, claim.device)
     evaluator = Evaluator(run, results)
@@ -93,16 +65,10 @@ def _repeat(run: Run, numbers: list[int], counted: pd.DataFrame, results: Path) 
     with progress(f"rollouts {run}", len(starts), "episodes") as beat:
         rows = evaluator.episodes(run, policy.act, run.sampler, run.last_step)
         beat.advance(len(rows))
-    plans = {start: plan for recorder in recorders for start, plan in recorder.plans.items()}
+    of = {start: recorder for recorder in recorders for start in recorder.taken}
     shown = [
-        Recorded(
-            number,
-            starts[number],
-            bool(rows[number]["success"]),
-            np.stack(kept[starts[number]]).astype(np.float32),
-            plans[starts[number]],
-        )
-        for number in numbers
+        of[start].recorded(number, start, bool(rows[number]["success"]))
+        for number, start in zip(numbers, kept, strict=True)
     ]
     successes = int(counted["success"].sum())
     return Rollouts(shown, len(rows), successes, count_different(rows, counted.to_dict("records")))

@@ -6,6 +6,8 @@ from fmq.analysis.figures.style import short_task_names
 from fmq.pipeline.runs import Run
 from fmq.rollouts.files import Recorded, Rollouts
 
+IN_A_MAZE = "As OGBench draws a maze: walls light, floor dark, the goal red."
+
 
 def title_of(run: Run) -> str:
     """Return a title such as ``FMQ on pointmaze-medium task2, seed 0``."""

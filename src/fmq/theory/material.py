@@ -7,7 +7,8 @@ from pathlib import Path
 
 import torch
 
-from fmq.acting.evaluation import Networks, learned_from, load_networks
+from fmq.acting.evaluation import learned_from, load_networks
+from fmq.acting.policy import Networks
 from fmq.base.errors import UserError
 from fmq.config.datasets import training_file
 from fmq.data.loading import load_transitions

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from fmq.acting.evaluation import Networks, learned_from
+from fmq.acting.evaluation import learned_from
+from fmq.acting.policy import Networks
 from fmq.base.files import atomic_path, write_json, write_rows
 from fmq.base.progress import progress
 from fmq.config.study import Study

@@ -8,7 +8,7 @@ from typing import Any
 from fmq.acting.checkpoint import save_checkpoint
 from fmq.acting.evaluation import write_evaluation, write_last_evaluation
 from fmq.base.files import atomic_path, write_json, write_rows
-from fmq.config.own_methods import METHOD_FILE
+from fmq.config.method_files import METHOD_FILE
 from fmq.networks import fused
 from fmq.pipeline.runs import CHECKPOINT, LAST_EVALUATION
 from fmq.training import compiling

@@ -8,14 +8,13 @@ import torch
 
 from fmq.acting.checkpoint import refuse_misfit
 from fmq.acting.evaluation import (
-    Networks,
     Rows,
     learned_from,
     load_learner,
     policy_with,
     success_rate,
 )
-from fmq.acting.policy import Policy
+from fmq.acting.policy import Networks, Policy
 from fmq.base.errors import UserError
 from fmq.base.provenance import code_commit, package_versions
 from fmq.config.datasets import training_file
