@@ -8,6 +8,7 @@ import json
 import os
 import select
 import shutil
+import signal
 import socket
 import sys
 from contextlib import suppress
@@ -38,15 +39,11 @@ def next_command(listening: socket.socket) -> socket.socket | None:
 
 
 def become(connection: socket.socket) -> list[str]:
-    """Return, in a second fork, the command whose files and environment it has taken on.
-
-    The first one waits for it and answers with its exit code.
-    """
+    """Return, in a second fork, the command whose files and environment it has taken on."""
     message, descriptors, *_ = socket.recv_fds(connection, LONGEST, 3)
     process = os.fork()
     if process:
-        code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
-        connection.send(b"%d" % (code if code >= 0 else 128 - code))
+        answer(connection, process)
         os._exit(0)
     connection.close()
     for number, descriptor in enumerate(descriptors):
@@ -60,6 +57,16 @@ def become(connection: socket.socket) -> list[str]:
     os.environ.update(environment)
     sys.path[:1] = environment["PYTHONPATH"].split(os.pathsep)
     return list(command)
+
+
+def answer(connection: socket.socket, process: int) -> None:
+    """Answer with a process's exit code; end it if whoever gave the command has been killed."""
+    waiting = [connection, os.pidfd_open(process)]
+    if connection in select.select(waiting, [], [])[0]:
+        os.kill(process, signal.SIGTERM)
+    code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    with suppress(BrokenPipeError):
+        connection.send(b"%d" % (code if code >= 0 else 128 - code))
 
 
 def main() -> None:
