@@ -19,11 +19,14 @@ QUICK = ["--seconds-between-status-checks", "2", "--slurm-init-seconds-before-st
 
 
 def copy_project(folder: Path) -> Project:
-    """What a clone of the project holds for a study; the smoke study of one task and method."""
+    """What a clone of the project holds for a study; the smoke study of one task and QC.
+
+    Fine-tuning comes right after pre-training: Snakemake is slow to see that a job has ended.
+    """
     project = Project(folder)
     shutil.copytree(ROOT / "slurm", folder / "slurm")
     with (folder / "config" / "smoke.yaml").open("a") as smoke:
-        smoke.write(f"tasks: [{TASK}]\nmethods: [fmq]\nsamplers: []\n")
+        smoke.write(f"tasks: [{TASK}]\nmethods: [qc]\nsamplers: []\n")
     return project
 
 
