@@ -45,8 +45,17 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the folders of the longest tests first, so that no worker is left alone with one."""
-    items.sort(key=lambda item: item.path.parent.name not in ("workflow", "slurm", "faults"))
+    """Put the longest tests first, so that no worker is left alone with one.
+
+    Before all others those of Slurm, which mostly wait: other workers have the cores meanwhile.
+    """
+    first = ("slurm", "workflow", "test_foreign_machines", "faults")
+
+    def place(item: pytest.Item) -> int:
+        names = {item.path.parent.name, item.path.stem}
+        return next((n for n, name in enumerate(first) if name in names), len(first))
+
+    items.sort(key=place)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from helpers.forking import forked
 from helpers.workflows import ROOT
 from packaging.specifiers import SpecifierSet
 
@@ -71,7 +72,9 @@ def test_without_arguments_the_smoke_study_is_made(recipe: str, tmp_path: Path) 
         words = shlex.split(command) + shlex.split(given)
     program, *words = words
     command = [str(Path(sys.executable).parent / program), *words, "--dry-run"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, encoding="utf-8")
+    done = subprocess.run(
+        command, cwd=tmp_path, env=forked(ROOT / "src"), capture_output=True, encoding="utf-8"
+    )
     assert done.returncode == 0, done.stderr
     assert f"--configfile {ROOT}/config/smoke.yaml" in done.stderr
     assert re.search(r"finetune +\d", done.stdout)

@@ -58,21 +58,6 @@ def _packages() -> str:
     return os.pathsep.join(path for path in sys.path if path.endswith("-packages"))
 
 
-def latin_1(folder: Path) -> Iterator[Machine]:
-    if shutil.which("localedef") is None:
-        pytest.skip("no localedef here, which makes locales")
-    made = folder / "locales"
-    made.mkdir()
-    command = ["localedef", "-i", "en_US", "-f", "ISO-8859-1", made / "en_US.ISO-8859-1"]
-    subprocess.run(command, capture_output=True)  # warnings have exit code 1
-    variables = {"LOCPATH": str(made), "LC_ALL": "en_US.ISO-8859-1", "HOME": str(folder)}
-    machine = Machine(folder, variables=variables)
-    tell = "import locale; print(locale.getencoding())"
-    if machine.run("python", "-c", tell).stdout != b"ISO-8859-1\n":
-        pytest.skip("localedef lacks the charmap: install the package locales")
-    yield machine
-
-
 def no_home(folder: Path) -> Iterator[Machine]:
     yield Machine(folder, prefix=_as_stranger(folder))
 
@@ -88,10 +73,10 @@ def others_checkout(folder: Path) -> Iterator[Machine]:
     yield Machine(folder, prefix=_as_stranger(folder), variables={"HOME": str(folder)})
 
 
-def spaces_and_umlauts(folder: Path) -> Iterator[Machine]:
+def latin_1_and_umlauts(folder: Path) -> Iterator[Machine]:
     inner = folder / "Größe und Maß"
     checkout = Project(inner / "eine Kopie").folder
-    yield Machine(inner, checkout, variables={"HOME": str(inner)})
+    yield Machine(inner, checkout, variables=_latin_1(folder) | {"HOME": str(inner)})
 
 
 def half_a_core(folder: Path) -> Iterator[Machine]:
@@ -102,13 +87,26 @@ def half_a_core(folder: Path) -> Iterator[Machine]:
 
 
 MACHINES = {
-    "latin-1": latin_1,
     "no-home": no_home,
     "read-only-home": read_only_home,
     "others-checkout": others_checkout,
     "half-a-core": half_a_core,
-    "spaces-and-umlauts": spaces_and_umlauts,
+    "latin-1-and-umlauts": latin_1_and_umlauts,
 }
+
+
+def _latin_1(folder: Path) -> dict[str, str]:
+    """Variables of a locale that is made in `folder`; none where it cannot be made."""
+    if shutil.which("localedef") is None:
+        return {}
+    made = folder / "locales"
+    made.mkdir()
+    command = ["localedef", "-i", "en_US", "-f", "ISO-8859-1", made / "en_US.ISO-8859-1"]
+    subprocess.run(command, capture_output=True)  # warnings have exit code 1
+    variables = {"LOCPATH": str(made), "LC_ALL": "en_US.ISO-8859-1"}
+    tell = "import locale; print(locale.getencoding())"
+    told = Machine(folder, variables=variables).run("python", "-c", tell).stdout
+    return variables if told == b"ISO-8859-1\n" else {}
 
 
 def _as_stranger(folder: Path) -> list[str]:

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from helpers.forking import forked
+
 from fmq.config.reading import load_study
 from fmq.config.study import Study
 from fmq.pipeline.studies import study_folder
@@ -20,9 +22,7 @@ class Project:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         for name in ("src", "workflow", "profiles", "config"):
-            shutil.copytree(
-                ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__")
-            )
+            shutil.copytree(ROOT / name, folder / name)
         for name in ("Snakefile", "config.yaml"):
             shutil.copy(ROOT / name, folder / name)
 
@@ -41,10 +41,8 @@ class Project:
 
     def environment(self) -> dict[str, str]:
         """Variables of a process that runs the copy's code."""
-        return os.environ | {
-            "PYTHONPATH": str(self.folder / "src"),
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        }
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        return forked(self.folder / "src") | {"PATH": path}
 
     def overlay(self, text: str) -> list[str]:
         """Arguments for the smoke study with `text` on top of it."""

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from helpers.forking import forked
 from snakemake.settings.types import OutputSettings
 from snakemake_interface_logger_plugins.common import LogEvent
 
@@ -45,15 +46,14 @@ def command(folder: Path, *arguments: str, do: str = "true") -> list[str]:
 
 
 def environment() -> dict[str, str]:
-    # Of a fixed seed, for the order in which Snakemake lists files is that of a set.
-    return os.environ | {"PYTHONPATH": str(ROOT / "src"), "PYTHONHASHSEED": "0", "TERM": "xterm"}
+    return os.environ | {"PYTHONPATH": str(ROOT / "src"), "TERM": "xterm"}
 
 
 def snakemake(folder: Path, *arguments: str, do: str = "true") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command(folder, *arguments, do=do),
         cwd=folder,
-        env=environment(),
+        env=forked(ROOT / "src"),
         capture_output=True,
         text=True,
     )
@@ -171,7 +171,7 @@ def test_what_snakemake_is_asked_for_is_what_it_says_by_itself(tmp_path: Path, o
     theirs = subprocess.run(
         [sys.executable, "-m", "snakemake", "--workflow-profile", "none", option],
         cwd=tmp_path,
-        env=environment(),
+        env=forked(ROOT / "src"),
         capture_output=True,
         text=True,
     )

@@ -1,6 +1,5 @@
 """Test the graph of a study against Snakemake's own, and what is to be seen in it."""
 
-import os
 import re
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from typing import NamedTuple
 
 import pytest
 from helpers.documents import blocks
+from helpers.forking import forked
 
 from fmq.analysis.inputs.evaluations import evaluation_files
 from fmq.analysis.inputs.scores import comparison_rows
@@ -45,7 +45,7 @@ def snakemake_nodes(
     command += ["--directory", str(folder), "--dry-run", "--cores", "64"]
     result = subprocess.run(
         [*command, "--configfile", *map(str, files), "--", *targets],
-        env=os.environ | {"PYTHONPATH": str(root / "src")},
+        env=forked(root / "src"),
         capture_output=True,
         text=True,
     )

@@ -3,7 +3,7 @@
 `tests/data/make_sequence.py` recorded them: warm-up, distillation, and then FMQ, MVP or QC online.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import count
 from pathlib import Path
 
@@ -97,6 +97,18 @@ def batch(seed: int, step: int) -> Batch:
     return Batch(**{name: torch.from_numpy(array) for name, array in arrays.items()})
 
 
+def updated(
+    both: list[tuple[int, Learner]], aim: Objective, steps: Iterable[int], compile: bool = False
+) -> list[tuple[dict[str, float], ...]]:
+    """Return the metrics of each learner, with its seed, from joint updates."""
+    updater = Updater([one for _, one in both], aim, compile)
+    rows = [
+        updater.update([batch(seed, step) for seed, _ in both], step, measure=True)
+        for step in steps
+    ]
+    return list(zip(*rows, strict=True))
+
+
 def follow(
     study: Study, seeds: Sequence[int], branch: str, compile: bool = False
 ) -> dict[str, np.ndarray]:
@@ -106,13 +118,14 @@ def follow(
         if stage == branch:
             for one in learners:
                 one.anchor()
-        # test_compiling.py compiles the other stages, each of which takes half a minute.
-        updater = Updater(learners, objective(study, stage), compile and stage == branch)
-        rows = [
-            updater.update([batch(seed, step) for seed in seeds], step, measure=True)
-            for step in STEPS[stage]
-        ]
-        for seed, one, metrics in zip(seeds, learners, zip(*rows, strict=True), strict=True):
+        aim, both = objective(study, stage), list(zip(seeds, learners, strict=True))
+        if compile and stage != branch:
+            # Alone, which is quick: the case that does not compile trains both jointly, and
+            # test_compiling.py compiles these stages.
+            rows = [metrics for one in both for metrics in updated([one], aim, STEPS[stage])]
+        else:
+            rows = updated(both, aim, STEPS[stage], compile)
+        for (seed, one), metrics in zip(both, rows, strict=True):
             arrays = {name: np.array([row[name] for row in metrics]) for name in metrics[0]}
             weights, target, _, (average, square, _) = one.vectors
             vectors = {"weights": weights, "target": target, "average": average, "square": square}

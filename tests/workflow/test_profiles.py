@@ -1,6 +1,5 @@
 """The Slurm profile and the paper study, as far as a dry run tells."""
 
-import os
 import re
 import subprocess
 import sys
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from helpers.forking import forked
 
 from fmq.config.reading import load_study
 from fmq.pipeline.paths import run_folder
@@ -22,11 +22,10 @@ MINUTES = {"pretrain": 720, "distill": 720, "finetune": 1440, "evaluate": 120}
 
 def dry_run(*arguments: str) -> str:
     """What Snakemake would do from nothing, in a folder of its own choice."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     result = subprocess.run(
         [sys.executable, "-m", "snakemake", "--dry-run", "--forceall", *arguments],
         cwd=ROOT,
-        env=os.environ | {"PATH": path},
+        env=forked(ROOT / "src"),
         capture_output=True,
         text=True,
     )
@@ -124,11 +123,19 @@ def test_every_rule_that_the_profile_names_exists() -> None:
     assert set(profile["set-resources"]) <= rules
 
 
+def test_what_makes_tables_and_figures_is_no_job_of_the_cluster() -> None:
+    """tests/slurm runs up to the scores, of which Snakemake tells that they are made locally."""
+    (named,) = re.findall(r"^localrules:\n((?: +\w+,\n)+)", (ROOT / "Snakefile").read_text(), re.M)
+    local = {"dataset", "scores", "statistics", "tables", "figures", "page", "show"}
+    assert local <= set(re.findall(r"\w+", named))
+
+
 def test_the_default_profile_is_found() -> None:
     """Snakemake looks for it beside the Snakefile, and passes over other places in silence."""
     result = subprocess.run(
         [sys.executable, "-m", "snakemake", "--dry-run", "--quiet", "all"],
         cwd=ROOT,
+        env=forked(ROOT / "src"),
         capture_output=True,
         text=True,
     )
