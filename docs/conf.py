@@ -18,10 +18,14 @@ sys.path.insert(0, str(HERE))
 from generate_reference import commands_reference, settings_reference  # noqa: E402
 
 project = html_title = "fmq"
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 myst_enable_extensions = ["dollarmath"]
 myst_fence_as_directive = ["math"]  # as on GitHub
 myst_heading_anchors = 3
+nb_execution_mode = "force"  # at every build: nothing is cached, and notebooks have no outputs
+nb_execution_timeout = 600  # seconds per cell
+nb_execution_show_tb = True
+nb_output_stderr = "remove-warn"  # a warning in a cell fails the build, as all warnings do
 html_theme = "furo"
 html_static_path = ["static"]
 html_css_files = ["site.css"]

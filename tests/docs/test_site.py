@@ -1,5 +1,6 @@
 """The site: built without a warning, complete, and of nothing from elsewhere."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -8,26 +9,28 @@ from html import unescape
 from pathlib import Path
 from typing import Any, get_args
 
+import nbformat
 import pytest
 import typer
+from helpers.documents import PAGES, ROOT
 from pydantic import BaseModel
 
 from fmq.cli import app
 from fmq.config.study import Study
 
-ROOT = Path(__file__).parents[2]
 OPTIONS = ["-b", "html", "-E", "-W", "--keep-going", "-n", "--quiet"]
 
 
-def build(source: Path, target: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "sphinx", *OPTIONS, str(source), str(target)]
+def build(source: Path, target: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "sphinx", *OPTIONS, *more, str(source), str(target)]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site, but for the notebook's outputs: `make docs` runs it and takes that time."""
     folder = tmp_path_factory.mktemp("site")
-    result = build(ROOT / "docs", folder)
+    result = build(ROOT / "docs", folder, "-D", "nb_execution_mode=off")
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""
     return folder
@@ -47,7 +50,7 @@ def test_make_builds_it_with_these_options() -> None:
 @pytest.mark.slow
 def test_every_page_is_in_the_table_of_contents(site: Path) -> None:
     contents = (site / "index.html").read_text()
-    pages = {page.stem for page in (ROOT / "docs").glob("*.md")} - {"index"}
+    pages = {page.stem for page in PAGES if page.parent == ROOT / "docs"} - {"index"}
     assert {page for page in pages if f'href="{page}.html"' not in contents} == set()
 
 
@@ -124,6 +127,38 @@ def test_the_reference_is_generated_without_torch() -> None:
         [sys.executable, "-c", f"{program}; sys.exit('torch' in sys.modules)"], cwd=ROOT / "docs"
     )
     assert result.returncode == 0
+
+
+@pytest.mark.parametrize(
+    "page", sorted((ROOT / "docs").glob("*.ipynb")), ids=lambda page: page.name
+)
+def test_notebooks_are_kept_without_outputs(page: Path) -> None:
+    """The build makes them; in the repository every run would change them."""
+    for cell in json.loads(page.read_text())["cells"]:
+        assert not cell.get("outputs"), cell["id"]
+        assert cell.get("execution_count") is None, cell["id"]
+
+
+@pytest.mark.slow
+def test_a_cell_that_fails_or_warns_fails_the_build(tmp_path: Path) -> None:
+    """Each in a notebook of its own, run by this Python, beside one that does neither."""
+    source = tmp_path / "docs"
+    source.mkdir()
+    for name in ("conf.py", "generate_reference.py"):
+        shutil.copy(ROOT / "docs" / name, source)
+    own = f"import sys; assert sys.executable == {sys.executable!r}"
+    for name, code in {
+        "fails": "1 / 0",
+        "warns": "import warnings; warnings.warn('x')",
+        "own": own,
+    }.items():
+        cells = [nbformat.v4.new_markdown_cell("# Title"), nbformat.v4.new_code_cell(code)]
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), source / f"{name}.ipynb")
+    (source / "index.md").write_text("# Pages\n\n```{toctree}\nfails\nwarns\nown\n```\n")
+    result = build(source, tmp_path / "site")
+    assert result.returncode == 1
+    named = [f"{name}.ipynb" in result.stderr for name in ("fails", "warns", "own")]
+    assert named == [True, True, False], result.stderr
 
 
 @pytest.mark.slow

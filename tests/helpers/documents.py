@@ -1,5 +1,6 @@
-"""The project's Markdown pages, read as GitHub reads them."""
+"""The project's Markdown pages and notebooks, read as GitHub reads them."""
 
+import json
 import re
 import shlex
 from collections import Counter
@@ -12,7 +13,11 @@ from markdown_it.token import Token
 
 ROOT = Path(__file__).parents[2]
 _TOP = ("README.md", "CHANGELOG.md", "config/README.md", "results/README.md")
-PAGES = [*(ROOT / name for name in _TOP), *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *(ROOT / name for name in _TOP),
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs").glob("*.ipynb")),
+]
 _READER = MarkdownIt("commonmark").enable("table")
 _CONTROL = (">", "2>", "|", "&&")
 
@@ -55,7 +60,17 @@ class Command(NamedTuple):
 
 
 def _tokens(page: Path) -> list[Token]:
-    return _READER.parse(page.read_text(encoding="utf-8"))
+    return _READER.parse(_markdown(page))
+
+
+def _markdown(page: Path) -> str:
+    """A page's text; the code of a notebook is in fenced blocks."""
+    text = page.read_text(encoding="utf-8")
+    if page.suffix != ".ipynb":
+        return text
+    cells = [(cell["cell_type"], "".join(cell["source"])) for cell in json.loads(text)["cells"]]
+    fenced = {"code": "```python\n{}\n```", "markdown": "{}"}
+    return "\n\n".join(fenced[kind].format(source) for kind, source in cells)
 
 
 def blocks(page: Path) -> list[Block]:

@@ -22,17 +22,17 @@ def trained(kind: str) -> VelocityNetwork:
     )  # fmt: skip
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-2, fused=True)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, STEPS)
-    size, valid = (256, 1), torch.ones(256, 1)
+    size = (256, 1)
     for step in range(STEPS):
         obs = 2.0 * torch.randint(2, size, generator=generator) - 1
         actions = MEAN * obs + DEVIATION * torch.randn(size, generator=generator)
         noise = torch.randn(size, generator=generator)
         first, second, split = torch.rand(3, *size, generator=generator)
-        loss = flow.diagonal_loss(network, obs, actions, valid, noise, first)
+        loss = flow.diagonal_loss(network, obs, actions, noise, first)
         if kind != "diagonal":
             r, t = flow.curriculum_interval(first, second, flow.curriculum_progress(step, 200, 500))
             extra = (split,) if kind == "psd" else ()
-            loss = loss + LOSSES[kind](network, obs, actions, valid, noise, r, t, *extra)
+            loss = loss + LOSSES[kind](network, obs, actions, noise, r, t, *extra)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

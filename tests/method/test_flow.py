@@ -55,8 +55,7 @@ def times() -> tuple[Tensor, Tensor]:
 def residual(kind: str, velocity: Callable, actions: Tensor, noise: Tensor) -> float:
     """Compute the loss `kind` without observations or masks."""
     extra = (uniform(2),) if kind == "psd" else ()
-    nothing, valid = actions[:, :0], torch.ones_like(actions)
-    return float(LOSSES[kind](velocity, nothing, actions, valid, noise, *times(), *extra))
+    return float(LOSSES[kind](velocity, actions[:, :0], actions, noise, *times(), *extra))
 
 
 def stop_at_r(velocity: Callable) -> Callable:
@@ -94,9 +93,7 @@ def test_the_diagonal_loss_prefers_the_exact_velocity() -> None:
 
     def loss(mean: float, deviation: float) -> float:
         velocity = partial(gaussian_velocity, mean, deviation)
-        return float(
-            flow.diagonal_loss(velocity, t[:, :0], actions, torch.ones(COUNT, 1), noise, t)
-        )
+        return float(flow.diagonal_loss(velocity, t[:, :0], actions, noise, t))
 
     exact = loss(MEAN, DEVIATION)
     for mean, deviation in ((0.1, DEVIATION), (0.5, DEVIATION), (MEAN, 0.5), (-MEAN, DEVIATION)):
@@ -175,7 +172,7 @@ def test_no_gradient_flows_through_a_target(kind: str, by_hand: Callable) -> Non
     extra = (split,) if kind == "psd" else ()
     loss = LOSSES[kind](
         lambda obs, x, r, t: theta * (1 + r + 2 * t) * x,
-        noise[:, :0], action, torch.ones_like(action), noise, r, t, *extra,
+        noise[:, :0], action, noise, r, t, *extra,
     )  # fmt: skip
     factor, point, target = by_hand()
     difference = THETA * factor * point - target

@@ -136,7 +136,7 @@ def loss_of(actor, offline, critic) -> Tensor:
     obs, actions, valid = (tensor.float() for tensor in inputs)
     noise, r = normal(5, BATCH, SIZE).float(), torch.linspace(0, 0.9, BATCH).unsqueeze(-1)
     loss, _ = guidance.fmq_loss(
-        actor, offline, critic, obs, actions, valid, noise, r, eta=ETA, beta=0.0
+        actor, offline, critic, obs, actions, noise, r, eta=ETA, valid=valid
     )
     return loss
 

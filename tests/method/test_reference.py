@@ -107,9 +107,9 @@ def test_interval_curriculum(reference: Reference) -> None:
 
 
 def test_diagonal_loss(reference: Reference) -> None:
-    loss = flow.diagonal_loss(
-        reference.actor, *reference.chunk(), reference["noise/diag_a0"], reference["noise/diag_t"]
-    )
+    *chunk, valid = reference.chunk()
+    draws = reference["noise/diag_a0"], reference["noise/diag_t"]
+    loss = flow.diagonal_loss(reference.actor, *chunk, *draws, valid=valid)
     reference.close(loss, "expect/diag/loss")
     reference.close(first_kernel_gradient(loss, reference.actor), "expect/diag/grad_kernel0")
 
@@ -126,22 +126,26 @@ def test_self_distillation_losses(reference: Reference, kind: str) -> None:
         "lsd": flow.lsd_loss,
         "psd": partial(flow.psd_loss, split=reference["noise/psd_gamma"]),
     }
-    loss = losses[kind](reference.actor, *reference.chunk(), reference["noise/distill_a0"], r, t)
+    *chunk, valid = reference.chunk()
+    draws = reference["noise/distill_a0"], r, t
+    loss = losses[kind](reference.actor, *chunk, *draws, valid=valid)
     reference.close(loss, f"expect/{kind}/loss")
     reference.close(first_kernel_gradient(loss, reference.actor), f"expect/{kind}/grad_kernel0")
 
 
 @pytest.mark.parametrize(("name", "beta"), [("fmq_fixed", 0.0), ("fmq_adaptive", 0.3)])
 def test_fmq_loss(reference: Reference, name: str, beta: float) -> None:
+    *chunk, valid = reference.chunk()
     loss, target = guidance.fmq_loss(
         reference.actor,
         reference.actor_off,
         reference.critic,
-        *reference.chunk(),
+        *chunk,
         reference["noise/fmq_a0"],
         reference["noise/fmq_r"],
         eta=1.0,
         beta=beta,
+        valid=valid,
     )
     reference.close(loss, f"expect/{name}/loss")
     reference.close(target.velocity, f"expect/{name}/target")

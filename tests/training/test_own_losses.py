@@ -37,7 +37,7 @@ from fmq.methods.samplers import Sampler
 def loss(inputs):
     batch, noise, times = inputs.batch, inputs.noise, inputs.times
     matching = flow.diagonal_loss(
-        inputs.velocity, batch.observations, batch.actions, batch.valid, noise[0], times[0]
+        inputs.velocity, batch.observations, batch.actions, noise[0], times[0], valid=batch.valid
     )
     return matching, {}
 

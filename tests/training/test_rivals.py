@@ -52,7 +52,12 @@ def defined(given: ActorInputs, alpha: float) -> Tensor:
     one_step = z + velocity(batch.observations, z, zero, zero + 1)
     flowed = euler(velocity, batch.observations, z, STUDY.sampling.flow_steps).detach()
     matching = diagonal_loss(
-        velocity, batch.observations, batch.actions, batch.valid, given.noise[0], given.times[0]
+        velocity,
+        batch.observations,
+        batch.actions,
+        given.noise[0],
+        given.times[0],
+        valid=batch.valid,
     )
     q = given.critic(batch.observations, one_step.clamp(-1, 1)).mean()
     return matching + alpha * (one_step - flowed).square().mean() - q

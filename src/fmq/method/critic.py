@@ -18,6 +18,8 @@ def bellman_target(
         rewards: discounted return over the chunk, sum_k gamma^k r_k, shape (batch,).
         masks: 0 where the task ended within the chunk, shape (batch,).
         next_values: target value of the next chunk, shape (batch,).
+        discount: gamma, per step.
+        horizon: H, steps of a chunk.
     """
     return rewards + discount**horizon * masks * next_values
 
@@ -36,5 +38,10 @@ def critic_loss(values: Tensor, target: Tensor, whole: Tensor) -> Tensor:
 
 @torch.no_grad()
 def update_target(target: Tensor, online: Tensor, rate: float | Tensor) -> None:
-    """Update the target's moving average in place: target <- target + rate (online - target)."""
+    """Update the target's moving average in place: target <- target + rate (online - target).
+
+    Args:
+        target, online: weights of the same shape.
+        rate: tau, the share of the new weights.
+    """
     target.lerp_(online, rate)

@@ -17,25 +17,48 @@ Velocity = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
 def interpolate(noise: Tensor, actions: Tensor, time: Tensor) -> Tensor:
-    """Return the interpolant a_time = (1 - time) a_0 + time a_1."""
+    """Return the interpolant a_time = (1 - time) a_0 + time a_1, shape (..., H*A).
+
+    Args:
+        noise: a_0, shape (..., H*A).
+        actions: a_1, shape (..., H*A).
+        time: flow times, shape (..., 1) or (1,).
+    """
     return (1 - time) * noise + time * actions
 
 
 def flow_map(
     velocity: Velocity, observations: Tensor, actions: Tensor, r: Tensor, t: Tensor
 ) -> Tensor:
-    """Apply the flow map X_{r,t}(a_r | s) = a_r + (t - r) u_{r,t}(a_r | s), shape (..., H*A)."""
+    """Return the flow map X_{r,t}(a_r | s) = a_r + (t - r) u_{r,t}(a_r | s), shape (..., H*A).
+
+    Args:
+        observations: s, shape (..., O).
+        actions: a_r, shape (..., H*A).
+        r, t: flow times, shape (..., 1) or (1,).
+    """
     return actions + (t - r) * velocity(observations, actions, r, t)
 
 
 def one_step(velocity: Velocity, observations: Tensor, noise: Tensor) -> Tensor:
-    """Return clip(X_{0,1}(a_0 | s), -1, 1), the one-step policy: one network evaluation."""
+    """Return clip(X_{0,1}(a_0 | s), -1, 1), the one-step policy: one network evaluation.
+
+    Args:
+        observations: s, shape (..., O).
+        noise: a_0, shape (..., H*A), as are the chunks that are returned.
+    """
     zero = noise.new_zeros(1)
     return flow_map(velocity, observations, noise, zero, zero + 1).clamp(-1, 1)
 
 
 def euler(velocity: Velocity, observations: Tensor, noise: Tensor, steps: int) -> Tensor:
-    """Integrate the diagonal velocity u_{t,t} from 0 to 1 in `steps` Euler steps, then clip."""
+    """Integrate the diagonal velocity u_{t,t} from 0 to 1 in `steps` Euler steps, then clip.
+
+    Args:
+        observations: s, shape (..., O).
+        noise: a_0, shape (..., H*A), as are the chunks that are returned.
+        steps: number of Euler steps, each one network evaluation.
+    """
     actions = noise
     for step in range(steps):
         time = noise.new_full((1,), step / steps)
@@ -51,7 +74,7 @@ def curriculum_progress(step: int, warmup: int, anneal_end: int) -> float:
 def curriculum_interval(
     first: Tensor, second: Tensor, progress: Tensor | float
 ) -> tuple[Tensor, Tensor]:
-    """Return times (r, t) for the self-distillation losses.
+    """Return times (r, t) for the self-distillation losses, shape (batch, 1) each.
 
     Two uniforms are sorted and contracted about their midpoint by p: p = 0 gives the diagonal
     r = t, p = 1 all intervals of [0, 1].
@@ -65,14 +88,16 @@ def curriculum_interval(
     return middle - half, middle + half
 
 
-def masked_error(residual: Tensor, valid: Tensor) -> Tensor:
+def masked_error(residual: Tensor, valid: Tensor | None = None) -> Tensor:
     """Return the squared residual averaged over batch, H and A, with invalid steps set to zero.
 
     Args:
         residual: shape (batch, H*A).
         valid: 1 where the action step belongs to the chunk's episode, 0 past its end; shape
-            (batch, H).
+            (batch, H). By default every step is valid.
     """
+    if valid is None:
+        return residual.square().mean()
     batch, horizon = valid.shape
     return (residual.square().view(batch, horizon, -1) * valid.unsqueeze(-1)).mean()
 
@@ -98,11 +123,21 @@ def diagonal_loss(
     velocity: Velocity,
     observations: Tensor,
     actions: Tensor,
-    valid: Tensor,
     noise: Tensor,
     t: Tensor,
+    *,
+    valid: Tensor | None = None,
 ) -> Tensor:
-    """Return the flow-matching loss on the diagonal, || u_{t,t}(a_t) - (a_1 - a_0) ||^2."""
+    """Return the flow-matching loss on the diagonal, || u_{t,t}(a_t) - (a_1 - a_0) ||^2.
+
+    Args:
+        velocity: u, the velocity in training.
+        observations: s, shape (batch, O).
+        actions: chunks a_1 of the data, shape (batch, H*A).
+        noise: a_0, shape (batch, H*A).
+        t: flow times, uniform on [0, 1], shape (batch, 1).
+        valid: as in `masked_error`, shape (batch, H).
+    """
     a_t = interpolate(noise, actions, t)
     return masked_error(velocity(observations, a_t, t, t) - (actions - noise), valid)
 
@@ -111,15 +146,20 @@ def esd_loss(
     velocity: Velocity,
     observations: Tensor,
     actions: Tensor,
-    valid: Tensor,
     noise: Tensor,
     r: Tensor,
     t: Tensor,
+    *,
+    valid: Tensor | None = None,
 ) -> Tensor:
     """Return the Eulerian self-distillation (MeanFlow) loss.
 
     It regresses u_{r,t}(a_r) on sg[v + (t - r) D], where v = a_1 - a_0 and D is the derivative of u
     in (r, t, a_r) along (1, 0, v).
+
+    Args:
+        r, t: flow times, from `curriculum_interval`, shape (batch, 1); the other arguments have the
+            shapes of `diagonal_loss`.
     """
     a_r, v = interpolate(noise, actions, r), actions - noise
     tangents = (v, torch.ones_like(r), torch.zeros_like(t))
@@ -132,14 +172,19 @@ def lsd_loss(
     velocity: Velocity,
     observations: Tensor,
     actions: Tensor,
-    valid: Tensor,
     noise: Tensor,
     r: Tensor,
     t: Tensor,
+    *,
+    valid: Tensor | None = None,
 ) -> Tensor:
     """Return the Lagrangian self-distillation loss.
 
     It regresses u_{t,t}(sg X_{r,t}(a_r)) on sg[d/dt X_{r,t}(a_r)].
+
+    Args:
+        r, t: flow times, from `curriculum_interval`, shape (batch, 1); the other arguments have the
+            shapes of `diagonal_loss`.
     """
     a_r = interpolate(noise, actions, r)
     with torch.no_grad():
@@ -154,11 +199,12 @@ def psd_loss(
     velocity: Velocity,
     observations: Tensor,
     actions: Tensor,
-    valid: Tensor,
     noise: Tensor,
     r: Tensor,
     t: Tensor,
     split: Tensor,
+    *,
+    valid: Tensor | None = None,
 ) -> Tensor:
     """Return the progressive self-distillation loss: one jump against two, split at w.
 
@@ -166,6 +212,8 @@ def psd_loss(
     w = r + g (t - r).
 
     Args:
+        r, t: flow times, from `curriculum_interval`, shape (batch, 1); the other arguments have the
+            shapes of `diagonal_loss`.
         split: g, uniform on [0, 1], shape (batch, 1).
     """
     a_r, w = interpolate(noise, actions, r), r + split * (t - r)

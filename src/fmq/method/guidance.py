@@ -35,7 +35,7 @@ class FMQTarget(NamedTuple):
 
 
 def normalized(gradient: Tensor) -> Tensor:
-    """Normalise along the last axis; a zero gradient stays zero."""
+    """Return a gradient (..., H*A) divided by its length; a zero gradient stays zero."""
     return gradient / (torch.linalg.vector_norm(gradient, dim=-1, keepdim=True) + NORM_GUARD)
 
 
@@ -47,6 +47,9 @@ def value_and_gradient(
     A `value_and_gradient` method of the critic is used if there is one, because it is faster.
 
     Args:
+        critic: returns values of shape (2, ...).
+        observations: shape (..., O).
+        actions: shape (..., H*A).
         how: what the gradient is taken of: the ``first`` critic, or the ``min`` or ``mean`` of
             both.
     """
@@ -107,12 +110,15 @@ def fmq_target(
     r: Tensor,
     *,
     eta: float,
-    beta: float,
+    beta: float = 0.0,
     gradient_at: Tensor | None = None,
 ) -> FMQTarget:
     """Compute the optimal average velocity of Theorem 3.2 with the first critic's gradient.
 
     Args:
+        offline_velocity: u_off, the velocity of the offline policy.
+        critic: returns values of shape (2, batch).
+        observations: shape (batch, O).
         a_r: interpolant at time r, shape (batch, H*A).
         r: flow time, shape (batch, 1).
         eta: trust-region radius.
@@ -141,24 +147,29 @@ def fmq_loss(
     critic: CriticFunction,
     observations: Tensor,
     actions: Tensor,
-    valid: Tensor,
     noise: Tensor,
     r: Tensor,
     *,
     eta: float,
-    beta: float,
+    beta: float = 0.0,
     gradient_at: str = "offline",
+    valid: Tensor | None = None,
 ) -> tuple[Tensor, FMQTarget]:
     """Return the loss || u_{r,1}(a_r) - sg u*_{r,1} ||^2 with r ~ U[0, 1), and its target.
 
-    Shapes are those of `fmq.method.flow`: observations (batch, O), actions and noise (batch, H*A),
-    valid (batch, H), r (batch, 1).
-
     Args:
+        velocity: u, the policy in training.
+        offline_velocity: u_off, the frozen policy at the centre of the trust region.
+        critic: returns values of shape (2, batch); none of its weights gets a gradient.
+        observations: shape (batch, O).
+        actions: chunks a_1 of the data, shape (batch, H*A).
+        noise: a_0, shape (batch, H*A).
+        r: flow times, shape (batch, 1).
         eta: trust-region radius.
         beta: sensitivity of the adaptive radius; 0 keeps it fixed at eta.
         gradient_at: the policy, ``offline`` or ``online``, at whose chunk the critic's gradient is
             taken.
+        valid: as in `fmq.method.flow.masked_error`, shape (batch, H).
     """
     a_r = interpolate(noise, actions, r)
     prediction = velocity(observations, a_r, r, torch.ones_like(r))

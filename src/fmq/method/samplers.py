@@ -41,6 +41,7 @@ def best_of_n(critic: CriticFunction, observations: Tensor, candidates: Tensor, 
     """Return the best of N candidate chunks under the critics.
 
     Args:
+        critic: returns values of shape (2, batch, N).
         observations: shape (batch, O).
         candidates: chunks from `fmq.method.flow.one_step` or `fmq.method.flow.euler`, shape
             (batch, N, H*A).
@@ -73,6 +74,7 @@ def qgbs(
     The best candidate of the last round is returned. K = 0 is best-of-M.
 
     Args:
+        critic: returns values of shape (2, batch, M).
         observations: shape (batch, O).
         noise: noise of the first M candidates, shape (batch, M, H*A).
         renoise: noise of each of the K rounds, shape (batch, M*B, H*A) each.

@@ -46,7 +46,7 @@ def actor_loss(
 
     def loss(inputs: ActorInputs) -> tuple[Tensor, dict[str, Tensor]]:
         networks = inputs.velocity, inputs.offline_velocity, inputs.critic
-        data = inputs.batch.observations, inputs.batch.actions, inputs.batch.valid
+        data = inputs.batch.observations, inputs.batch.actions
         total, target = fmq_loss(
             *networks,
             *data,
@@ -55,6 +55,7 @@ def actor_loss(
             eta=eta,
             beta=beta if adaptive else 0.0,
             gradient_at=gradient_at,
+            valid=inputs.batch.valid,
         )
         if diagonal_weight:
             total = total + diagonal_weight * matching(inputs, inputs.noise[1], inputs.times[1])

@@ -60,7 +60,7 @@ def matching(inputs: ActorInputs, noise: Tensor, time: Tensor) -> Tensor:
     """
     batch = inputs.batch
     return flow.diagonal_loss(
-        inputs.velocity, batch.observations, batch.actions, batch.valid, noise, time
+        inputs.velocity, batch.observations, batch.actions, noise, time, valid=batch.valid
     )
 
 
@@ -74,9 +74,9 @@ def self_distillation(inputs: ActorInputs, kind: str, noise: Tensor, times: Tens
     """
     batch = inputs.batch
     r, t = flow.curriculum_interval(times[0], times[1], inputs.progress)
-    data = (batch.observations, batch.actions, batch.valid, noise, r, t)
+    data = (batch.observations, batch.actions, noise, r, t)
     if kind == "esd":
-        return flow.esd_loss(inputs.velocity, *data)
+        return flow.esd_loss(inputs.velocity, *data, valid=batch.valid)
     if kind == "lsd":
-        return flow.lsd_loss(inputs.velocity, *data)
-    return flow.psd_loss(inputs.velocity, *data, times[2])
+        return flow.lsd_loss(inputs.velocity, *data, valid=batch.valid)
+    return flow.psd_loss(inputs.velocity, *data, times[2], valid=batch.valid)

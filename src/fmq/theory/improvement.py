@@ -128,8 +128,8 @@ def measure(
         if update in MEASURED:
             rows.append({"update": update, **row(yardstick, actor, critic)})
         batch, noise, r = draw(study.training.batch_size)
-        data = (batch.observations, batch.actions, batch.valid, noise, r)
-        loss, _ = fmq_loss(actor, offline, critic, *data, eta=eta, beta=beta)
+        data = (batch.observations, batch.actions, noise, r)
+        loss, _ = fmq_loss(actor, offline, critic, *data, eta=eta, beta=beta, valid=batch.valid)
         gradient = joined(torch.autograd.grad(loss, parameters))
         adam_step(weights, gradient, moments, study.training.learning_rate)
     return rows
