@@ -157,7 +157,7 @@ def _width(table: Table, layout: _Layout) -> float:
     first = max(_ems(part) for name in names for part in _name_parts(name, layout.split))
     total = layout.em * first
     for label, rows in table.entries.groupby("label"):
-        entries = list(rows.itertuples())
+        entries: list[Any] = list(rows.itertuples())
         cells = [_ems(_value(entry)) + 0.8 * _ems(str(entry.note)) for entry in entries]
         cells += [_ems(_interval(entry)) for entry in entries if math.isnan(entry.deviation)]
         if layout.split:
