@@ -1,6 +1,7 @@
 """The smoke study on a real Slurm: jobs cancelled and requeued, and jobs that share a GPU."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from helpers.workflows import Project
 ROOT = Path(__file__).parents[2]
 TASK = "pointmaze-medium-navigate-singletask-task4-v0"
 SMOKE = ["--configfile", "config/smoke.yaml"]
+ONLINE = "online: {steps: 2000, start_training: 20, update_every: 2, evaluate_every: 2000}"
+"""Some ten seconds, in which a job can be seen and requeued."""
 QUICK = ["--seconds-between-status-checks", "2", "--slurm-init-seconds-before-status-checks", "2"]
 
 
@@ -25,8 +28,9 @@ def copy_project(folder: Path) -> Project:
     """
     project = Project(folder)
     shutil.copytree(ROOT / "slurm", folder / "slurm")
-    with (folder / "config" / "smoke.yaml").open("a") as smoke:
-        smoke.write(f"tasks: [{TASK}]\nmethods: [qc]\nsamplers: []\n")
+    smoke = folder / "config" / "smoke.yaml"
+    text = re.sub(r"(?m)^online:.*$", ONLINE, smoke.read_text())
+    smoke.write_text(f"{text}tasks: [{TASK}]\nmethods: [qc]\nsamplers: []\n")
     return project
 
 
