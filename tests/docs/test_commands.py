@@ -173,7 +173,7 @@ CHECKS: dict[str, Callable[[Command, list[str]], None]] = {
     "docker": check_container,
     "apptainer": check_container,
 }
-OTHERS = {".", "apt-get", "cd", "git", "mkdir", "scancel"}
+OTHERS = {".", "apt-get", "cd", "git", "hf", "mkdir", "scancel"}
 """Programs that are not ours, and whose arguments say nothing of this project."""
 
 
