@@ -34,6 +34,7 @@ html_copy_source = html_show_copyright = False
 default_role = "code"  # docstrings write code in single backticks
 autodoc_typehints = "none"  # the docstrings give the shapes
 autodoc_member_order = "bysource"
+nitpick_ignore = [("py:exc", "UserError")]  # told by its message; it has no page
 napoleon_use_ivar = True
 napoleon_attr_annotations = False
 

@@ -78,7 +78,7 @@ def test_it_tells_what_it_found_and_what_not(paper: Study, tmp_path: Path) -> No
     ]
     card = read_card(tmp_path / "policy")
     assert (card.run, card.dataset, card.scores) == (None, None, {})
-    assert (card.critic_target, card.sampler, card.sampling.samples) == ("min", "best_of_n", 32)
+    assert (card.critic_target, card.sampler, card.sampling["samples"]) == ("min", "best_of_n", 32)
     assert card.made_by["file"]["velocity_network"].endswith("modules_actor_bc_flow/mlp")
 
 

@@ -198,4 +198,4 @@ def test_a_measured_plan_has_every_section(
     text = capsys.readouterr().out
     for section in (*SECTIONS, "Assumed"):
         assert f"\n{section}" in text
-    assert re.search(r"^  total +31$", text, re.MULTILINE)
+    assert re.search(r"^  total +32$", text, re.MULTILINE)
