@@ -24,7 +24,8 @@ def load_policy(folder: Any, sampler: Any = None, seed: int = 0) -> Any:
         A `fmq.acting.policy.Policy` on the CPU.
 
     Raises:
-        UserError: the folder is damaged or not a policy, or the sampler does not fit it.
+        fmq.base.errors.UserError: the folder is damaged or not a policy, or the sampler does not
+            fit it.
     """
     from fmq.export.loading import load_exported
 
