@@ -3,11 +3,13 @@
 import os
 import re
 import sys
+from logging import getLogger
 from pathlib import Path
 
 from docutils import nodes
 from docutils.utils.math import MathError
 from docutils.utils.math.latex2mathml import tex2mathml
+from jupyter_client.manager import KernelManager
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.util import logging
@@ -23,9 +25,13 @@ myst_enable_extensions = ["dollarmath"]
 myst_fence_as_directive = ["math"]  # as on GitHub
 myst_heading_anchors = 3
 nb_execution_mode = "force"  # at every build: nothing is cached, and notebooks have no outputs
-nb_execution_timeout = 600  # seconds per cell
+nb_execution_timeout = 1800  # seconds per cell; the longest takes 20 of a free core
 nb_execution_show_tb = True
 nb_output_stderr = "remove-warn"  # a warning in a cell fails the build, as all warnings do
+KernelManager.transport_encryption.default_value = (
+    "auto"  # the kernel warns of connections in clear
+)
+getLogger("traitlets").setLevel("WARNING")  # no line for the start of a notebook
 html_theme = "furo"
 html_static_path = ["static"]
 html_css_files = ["site.css"]
@@ -34,7 +40,6 @@ html_copy_source = html_show_copyright = False
 default_role = "code"  # docstrings write code in single backticks
 autodoc_typehints = "none"  # the docstrings give the shapes
 autodoc_member_order = "bysource"
-nitpick_ignore = [("py:exc", "UserError")]  # told by its message; it has no page
 napoleon_use_ivar = True
 napoleon_attr_annotations = False
 

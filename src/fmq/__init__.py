@@ -28,8 +28,8 @@ def load_policy(
         A `fmq.acting.policy.Policy` on the CPU.
 
     Raises:
-        UserError: the folder is damaged or not a policy, the sampler does not fit it, or the Hub
-            does not give it.
+        fmq.base.errors.UserError: the folder is damaged or not a policy, the sampler does not fit
+            it, or the Hub does not give it.
     """
     from fmq.export.hub import policy_folder
     from fmq.export.loading import load_exported
