@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 from fmq.analysis.statistics.crossings import LEVELS, cost_of, crossings, first_reached, speedups
 
 EVALUATIONS = 6
-STEPS = np.arange(1.0, EVALUATIONS + 1)[None] * 100
+STEPS = np.arange(1.0, EVALUATIONS + 1) * 100
 curves = arrays(float, (1, EVALUATIONS), elements=st.integers(0, 20).map(lambda wins: wins / 20))
 
 
@@ -119,7 +119,7 @@ def test_a_shorter_budget_never_shortens_the_way(
     assert cut == min(whole, budget)
     theirs = step_function(0, level)
     true = speedups(crossings(curve, theirs), STEPS)
-    known = speedups(crossings(curve[:, :budget], theirs[:, :budget]), STEPS[:, :budget])
+    known = speedups(crossings(curve[:, :budget], theirs[:, :budget]), STEPS[:budget])
     assert (known[0] <= true[0]).all()
     assert (true[1] <= known[1]).all()
 

@@ -120,11 +120,6 @@ def _over_runs(values: Matrix, runs: NDArray[np.int64]) -> Matrix:
     return values[runs, np.arange(runs.shape[1])].mean(axis=0)
 
 
-def _costs(study: Study, tasks: int) -> Matrix:
-    """Return the environment steps up to each evaluation, the same for all tasks, (T, E)."""
-    return np.tile(np.array(evaluation_steps(study), np.float64), (tasks, 1))
-
-
 def _task_rows(study: Study, ours: Curves, theirs: Curves, task: int) -> pd.DataFrame:
     """Return the rows of one task, over its complete runs."""
     one, other = (_of_task(curves, task) for curves in (ours, theirs))
@@ -134,17 +129,17 @@ def _task_rows(study: Study, ours: Curves, theirs: Curves, task: int) -> pd.Data
         return rows.assign(state="no runs", fmq_reached=0, mvp_reached=0)
     means = one.success.mean(axis=0), other.success.mean(axis=0)
     found, between = crossings(*means), crossings(*means, between=True)
-    costs = _costs(study, 1)
-    (least,), (most,) = speedups(found, costs)
-    _, (interpolated,) = speedups(between, costs)
-    censored, level = found.ours[0] == len(evaluation_steps(study)), found.success[0] > 0
+    steps = np.array(evaluation_steps(study), np.float64)
+    (least,), (most,) = speedups(found, steps)
+    _, (interpolated,) = speedups(between, steps)
+    censored, level = found.ours[0] == len(steps), found.success[0] > 0
     states = np.select([~level, censored], ["no level", "censored"], "measured")
     for name, curves, places, line in (
         ("fmq", one, found.ours, between.ours),
         ("mvp", other, found.theirs, between.theirs),
     ):
-        rows[name] = np.where(level, cost_of(places, costs)[0], np.nan)
-        rows[f"{name}_interpolated"] = np.where(level, cost_of(line, costs)[0], np.nan)
+        rows[name] = np.where(level, cost_of(places, steps)[0], np.nan)
+        rows[f"{name}_interpolated"] = np.where(level, cost_of(line, steps)[0], np.nan)
         reached = first_reached(curves.success[:, 0], found.success) < curves.success.shape[2]
         rows[f"{name}_reached"] = np.where(level, reached.sum(axis=0), 0)
     return rows.assign(
@@ -171,13 +166,13 @@ def _mean_rows(study: Study, ours: Curves, theirs: Curves, tasks: pd.DataFrame) 
     is drawn with it. MVP's best, and with it the levels, are computed anew for each resample.
     """
 
-    costs = _costs(study, len(study.tasks))
+    steps = np.array(evaluation_steps(study), np.float64)
 
     def statistic(our_places: Matrix, their_places: Matrix) -> Matrix:
         chosen = [(ours, our_places.astype(int)), (theirs, their_places.astype(int))]
         means = [_over_runs(curves.success, runs) for curves, runs in chosen]
-        least, most = speedups(crossings(*means), costs)
-        _, interpolated = speedups(crossings(*means, between=True), costs)
+        least, most = speedups(crossings(*means), steps)
+        _, interpolated = speedups(crossings(*means, between=True), steps)
         return np.concatenate([_means(bound) for bound in (least, most, interpolated)])
 
     counts = ["fmq_reached", "fmq_runs", "mvp_reached", "mvp_runs", "tasks", "tasks_censored"]

@@ -83,13 +83,13 @@ def crossings(ours: Matrix, theirs: Matrix, *, between: bool = False) -> Crossin
 
 
 def cost_of(places: Places, costs: Matrix) -> Matrix:
-    """Look up `costs` (T, E) at the indices `places` (T, L), linearly between two of them.
+    """Look up `costs` (E,) at the indices `places` (T, L), linearly between two of them.
 
     Beyond the last evaluation, costs are NaN.
     """
-    padded = np.pad(costs, ((0, 0), (0, 1)), constant_values=np.nan)
+    padded = np.append(costs, np.nan)
     before, after = np.floor(places).astype(int), np.ceil(places).astype(int)
-    low, high = (np.take_along_axis(padded, each, 1) for each in (before, after))
+    low, high = padded[before], padded[after]
     return low + (places - before) * (high - low)
 
 
@@ -99,11 +99,11 @@ def speedups(found: Crossings, costs: Matrix) -> tuple[Matrix, Matrix]:
     The bounds differ only where our cost is censored.
 
     Args:
-        costs: cost up to each evaluation, of either method, (T, E).
+        costs: cost up to each evaluation, of either method on any task, (E,).
     """
     ours, theirs = cost_of(found.ours, costs), cost_of(found.theirs, costs)
-    censored = found.ours == costs.shape[1]
+    censored = found.ours == len(costs)
     least = np.where(censored, 0.0, theirs / ours)
-    most = theirs / np.where(censored, costs[:, -1:], ours)
+    most = theirs / np.where(censored, costs[-1], ours)
     nothing = found.success <= 0  # a success rate of 0 is no level to reach
     return np.where(nothing, np.nan, least), np.where(nothing, np.nan, most)
