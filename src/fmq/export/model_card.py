@@ -4,10 +4,10 @@ All of it is made from the card (`fmq.export.card`), so that it says nothing els
 """
 
 from collections.abc import Collection, Sequence
-from statistics import NormalDist
 from typing import Any
 
 import yaml
+from scipy.stats import binomtest
 
 from fmq.analysis.figures.style import short_task_names
 from fmq.analysis.inputs.provenance import commit_words
@@ -71,11 +71,9 @@ def name_of(card: Card) -> str:
 
 def interval(score: Score) -> tuple[float, float]:
     """Return Wilson's interval of a success rate over episodes, at the level `CONFIDENCE`."""
-    z, n, p = NormalDist().inv_cdf((1 + CONFIDENCE) / 2), score.episodes, score.success
-    middle = p + z * z / (2 * n)
-    half = z * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5
-    low, high = ((middle + sign * half) / (1 + z * z / n) for sign in (-1, 1))
-    return max(0.0, low), min(1.0, high)
+    successes = round(score.success * score.episodes)
+    found = binomtest(successes, score.episodes).proportion_ci(CONFIDENCE, method="wilson")
+    return float(found.low), float(found.high)
 
 
 def _method(card: Card) -> str:
