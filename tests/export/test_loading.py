@@ -76,6 +76,14 @@ def test_weights_that_do_not_fit(
         ({"extra": 1}, "unknown key"),
         ({"networks": {"hidden_width": 16}}, "networks.hidden_layers: missing"),
         ({"scores": {"qgbs": {"episodes": 1}}}, "success: missing"),
+        (
+            {
+                "scores": {
+                    "qgbs": {"episodes": 1, "success": 1.5, "mean_return": 0, "mean_length": 1}
+                }
+            },
+            "success: must be at most 1, got 1.5",
+        ),
     ],
 )
 def test_cards_that_do_not_fit(

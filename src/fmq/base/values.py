@@ -27,14 +27,15 @@ _WORDS = {int: "an integer", float: "a number", str: "text", bool: "true or fals
 T = TypeVar("T")
 
 
-class Least(NamedTuple):
-    """The bound of an annotated number, which it reaches or, with `beyond`, exceeds."""
+class Bounds(NamedTuple):
+    """The bounds of an annotated number, both included unless it has to be `beyond` the least."""
 
-    bound: float
+    least: float
+    most: float = math.inf
     beyond: bool = False
 
 
-Count = Annotated[int, Least(1)]
+Count = Annotated[int, Bounds(1)]
 
 
 def checked(value: Any, hint: Any, place: str) -> Any:
@@ -44,7 +45,7 @@ def checked(value: Any, hint: Any, place: str) -> Any:
 
     Args:
         value: the value, as `json.loads` returns it.
-        hint: bool, int, float, str or Any, one of these `Annotated` with a `Least`, a `Literal`,
+        hint: bool, int, float, str or Any, one of these `Annotated` with `Bounds`, a `Literal`,
             an optional type, a list, a dictionary by text, or a dataclass.
         place: the value's key, for messages.
 
@@ -58,7 +59,7 @@ def checked(value: Any, hint: Any, place: str) -> Any:
         (kind,) = (part for part in parts if part is not NoneType)
         return None if value is None else checked(value, kind, place)
     if origin is Annotated:
-        return _at_least(checked(value, parts[0], place), parts[1], place)
+        return _within(checked(value, parts[0], place), parts[1], place)
     if origin is Literal:
         if not any(type(value) is type(part) and value == part for part in parts):
             raise UserError(
@@ -105,10 +106,12 @@ def _plain(value: Any, kind: type, place: str) -> Any:
     return value
 
 
-def _at_least(value: Any, least: Least, place: str) -> Any:
-    if value < least.bound or (least.beyond and value == least.bound):
-        words = "more than" if least.beyond else "at least"
-        raise UserError(f"{place}: must be {words} {least.bound}, got {shown(value)}")
+def _within(value: Any, bounds: Bounds, place: str) -> Any:
+    if value < bounds.least or (bounds.beyond and value == bounds.least):
+        words = "more than" if bounds.beyond else "at least"
+        raise UserError(f"{place}: must be {words} {bounds.least}, got {shown(value)}")
+    if value > bounds.most:
+        raise UserError(f"{place}: must be at most {bounds.most}, got {shown(value)}")
     return value
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from fmq.base.errors import UserError
 from fmq.base.messages import one_line, shown
-from fmq.base.values import Count, Least, build, checked
+from fmq.base.values import Bounds, Count, build, checked
 from fmq.config.choices import Activation, Aggregate
 
 CARD, WEIGHTS = "card.json", "policy.safetensors"
@@ -25,9 +25,9 @@ class Score:
     """The result of one evaluation: success rate, and means over the episodes."""
 
     episodes: Count
-    success: Annotated[float, Least(0)]
+    success: Annotated[float, Bounds(0, 1)]
     mean_return: float
-    mean_length: Annotated[float, Least(0, beyond=True)]
+    mean_length: Annotated[float, Bounds(0, beyond=True)]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Architecture:
     hidden_width: Count
     hidden_layers: Count
     activation: Activation
-    time_features: Annotated[int, Least(0)]
+    time_features: Annotated[int, Bounds(0)]
     normalize_observations: bool
 
 
@@ -46,7 +46,7 @@ class Card:
     """All that is needed to rebuild a policy from its weights, and where the policy comes from.
 
     Attributes:
-        task, task_settings: the task that it acts in; `fmq.export.playing.parsed_task` checks them.
+        task, task_settings: the task that it acts in; `fmq.export.simulator.task_of` checks them.
         run, method, seed, settings: the run and the hash of its settings; None if the policy does
             not come from a run of a study.
         sampler: the sampler it acts with: one of `samplers`, or the one in its method's file

@@ -7,7 +7,7 @@ from typing import Annotated, Any, NamedTuple, get_type_hints
 from torch import Tensor
 
 from fmq.base.errors import UserError
-from fmq.base.values import Count, Least
+from fmq.base.values import Bounds, Count
 from fmq.config.choices import Aggregate, Completion
 from fmq.method import samplers
 from fmq.method.flow import Velocity, euler, one_step
@@ -65,9 +65,9 @@ def _beam_search(
     aggregate: Aggregate,
     qgbs_candidates: Count,
     qgbs_copies: Count,
-    qgbs_rounds: Annotated[int, Least(0)],
-    qgbs_eta: Annotated[float, Least(0)],
-    qgbs_rho: Annotated[float, Least(0, beyond=True)],
+    qgbs_rounds: Annotated[int, Bounds(0)],
+    qgbs_eta: Annotated[float, Bounds(0)],
+    qgbs_rho: Annotated[float, Bounds(0, beyond=True)],
     qgbs_completion: Completion,
     qgbs_step_without_rounds: bool,
 ) -> Sampler:
