@@ -22,7 +22,6 @@ EPISODES = 4
 SAMPLES = [(0.0, 0.0), (5.0, 3.0), (1.0, 6.0), (2.0, 3.0)]
 """Q and return of candidates: the second has the highest Q, the third the highest return."""
 MOVED = {"guided": 2.0, "against": -1.0, "random": 0.5}
-SUFFIXES = ("csv", "csv-metadata.json", "md", "tex")
 
 
 def decisions(run: str, promised: float) -> list[dict[str, object]]:
@@ -110,11 +109,14 @@ def test_files_are_all_there_and_the_same_twice(
     folder = tmp_path / "diagnosis"
     first = {path.name: path.read_bytes() for path in folder.iterdir()}
     pictures = {f"{name}.{kind}" for name in ("calibration", "branches") for kind in ("pdf", "png")}
-    assert set(first) == pictures | {f"diagnosis.{suffix}" for suffix in SUFFIXES}
+    tables = {f"{name}.{kind}" for name in ("calibration", "branches") for kind in ("md", "tex")}
+    assert set(first) == pictures | tables | {"diagnosis.csv", "diagnosis.csv-metadata.json"}
     assert all(first[name].startswith((b"%PDF", b"\x89PNG")) for name in pictures)
-    text = first["diagnosis.md"].decode().replace("\xa0", " ")
-    assert "| pointmaze-medium task2 | offline (QC) | 48 | 0.00 | 1.00 | 0.80 | 12 |" in text
-    assert "| 75 / 100 / 0 / 0 |" in text
+    calibration, branches = (
+        first[f"{name}.md"].decode().replace("\xa0", " ") for name in ("calibration", "branches")
+    )
+    assert "| pointmaze-medium task2 | offline (QC) | 48 | 0.00 | 1.00 | 0.80 | 12 |" in calibration
+    assert "| 75 / 100 / 0 / 0 |" in branches
     report(study, measured, tmp_path, manifest)
     assert first == {path.name: path.read_bytes() for path in folder.iterdir()}
 

@@ -30,9 +30,13 @@ rule diagnose:
     output:
         expand(
             f"{STUDY}/diagnosis/diagnosis.{{suffix}}",
-            suffix=["csv", "csv-metadata.json", "md", "tex"],
+            suffix=["csv", "csv-metadata.json"],
         ),
-        expand(f"{STUDY}/diagnosis/{{name}}.pdf", name=["calibration", "branches"]),
+        expand(
+            f"{STUDY}/diagnosis/{{name}}.{{suffix}}",
+            name=["calibration", "branches"],
+            suffix=["md", "tex", "pdf"],
+        ),
         [
             report(
                 f"{STUDY}/diagnosis/{name}.png",

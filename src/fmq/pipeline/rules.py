@@ -38,7 +38,7 @@ PAGES = (
     *("convergence-steps", "trust_region-trust_region", "inference-inference"),
     *("ablations-offline", "ablations-training", "ablations-sampling"),
     *(f"theory-{name}" for name in MEASUREMENTS),
-    "diagnosis-diagnosis",
+    *("diagnosis-calibration", "diagnosis-branches"),
 )
 """Every table that the report can show with further targets, as FOLDER-NAME."""
 

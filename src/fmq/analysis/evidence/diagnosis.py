@@ -32,11 +32,14 @@ from fmq.pipeline.diagnosis import CANDIDATES, EPISODES, run_label
 from fmq.pipeline.paths import diagnosis_folder
 from fmq.pipeline.runs import make_run
 
-HEADER = (
-    *("task", "run", "decisions", "bias", "error", "rank", "states", "rank within a state"),
-    *CATEGORIES.values(),
-    "success (%): mean / top / along / random",
-)
+HEADERS = {
+    "calibration": (
+        *("task", "run", "decisions", "bias", "error", "rank"),
+        *("states", "rank within a state"),
+    ),
+    "branches": ("task", "run", "states", *CATEGORIES.values(), "success (%)"),
+}
+"""The columns of each table, which has the name of its figure."""
 
 
 def read_diagnosis(study: Study, results: Path) -> list[pd.DataFrame]:
@@ -67,7 +70,7 @@ def read_diagnosis(study: Study, results: Path) -> list[pd.DataFrame]:
 def write_diagnosis(
     study: Study, results: Path, folder: Path, manifests: Sequence[Path] = ()
 ) -> None:
-    """Write the table and both figures into `folder`/diagnosis.
+    """Write diagnosis.csv, and a table and a figure of either part, into `folder`/diagnosis.
 
     Raises:
         UserError: a measurement is missing or damaged.
@@ -78,16 +81,11 @@ def write_diagnosis(
     provenance = collect_provenance(study, manifests)
     folder = folder / "diagnosis"
     write_table(folder / "diagnosis.csv", summary, REPORTED, provenance)
-    rows = [_cells(study, row) for _, row in summary.iterrows()]
-    caption = (
-        "Critics against the simulator: how far Q is from the return, how well it ranks chunks, "
-        "and what the chunks gain that it recommends."
-    )
-    listing = Listing("tab:diagnosis", caption, HEADER, rows, _note(study, summary))
-    write_listing(folder / "diagnosis", listing, provenance)
+    for listing in (_calibration(study, summary), _branches(study, summary)):
+        write_listing(folder / listing.label.removeprefix("tab:"), listing, provenance)
     figures = {
-        "calibration": ("Achieved return against Q", _CALIBRATION, draw_calibration, calibration),
-        "branches": ("What the critics recommend", _BRANCHES, draw_branches, summary),
+        "calibration": ("Achieved return against Q", _DECISIONS, draw_calibration, calibration),
+        "branches": ("What the critics recommend", _CHUNKS, draw_branches, summary),
     }
     for name, (title, note, draw, frame) in figures.items():
         note = paragraph(
@@ -100,12 +98,12 @@ _RETURN = (
     "Return: discounted rewards from a decision to the end of the episode; an episode that is not "
     "solved goes on with its last reward for ever."
 )
-_CALIBRATION = (
+_DECISIONS = (
     f"All decisions of {EPISODES} episodes per run and seed, in {BINS} bins of equal size by Q: "
     f"means of Q and of the achieved return. {_RETURN} Above the dashed line, critics promise too "
     "little; below it, too much."
 )
-_BRANCHES = (
+_CHUNKS = (
     "One state of each episode, reached again by repeating it; other chunks are executed there, "
     "and the run's own policy goes on with the same noise. Top by Q and best in hindsight: of "
     f"{CANDIDATES} samples of the policy, over their mean. The others: a step of length eta from "
@@ -124,33 +122,59 @@ def _offline(summary: pd.DataFrame) -> str:
     return "Offline runs are named after the first method that starts from them."
 
 
-def _note(study: Study, summary: pd.DataFrame) -> str:
+def _unfinished(study: Study, summary: pd.DataFrame) -> str:
+    """Say that rows lack seeds, if some do."""
     rows: list[Any] = list(summary.itertuples())
-    unfinished = any(
+    lacking = any(
         row.seeds < len(make_run(study, row.task, study.seeds[0], row.run).seeds) for row in rows
     )
-    return paragraph(
-        "Bias, error and rank: mean of Q minus the return, root "
-        "mean square of it, and Spearman's correlation (within seeds, mean over seeds) over the "
-        f"decisions of {EPISODES} episodes per seed. {_RETURN}",
-        f"{_BRANCHES} Rank within a state: Spearman's correlation of Q and return over the "
-        "samples, mean over the states where their returns differ. Success: of the samples, of the "
-        f"one with the highest Q, and of two of the steps. Brackets: {_intervals(study)}",
+    return "Unfinished: rows with fewer states lack seeds." if lacking else ""
+
+
+def _calibration(study: Study, summary: pd.DataFrame) -> Listing:
+    caption = "Critics against the simulator: how far Q is from the return, and how well it ranks."
+    note = paragraph(
+        "Bias, error and rank: mean of Q minus the return, root mean square of it, and Spearman's "
+        "correlation (within seeds, mean over seeds) over the decisions of "
+        f"{EPISODES} episodes per seed. {_RETURN} Rank within a state: Spearman's correlation of "
+        f"Q and return over {CANDIDATES} samples of the policy, mean over the states where their "
+        f"returns differ. Brackets: {_intervals(study)}",
         _offline(summary),
-        "Unfinished: rows with fewer states lack seeds." if unfinished else "",
+        _unfinished(study, summary),
     )
-
-
-def _cells(study: Study, row: pd.Series) -> list[str]:
-    names = short_task_names(study.tasks)
-    success = " / ".join(f"{100 * row[f'success_{name}']:.0f}" for name in SUCCESSES)
-    return [
-        *(names[row["task"]], row["label"], f"{row['decisions']:,}"),
-        *(_number(row[name]) for name in ("bias", "error", "rank")),
-        f"{row['states']}",
-        *(_estimate(row, name) for name in ("state_rank", *GAINS)),
-        success,
+    rows = [
+        [
+            *(*_names(study, row), f"{row['decisions']:,}"),
+            *(_number(row[name]) for name in ("bias", "error", "rank")),
+            *(f"{row['states']}", _estimate(row, "state_rank")),
+        ]
+        for _, row in summary.iterrows()
     ]
+    return Listing("tab:calibration", caption, HEADERS["calibration"], rows, note)
+
+
+def _branches(study: Study, summary: pd.DataFrame) -> Listing:
+    caption = "What chunks gain in return, in the simulator, that the critics recommend."
+    note = paragraph(
+        f"{_CHUNKS} {_RETURN} Success: of all samples / of the one with the highest Q / after a "
+        "step along the gradient / in a random direction; one chunk is replaced, and the run's "
+        f"policy goes on. Brackets: {_intervals(study)}",
+        _offline(summary),
+        _unfinished(study, summary),
+    )
+    rows = [
+        [
+            *(*_names(study, row), f"{row['states']}"),
+            *(_estimate(row, name) for name in GAINS),
+            " / ".join(f"{100 * row[f'success_{name}']:.0f}" for name in SUCCESSES),
+        ]
+        for _, row in summary.iterrows()
+    ]
+    return Listing("tab:branches", caption, HEADERS["branches"], rows, note)
+
+
+def _names(study: Study, row: pd.Series) -> list[str]:
+    return [short_task_names(study.tasks)[row["task"]], row["label"]]
 
 
 def _number(value: Any) -> str:
