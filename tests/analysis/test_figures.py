@@ -72,6 +72,13 @@ def test_curves_show_the_means(study: Study, analysed: Path) -> None:
     assert lines[look("mvp-no-new-data").color].get_xydata()[0, 0] == pytest.approx(1)
 
 
+def test_an_offline_stage_of_one_evaluation_takes_no_half(study: Study, analysed: Path) -> None:
+    scores = load_scores(study, analysed / "scores.csv")
+    way = (scores["stage"] == "offline") & (scores["step"] < study.offline.steps)
+    for part, left in ((scores, 0), (scores[~way], 0.7)):
+        assert {axis.get_xlim()[0] for axis in learning_curves(study, part).axes} == {left}
+
+
 def test_bars_are_the_intervals(study: Study, analysed: Path) -> None:
     aggregates = read_estimates(study, analysed / "statistics", "aggregates")
     for axis, stage in zip(draw_aggregates(study, aggregates).axes, STAGES, strict=True):

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -20,6 +21,7 @@ def learning_curves(study: Study, scores: pd.DataFrame) -> Figure:
     Each method is shown under its own sampler. An offline curve that several methods share is
     drawn once, for the first of them; methods that are not trained here have no curve. The stages
     count different steps, so each takes half of the axis: gradient steps, then environment steps.
+    Most of the offline half is left out if its only evaluation is the last.
     In an unfinished study, a point is the mean over the seeds that have reached it.
 
     Args:
@@ -33,6 +35,8 @@ def learning_curves(study: Study, scores: pd.DataFrame) -> Figure:
         _draw_task(axis, study, scores[scores["task"] == task])
         _divide(axis, study)
         draw_reported(axis, study, task)
+        first = np.concatenate([line.get_xdata() for line in axis.lines]).min()
+        axis.set_xlim(left=0 if first < 1 else 0.7)  # ticks outside are not drawn
     handles = [
         method_handle(study, method, markeredgecolor="white", **_marker(study, method))
         for method in study.trained_methods
