@@ -77,6 +77,6 @@ install-docs: .venv/installed-docs
 	$(INSTALL) --editable ".[$*]"
 	touch $@
 
+# results/ stays: delete it by hand, or in parts with `fmq gc`.
 clean:
 	rm -rf .venv .snakemake build dist
-	find results -mindepth 1 -not -name README.md -delete
