@@ -17,7 +17,7 @@ from fmq.pipeline.studies import study_folder
 
 ROOT = Path(__file__).parents[2]
 CORES = {"pretrain": 2, "distill": 2, "finetune": 7, "evaluate": 1}
-MINUTES = {"pretrain": 720, "distill": 720, "finetune": 1440, "evaluate": 120}
+MINUTES = {"pretrain": 1440, "distill": 720, "finetune": 1440, "evaluate": 120}
 
 
 def dry_run(*arguments: str) -> str:
