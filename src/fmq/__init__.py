@@ -31,7 +31,7 @@ def load_policy(
         fmq.base.errors.UserError: the folder is damaged or not a policy, the sampler does not fit
             it, or the Hub does not give it.
     """
-    from fmq.export.hub import policy_folder
+    from fmq.export.hub import local_policy
     from fmq.export.loading import load_exported
 
-    return load_exported(policy_folder(folder, revision), sampler, seed)
+    return load_exported(local_policy(folder, revision), sampler, seed)

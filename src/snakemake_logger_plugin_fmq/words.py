@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from fmq.analysis.figures.style import short_task_names
+from fmq.config.task_names import short_task_names
 from fmq.tools.status.logs import TAIL
 from fmq.tools.status.report import duration
 

@@ -123,7 +123,7 @@ def test_wins_losses_and_ties_are_told_alike(pair: Study) -> None:
         "exclude 0; probability of improvement 50.0"
     )
     assert sentence(pair, mixed, mirrored).startswith(
-        "FMQ and MVP even, of 2 tasks above on 1, below on 1; "
+        "FMQ and MVP even: of 2 tasks, above on 1 and below on 1; "
     )
     assert sentence(pair, high, mixed).startswith("FMQ above MVP on 1 of 2 tasks, equal on 1; ")
     assert sentence(pair, low, mixed).startswith("FMQ below MVP on 1 of 2 tasks, equal on 1; ")

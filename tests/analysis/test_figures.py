@@ -8,17 +8,19 @@ import numpy as np
 import pytest
 from helpers.analysing import TASK2, analyse, make_study, write_runs
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from PIL import Image
 
 from fmq.analysis.figures.comparison import FIGURES, write_figures
 from fmq.analysis.figures.curves import learning_curves
-from fmq.analysis.figures.drawing import plain_ticks
+from fmq.analysis.figures.drawing import draw_legend, plain_ticks
 from fmq.analysis.figures.interval_figures import draw_aggregates, draw_profiles
-from fmq.analysis.figures.style import STYLE, look, row_look, short_task_names
+from fmq.analysis.figures.style import STYLE, look, row_look
 from fmq.analysis.inputs.scores import STAGES, comparison_rows, load_scores
 from fmq.analysis.statistics.estimates import read_estimates
 from fmq.config.methods import METHODS
 from fmq.config.study import Study
+from fmq.config.task_names import short_task_names
 
 pytestmark = pytest.mark.drawn
 
@@ -112,6 +114,17 @@ def test_legends_fit_on_the_narrowest_figure(tmp_path: Path) -> None:
             figure.draw_without_rendering()
             box, legend = figure.bbox, figure.legends[0].get_window_extent()
             assert box.x0 <= legend.x0 < legend.x1 <= box.x1
+
+
+def test_long_labels_make_a_legend_of_fewer_columns() -> None:
+    for letters, columns in (("i" * 4, 3), ("m" * 12, 2), ("n" * 32, 1)):
+        figure = Figure(figsize=(5, 3))
+        draw_legend(figure, [Line2D([], [], label=letters) for _ in range(3)], 3)
+        figure.draw_without_rendering()
+        (legend,) = figure.legends
+        assert legend.get_window_extent().width <= figure.bbox.width
+        starts = {round(text.get_window_extent().x0) for text in legend.get_texts()}
+        assert len(starts) == columns
 
 
 @pytest.mark.parametrize("ends", [(0.02, 0.9), (0.6, 0.7), (3.0, 4e4)])

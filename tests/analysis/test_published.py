@@ -10,7 +10,7 @@ from helpers.analysing import analyse, make_study, set_latex, write_runs
 
 from fmq.analysis.figures.curves import learning_curves
 from fmq.analysis.figures.published_curves import reported_handles, reported_note
-from fmq.analysis.figures.style import look, short_task_names
+from fmq.analysis.figures.style import look
 from fmq.analysis.inputs.published import (
     FMQ_ROW,
     STAGE_STEPS,
@@ -23,6 +23,7 @@ from fmq.analysis.inputs.published import (
 from fmq.analysis.inputs.scores import load_scores
 from fmq.analysis.tables.render import Table, latex, markdown
 from fmq.config.study import Study
+from fmq.config.task_names import short_task_names
 
 CUBE = "cube-triple-play-singletask-task4-v0"
 ANT = "antmaze-giant-navigate-singletask-task5-v0"

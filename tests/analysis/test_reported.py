@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 from scipy.stats import t
 
-from fmq.analysis.figures.style import short_task_names
-from fmq.analysis.inputs.published import IQM
 from fmq.analysis.tables.reported import compared, write_reported
 from fmq.config.reading import load_study
 from fmq.config.study import Study
+from fmq.config.task_names import short_task_names
+from fmq.config.tasks import IQM
 from fmq.pipeline.variants import row_label
 
 CUBE = "cube-triple-play-singletask-task3-v0"  # reported: 78 ± 10, and 84 ± 4 with QGBS

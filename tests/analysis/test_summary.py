@@ -45,8 +45,8 @@ def trio() -> Study:
 
 def test_the_leader_and_the_strongest_other_method_are_named(trio: Study) -> None:
     lead, difference, limits = told(trio, fmq=0.8, mvp=0.3, qc=0.4)
-    assert "FMQ has the highest" in lead
-    assert "80.0 [80.0, 80.0] percent, over 2 tasks and 3 seeds" in lead
+    assert "FMQ (80.0 [80.0, 80.0] percent) has" in lead
+    assert "over 2 tasks and 3 seeds" in lead
     assert "40.0 [40.0, 40.0] percentage points above the strongest other method, QC;" in difference
     assert "100.0 [100.0, 100.0] percent" in difference
     assert "higher on 2 of 2 tasks and lower on 0; the intervals rest on 3 seeds" in limits
@@ -54,7 +54,7 @@ def test_the_leader_and_the_strongest_other_method_are_named(trio: Study) -> Non
 
 def test_a_loss_is_told_as_a_loss(trio: Study) -> None:
     lead, difference, limits = told(trio, fmq=0.2, mvp=0.7, qc=0.4)
-    assert "MVP has the highest" in lead
+    assert "MVP (70.0 [70.0, 70.0] percent) has the highest" in lead
     assert "50.0 [50.0, 50.0] percentage points below the strongest other method, MVP" in difference
     assert "0.0 [0.0, 0.0] percent." in difference
     assert "higher on 0 of 2 tasks and lower on 2" in limits
@@ -64,7 +64,8 @@ def test_an_interval_with_0_inside_shows_nobody_ahead(trio: Study) -> None:
     _, difference, _ = told(trio, fmq=[0.1, 0.5, 0.9], mvp=[0.2, 0.4, 0.7], qc=0.0)
     assert "includes 0, so that neither is shown to be ahead" in difference
     lead, difference, _ = told(trio, fmq=0.5, mvp=0.5, qc=0.0)
-    assert "FMQ and MVP have the highest" in lead
+    each = "(50.0 [50.0, 50.0] percent)"
+    assert f"FMQ {each} and MVP {each} have the highest" in lead
     assert "neither is shown to be ahead" in difference
 
 

@@ -155,7 +155,7 @@ def made_up(labels: int) -> Table:
     entries = pd.DataFrame(places, columns=["task", "stage", "label"])
     entries = entries.assign(value=100.0, deviation=20.0, low=88.0, high=100.0, best=0, note="")
     entries.loc[entries["task"] == "IQM", "deviation"] = float("nan")
-    names = {task: f"{task} " for task in tasks} | {"IQM": "IQM"}
+    names = {name: name for name in (*tasks, "IQM")}
     reported = pd.DataFrame(columns=["task", "label", "row"])
     return Table(f"tab:{labels}", "caption", "note", names, entries, reported)
 
@@ -165,6 +165,7 @@ def test_latex_has_a_column_per_stage_where_there_is_room() -> None:
     assert "{@{}lrrrrrr@{}}" in three
     assert three.count(r"\multicolumn{2}{c}") == three.count(r"\cmidrule") == 3
     assert r"$\to$" not in three
+    assert three.count(r"\midrule") == 2  # below the head, and above the aggregate
     assert "{@{}lrrrrrr@{}}" in six
     assert six.count(r"$\to$") == 6 * 13
     assert "multicolumn" not in six

@@ -13,7 +13,7 @@ from helpers.refusals import refusal
 from helpers.serving import Hub, commit_of, serving
 
 from fmq.export.card import CARD, WEIGHTS
-from fmq.export.hub import policy_folder
+from fmq.export.hub import local_policy
 from fmq.export.loading import load_exported
 
 pytest.importorskip("huggingface_hub")
@@ -22,11 +22,11 @@ NAME = "somebody/maze"
 ASK = """
 import json, sys
 from fmq.base.errors import UserError
-from fmq.export.hub import policy_folder
+from fmq.export.hub import local_policy
 
 for name, revision in json.loads(sys.argv[1]):
     try:
-        print(json.dumps([True, str(policy_folder(name, revision))]))
+        print(json.dumps([True, str(local_policy(name, revision))]))
     except UserError as error:
         print(json.dumps([False, str(error)]))
 assert "torch" not in sys.modules
@@ -58,7 +58,7 @@ def process(served: tuple[str, Path], tmp_path: Path, *command: str) -> list[str
 def ask(
     served: tuple[str, Path], tmp_path: Path, *names: tuple[str, str | None]
 ) -> list[tuple[bool, str]]:
-    """What `policy_folder` returns, or the line that it ends with, for names and revisions."""
+    """What `local_policy` returns, or the line that it ends with, for names and revisions."""
     lines = process(served, tmp_path, sys.executable, "-c", ASK, json.dumps(names))
     return [(good, text) for good, text in map(json.loads, lines)]
 
@@ -107,8 +107,8 @@ def test_what_cannot_be_had_is_told_on_one_line(served: tuple[str, Path], tmp_pa
 
 
 def test_a_revision_is_of_a_repository(tmp_path: Path) -> None:
-    assert "has no revision" in refusal(policy_folder, str(tmp_path), "main")
-    assert policy_folder(tmp_path / "nowhere") == tmp_path / "nowhere"
+    assert "has no revision" in refusal(local_policy, str(tmp_path), "main")
+    assert local_policy(tmp_path / "nowhere") == tmp_path / "nowhere"
 
 
 def test_a_policy_of_the_hub_is_played(served: tuple[str, Path], tmp_path: Path) -> None:

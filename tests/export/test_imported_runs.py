@@ -69,6 +69,10 @@ def test_it_is_evaluated_and_exported_like_any_run(run: Run, file: Path, tmp_pat
     assert (card.run, card.dataset, set(card.scores)) == ("finetune-authors", None, {"best_of_n"})
     assert card.made_by["run"]["imported"]["sha256"] == file_sha256(file)
     assert not card.networks.normalize_observations
+    page = (tmp_path / "policy" / "README.md").read_text()
+    assert "license:" not in page
+    assert "trained by fmq" not in page
+    assert "It is not known what the policy learned from." in page
 
 
 @pytest.mark.parametrize(

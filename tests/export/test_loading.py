@@ -72,7 +72,7 @@ def test_weights_that_do_not_fit(
         ({"sampling": {"samples": 0}}, "sampling.samples: must be at least 1, got 0"),
         ({"sampling": {"samples": 2.0}}, "sampling.samples: must be an integer"),
         ({"run": "finetune\nfmq"}, "run: must be printable"),
-        ({"seed": 2**63}, "seed: must be at most"),
+        ({"seed": 2**63}, "seed: must be between"),
         ({"extra": 1}, "unknown key"),
         ({"networks": {"hidden_width": 16}}, "networks.hidden_layers: missing"),
         ({"scores": {"qgbs": {"episodes": 1}}}, "success: missing"),
@@ -124,7 +124,7 @@ def test_missing_and_foreign_files(copied: Path, change_card: Callable[..., None
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(name=st.sampled_from([CARD, WEIGHTS]), place=st.floats(0, 0.999), byte=st.integers(1, 255))
-def test_no_changed_byte_leads_to_another_policy_or_a_traceback(
+def test_no_changed_byte_leads_to_other_networks_or_a_traceback(
     exported: Path, copied: Path, name: str, place: float, byte: int
 ) -> None:
     content = bytearray((exported / name).read_bytes())
@@ -133,7 +133,7 @@ def test_no_changed_byte_leads_to_another_policy_or_a_traceback(
         temporary.write_bytes(content)
     told = fault(copied)
     (copied / name).write_bytes((exported / name).read_bytes())
-    if told is None:  # a score, or a word on where the policy comes from
+    if told is None:  # a score, a sampler's number, or a word on where the policy comes from
         assert name == CARD
     else:
         assert len(told.splitlines()) == 1

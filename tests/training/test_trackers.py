@@ -11,6 +11,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from fmq.base.errors import UserError
+from fmq.base.messages import NOTICE
 from fmq.config.reading import study_from_dict
 from fmq.config.study import Study
 from fmq.pipeline.studies import study_identity
@@ -132,7 +133,7 @@ def test_a_tracker_that_fails_is_reported_once_and_the_run_goes_on(
     assert disturbance.outputs(results, NAME) == disturbance.outputs(undisturbed, NAME)
     lines = [line for line in capsys.readouterr().err.splitlines() if "tracker" in line]
     told = "ConnectionError: the server\\nis gone"
-    assert lines == [f"fmq: tracker gave up, training goes on: {told}"]
+    assert lines == [f"{NOTICE}tracker gave up, training goes on: {told}"]
     assert calls == 1
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from helpers.workflows import Project, unaddressed
 
+from fmq.analysis.evidence.paper import PARTS
 from fmq.pipeline.studies import study_sha256
 
 ROOT = Path(__file__).parents[2]
@@ -307,6 +308,14 @@ def test_the_critics_are_examined_on_request(project: Project) -> None:
         assert project.rules(change, "--", "diagnose") == rules
 
 
+def test_the_document_asks_for_nothing_that_no_rule_makes(project: Project) -> None:
+    folder, planned = project.study_folder(), project.planned("{}", "--", "paper")
+    for part in PARTS:
+        files = [f"{name}.tex" for name in part.tables] + [f"{name}.pdf" for name in part.figures]
+        for file in (str(folder / name) for name in files):
+            assert file in planned or (project.folder / file).exists()
+
+
 @pytest.mark.slow
 def test_episodes_are_shown_on_request(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MUJOCO_GL", "disabled")  # so that it is the same on every machine
@@ -339,7 +348,7 @@ def test_the_report_shows_tables_and_figures_in_one_file(project: Project) -> No
     for name in ("tables-main.html", "settings.html", "learning_curves.png", "improvement.png"):
         assert name in text
     opening = text.partition('<script id="workflow-desc">')[2].partition("</script>")[0]
-    assert "What study smoke comes to" in opening
+    assert "Study smoke: the result in brief" in opening
     # Nothing is fetched: whatever is shown is inside.
     assert not re.search(r"<(?:script|link|img)[^>]+(?:src|href)=[\"']?https?:", text)
 
@@ -365,7 +374,7 @@ def test_a_browser_without_a_network_shows_the_report(project: Project, tmp_path
         *("--host-resolver-rules=MAP * ~NOTFOUND", f"--log-net-log={log}", report.as_uri()),
     ]
     shown = subprocess.run(command, capture_output=True, text=True, timeout=600)
-    assert "What study smoke comes to" in shown.stdout
+    assert "Study smoke: the result in brief" in shown.stdout
     for category in ("tables", "figures", "settings"):
         assert re.search(rf">\s*{category}\s*<", shown.stdout)
     asked = set(re.findall(r'"url":"(https?://[^"]+)"', log.read_text()))

@@ -1,5 +1,6 @@
 # `snakemake diagnose`: compare the critics, and what they recommend, with the simulator.
 from fmq.pipeline.diagnosis import FILES as DIAGNOSIS_FILES
+from fmq.pipeline.diagnosis import MEASUREMENTS as DIAGNOSED
 
 DIAGNOSIS = "results/runs/{task}/seed{seed}/diagnosis-{identity}"
 
@@ -34,7 +35,7 @@ rule diagnose:
         ),
         expand(
             f"{STUDY}/diagnosis/{{name}}.{{suffix}}",
-            name=["calibration", "branches"],
+            name=DIAGNOSED,
             suffix=["md", "tex", "pdf"],
         ),
         [
@@ -44,7 +45,7 @@ rule diagnose:
                 category="diagnosis",
                 labels={"what": name, "kind": "figure"},
             )
-            for name in ["calibration", "branches"]
+            for name in DIAGNOSED
         ],
     log:
         f"{STUDY}/logs/diagnosis.txt",

@@ -1,7 +1,6 @@
 """Choose the device of a process, and share the GPUs of a machine between processes."""
 
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from fmq.acting import gpus
 from fmq.base.errors import UserError
+from fmq.base.messages import notice
 from fmq.config.study import Study
 from fmq.pipeline.runs import Run
 
@@ -101,10 +101,7 @@ def take(name: str) -> torch.device:
     return device
 
 
-@cache
-def _say(text: str) -> None:
-    """Tell the user, once per process."""
-    print(f"fmq: {text}", file=sys.stderr, flush=True)
+_say = cache(notice)  # once per process
 
 
 def claim_place(folder: Path, cards: Sequence[str], places: int) -> tuple[int, FileLock]:
@@ -132,6 +129,6 @@ def claim_place(folder: Path, cards: Sequence[str], places: int) -> tuple[int, F
             return number, lock
         if not waiting:
             taken = f"{len(cards)} GPUs with {places} jobs each are taken"
-            print(f"fmq: waiting for a place: {taken}", file=sys.stderr, flush=True)
+            notice(f"waiting for a place: {taken}")
             waiting = True
         time.sleep(POLL_SECONDS)

@@ -224,20 +224,23 @@ def write_last_evaluation(
         path.unlink(missing_ok=True)
 
 
-def check_record(path: Path, run: Run, sampler: str) -> None:
-    """Raise `UserError` unless the episodes in `path` were made with these settings."""
+def check_record(path: Path, run: Run, sampler: str, results: Path) -> None:
+    """Raise `UserError` unless the episodes in `path` are of this run's checkpoint and settings."""
     again = (
         f"`fmq evaluate {run.task.name} --seed {run.seed} --run {run.name} --sampler {sampler}` "
         "makes it again"
     )
     try:
-        found = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["hash"]
+        record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        found, checkpoint = record["hash"], record["checkpoint"]
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(
             f"{path.with_suffix('.json')}: does not say how {path.name} was made; {again}"
         ) from None
     if found != settings_hash(evaluation_settings(run, sampler)):
         raise UserError(f"{path}: made with other settings; {again}")
+    if checkpoint != file_sha256(checkpoint_file(run, results)):
+        raise UserError(f"{path}: made with another checkpoint of {run}; {again}")
 
 
 def _record(run: Run, sampler: str, results: Path) -> dict[str, Any]:

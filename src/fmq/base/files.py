@@ -8,7 +8,6 @@ import json
 import os
 import re
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from uuid import uuid4
 from platformdirs import user_cache_path
 
 from fmq.base.errors import UserError
+from fmq.base.messages import notice
 
 CACHE = "FMQ_CACHE_DIR"
 """Environment variable that replaces the user's cache folder."""
@@ -85,8 +85,8 @@ def lend_cache() -> None:
         folder = Path(tempfile.mkdtemp(prefix="fmq-cache-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
         os.environ["XDG_CACHE_HOME"] = str(folder)
-        told = f"fmq: no cache in the home folder ({error}); what is kept there lasts until the end"
-        print(f"{told} of this study; name another folder in XDG_CACHE_HOME", file=sys.stderr)
+        told = f"no cache in the home folder ({error}); what is kept there lasts until the end"
+        notice(f"{told} of this study; name another folder in XDG_CACHE_HOME")
 
 
 @contextmanager
@@ -108,6 +108,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def refuse_occupied(path: Path) -> None:
+    """Raise `UserError` if `path` exists and is not an empty folder."""
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise UserError(f"{path}: already exists; name another folder, or delete it first")
+
+
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """Yield a temporary folder, and rename it to `path` if the block succeeds.
@@ -118,8 +124,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
         UserError: `path` exists and is not an empty folder.
     """
     path = path.resolve()
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-        raise UserError(f"{path}: already exists; name another folder, or delete it first")
+    refuse_occupied(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}-{uuid4().hex}")
     temporary.mkdir()

@@ -1,12 +1,22 @@
 """Format foreign text and values for messages: on one line, printable and short."""
 
+import sys
 from reprlib import Repr
 from typing import Any
 
 LONGEST = 1000
+PREFIX = "fmq: "
+"""How a line on standard error begins: the reason why a command failed, or one of those below."""
+NOTICE = f"{PREFIX}note: "
+STOPPED = "stopped as asked"
 
 _SHORT = Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
+
+
+def notice(text: str) -> None:
+    """Tell the user something that does not stop the command, in a line on standard error."""
+    print(f"{NOTICE}{text}", file=sys.stderr, flush=True)
 
 
 def one_line(text: str, longest: int = LONGEST) -> str:

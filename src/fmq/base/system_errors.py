@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 from fmq.base.errors import UserError
-from fmq.base.messages import one_line
+from fmq.base.messages import PREFIX, one_line
 
 TRACEBACK = "FMQ_TRACEBACK"
 """Environment variable; if it is set, the command line shows tracebacks instead of one line."""
@@ -113,7 +113,7 @@ def in_one_line() -> Iterator[None]:
         if known is None or os.environ.get(TRACEBACK):
             raise
         with suppress(OSError):  # the log may be on the disk that is full
-            print(f"fmq: {known}", file=sys.stderr, flush=True)
+            print(f"{PREFIX}{known}", file=sys.stderr, flush=True)
         raise SystemExit(2) from None
 
 

@@ -98,7 +98,7 @@ def _plain(value: Any, kind: type, place: str) -> Any:
         return float(value)
     _refuse_other(value, kind, _WORDS[kind], place)
     if kind is int and abs(value) > LARGEST:
-        raise UserError(f"{place}: must be at most {LARGEST}, got {shown(value)}")
+        raise UserError(f"{place}: must be between -{LARGEST} and {LARGEST}, got {shown(value)}")
     if kind is float and not math.isfinite(value):
         raise UserError(f"{place}: must be finite, got {value}")
     if kind is str and not value.isprintable():

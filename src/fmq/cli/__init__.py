@@ -9,6 +9,7 @@ import typer
 
 from fmq import __version__
 from fmq.base.errors import Preempted
+from fmq.base.messages import PREFIX, STOPPED
 from fmq.base.programs import name_user
 from fmq.base.system_errors import in_one_line
 from fmq.cli.evidence import app as evidence
@@ -24,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-STOPPED = 75  # exit code of a run that was asked to stop and continues when started again
+EXIT_STOPPED = 75  # exit code of a run that was asked to stop and continues when started again
 
 
 for commands in (running, tools, policies, evidence, stages):
@@ -61,8 +62,8 @@ def main() -> None:
         with in_one_line():
             app()
     except Preempted:
-        print("fmq: stopped as asked; the same command goes on from here", file=sys.stderr)
-        raise SystemExit(STOPPED) from None
+        print(f"{PREFIX}{STOPPED}; the same command goes on from here", file=sys.stderr)
+        raise SystemExit(EXIT_STOPPED) from None
 
 
 def _write_utf8() -> None:

@@ -107,7 +107,7 @@ def diagnose(
 
 @app.command()
 def diagnose_report(settings: Settings = None, results: Results = RESULTS) -> None:
-    """Write a table and figures of the measurements of `fmq diagnose`."""
+    """Write tables and figures of the measurements of `fmq diagnose`."""
     from fmq.analysis.evidence.diagnosis import write_diagnosis
 
     write_diagnosis(*_inputs(settings, results))

@@ -73,12 +73,12 @@ def play(
     results: Results = RESULTS,
 ) -> None:
     """Run episodes of an exported policy in its task's simulator."""
-    from fmq.export.hub import policy_folder
+    from fmq.export.hub import local_policy
     from fmq.export.playing import play as run_episodes
     from fmq.export.playing import summary
 
     done = []
-    folder = policy_folder(policy, revision)
+    folder = local_policy(policy, revision)
     for episode in run_episodes(folder, sampler, episodes, seed, results, film):
         done.append(episode)
         told = "success" if episode.success else "failure"

@@ -67,7 +67,7 @@ def status(
     watch: Annotated[bool, typer.Option("--watch", help="Repeat every few seconds.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON: docs/status.md.")] = False,
     details: Annotated[
-        bool, typer.Option("--details", help="Show every part, also of a large study.")
+        bool, typer.Option("--details", help="Show every part, even of a large study.")
     ] = False,
     settings: Settings = None,
     results: Results = RESULTS,

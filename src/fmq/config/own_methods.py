@@ -14,6 +14,7 @@ from fmq.config.method_files import Code, read_code
 from fmq.config.methods import METHODS, PRETRAININGS, Method, fitting_samplers, is_flow_map
 from fmq.config.samplers import SAMPLERS
 from fmq.config.section import Section, find_setting
+from fmq.config.tasks import IQM
 
 OFFLINE = ("distill", *(f"pretrain-{name}" for name in PRETRAININGS))
 _TAKEN = {*METHODS, *SAMPLERS, *(method.actor_loss for method in METHODS.values()), "trajectories"}
@@ -30,7 +31,7 @@ Label = Annotated[
 ]
 """The label of a user-defined or imported method."""
 TAKEN_LABELS = (
-    "IQM",
+    IQM,
     *(sampler.label for sampler in SAMPLERS.values()),
     *(method.label for method in METHODS.values()),
 )

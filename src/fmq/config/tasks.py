@@ -40,6 +40,9 @@ _MAZE = re.compile(f"{MAZE}-singletask")
 _ROBOMIMIC = re.compile(rf"({'|'.join(ROBOSUITE)})-mh-low_dim")
 _OWN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 
+IQM = "IQM"
+"""The name of the line over all tasks in tables, which no task may have."""
+
 LOW_DIM = ("robot0_eef_pos", "robot0_eef_quat", "robot0_gripper_qpos", "object")
 """The parts of RoboMimic's low-dimensional observations."""
 
@@ -153,9 +156,9 @@ def parse_task(name: str, settings: TaskSettings, reading: Reading | None = None
 def is_own_name(name: str) -> bool:
     """Return whether a user's own task and HDF5 file may have this name.
 
-    Names of OGBench's tasks and data sets are taken.
+    Names of OGBench's tasks and data sets are taken, and so is `IQM`.
     """
-    taken = "singletask" in name or re.fullmatch(rf"{OGBENCH_DATA}-v0", name)
+    taken = "singletask" in name or name == IQM or re.fullmatch(rf"{OGBENCH_DATA}-v0", name)
     return not taken and _OWN.fullmatch(name) is not None
 
 

@@ -1,13 +1,12 @@
 """Check that a data file in RoboMimic's format agrees with the simulator that it names."""
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fmq.base.errors import UserError
-from fmq.base.messages import one_line
+from fmq.base.messages import notice, one_line
 from fmq.config.tasks import Task
 from fmq.data.actions import fault_of_actions
 from fmq.data.demonstration_groups import MOTION
@@ -67,10 +66,10 @@ def check_against_simulator(path: Path, task: Task) -> None:
         others += _other_success(sample, simulator)
     missed, effect = np.array(reached).T
     if fault := fault_of_actions(missed, effect, _SHARE):
-        print(f"fmq: {samples[0].where}: {fault}", file=sys.stderr)
+        notice(f"{samples[0].where}: {fault}")
         return
     if 2 * len(others) > len(samples):
-        print(f"fmq: {others[0]}: rewards may be of other rows or another task", file=sys.stderr)
+        notice(f"{others[0]}: rewards may be of other rows or another task")
 
 
 def _check_observations(sample: Sample, simulator: Any, widths: dict[str, int]) -> None:
@@ -146,11 +145,10 @@ def compare_with_kept(path: Path, task: Task) -> None:
     )
     difference = np.abs(kept - own).max()
     if difference > 0:
-        print(
-            f"fmq: {task.name}: after {COMPARED_ROWS} steps the simulator of this file's env_args "
+        notice(
+            f"{task.name}: after {COMPARED_ROWS} steps the simulator of this file's env_args "
             f"differs by up to {difference:.2g} from that of fmq/envs/env_args.json, which "
-            "`source: none` uses: results of the two are not comparable; please report this",
-            file=sys.stderr,
+            "`source: none` uses: results of the two are not comparable; please report this"
         )
 
 

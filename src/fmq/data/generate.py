@@ -29,9 +29,10 @@ from fmq.data.demonstrations import (
     make_env_args,
     write_demonstrations,
 )
-from fmq.data.manifest import FILE_NAME, write_manifest
+from fmq.data.manifest import write_manifest
 from fmq.data.unwrapped import is_maze, make_unwrapped
 from fmq.envs.robosuite import make_simulator
+from fmq.pipeline.paths import MANIFEST
 
 ATTEMPTS = 100
 """Attempts at one episode before generation fails."""
@@ -83,7 +84,7 @@ def generate_dataset(name: str, settings: GeneratedData, folder: Path, processes
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=folder, prefix=".partial-") as partial:
             files = write(name, settings, Path(partial), processes)
-            (folder / FILE_NAME).unlink(missing_ok=True)
+            (folder / MANIFEST).unlink(missing_ok=True)
             for file_name in files:
                 # The new file is not the official one, so a recorded digest no longer applies.
                 record_path(folder / file_name).unlink(missing_ok=True)

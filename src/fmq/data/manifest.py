@@ -13,8 +13,7 @@ from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_va
 
 from fmq.base.errors import UserError
 from fmq.base.files import atomic_path, file_sha256
-
-FILE_NAME = "manifest.json"
+from fmq.pipeline.paths import MANIFEST
 
 SHA256 = re.compile(r"[0-9a-f]{64}")
 """Matches the digest of a file, in lower-case hexadecimal."""
@@ -60,7 +59,7 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
         manifest: JSON values with at least ``name`` (of the data set), ``source`` and ``files``,
             which maps each file name in the folder to at least ``bytes`` and ``sha256``.
     """
-    with atomic_path(folder / FILE_NAME) as temporary:
+    with atomic_path(folder / MANIFEST) as temporary:
         temporary.write_text(
             json.dumps(manifest, indent=2, sort_keys=True) + "\n", encoding="utf-8"
         )
@@ -72,7 +71,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     Raises:
         UserError: the manifest is missing, unreadable or invalid.
     """
-    path = folder / FILE_NAME
+    path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_unique)
         _Manifest.model_validate(manifest)
@@ -100,7 +99,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def find_datasets(name: str, results: Path) -> Iterator[tuple[Path, dict[str, str]]]:
     """Yield each complete folder of a data set in `results` with the SHA-256 of its files."""
-    for path in sorted((results / "datasets").glob(f"{name}-*/{FILE_NAME}")):
+    for path in sorted((results / "datasets").glob(f"{name}-*/{MANIFEST}")):
         try:
             manifest = read_manifest(path.parent)
         except UserError:
@@ -119,7 +118,7 @@ def check_dataset(folder: Path, name: str) -> dict[str, Any]:
     manifest = read_manifest(folder)
     if manifest["name"] != name:
         raise UserError(
-            f"{folder / FILE_NAME}: describes {manifest['name']!r}, expected {name!r}; "
+            f"{folder / MANIFEST}: describes {manifest['name']!r}, expected {name!r}; "
             "put each data set into a folder of its own"
         )
     for file_name, entry in manifest["files"].items():

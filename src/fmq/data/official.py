@@ -4,7 +4,6 @@ A file is accepted after its content was checked. Its SHA-256 is then recorded b
 format of ``sha256sum``, and any later copy or download must have the same digest.
 """
 
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from fmq.base.errors import UserError
 from fmq.base.files import atomic_path, file_sha256
+from fmq.base.messages import notice
 from fmq.config.datasets import suite_of
 from fmq.config.sources import RemoteFile, find_source, local_copies, record_path, remote_files
 from fmq.config.tasks import TaskSettings, parse_task
@@ -109,7 +109,7 @@ def _accepted(copy: Path, digest: str | None, check: Check) -> str | None:
             raise UserError(f"{copy}: SHA-256 {found[:16]}… is not the recorded {digest[:16]}…")
         check(copy)
     except (UserError, OSError) as error:
-        print(f"fmq: passed over: {error}", file=sys.stderr)
+        notice(f"passed over: {error}")
         return None
     return found
 

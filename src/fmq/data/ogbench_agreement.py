@@ -4,13 +4,13 @@ Observations must be those of the states, or policies would not know the simulat
 refused. What actions do is only told of, since data may come from a simulator with other physics.
 """
 
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fmq.base.errors import UserError
+from fmq.base.messages import notice
 from fmq.base.seeding import global_numpy_seed
 from fmq.config.datasets import simulator_of
 from fmq.data.actions import fault_of_actions
@@ -56,7 +56,7 @@ def compare_with_simulator(path: Path, name: str) -> None:
 
 
 def _say(path: Path, text: str) -> None:
-    print(f"fmq: {path}: {text}", file=sys.stderr)
+    notice(f"{path}: {text}")
 
 
 def _compare_observations(path: Path, arrays: Arrays, origin: np.ndarray, simulator: Any) -> None:

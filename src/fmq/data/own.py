@@ -1,18 +1,19 @@
 """Use the study's own file as a data set: check it, and link to it from the results."""
 
-import sys
 from pathlib import Path
 
+from fmq.base.messages import notice
 from fmq.config.datasets import FileData, refuse_missing_files, suite_of, training_file
 from fmq.config.sources import record_path
 from fmq.config.study import Study
 from fmq.data import ogbench, robomimic
 from fmq.data.agreement import check_against_simulator
 from fmq.data.content import tell_content
-from fmq.data.manifest import FILE_NAME, write_manifest
+from fmq.data.manifest import write_manifest
 from fmq.data.ogbench_agreement import compare_with_simulator
 from fmq.pipeline.data import link_file
 from fmq.pipeline.identity import file_digest
+from fmq.pipeline.paths import MANIFEST
 
 
 def take_file(study: Study, name: str, settings: FileData, folder: Path) -> None:
@@ -36,14 +37,13 @@ def take_file(study: Study, name: str, settings: FileData, folder: Path) -> None
         robomimic.check_file(given, study.task(name))
         check_against_simulator(given, study.task(name))
         if empty := robomimic.empty_demonstrations(given, study.task(name)):
-            print(
-                f"fmq: {name}: {len(empty)} demonstrations without steps are passed over, "
-                f"the first is {empty[0]}",
-                file=sys.stderr,
+            notice(
+                f"{name}: {len(empty)} demonstrations without steps are passed over, "
+                f"the first is {empty[0]}"
             )
     tell_content(given, tasks)  # reads the file as runs will, so that none starts with a bad one
     target = folder / training_file(name)
-    (folder / FILE_NAME).unlink(missing_ok=True)
+    (folder / MANIFEST).unlink(missing_ok=True)
     record_path(target).unlink(missing_ok=True)  # it may have been of an official file
     link_file(name, settings, folder)
     entry = {"bytes": given.stat().st_size, "sha256": digest, "from": str(given.absolute())}

@@ -12,7 +12,7 @@ from fmq.acting.evaluation import check_record, learned_from, load_networks, pol
 from fmq.acting.policy import Networks
 from fmq.analysis.inputs.evaluations import read_evaluation
 from fmq.base.errors import UserError
-from fmq.base.files import whole_folder, write_json
+from fmq.base.files import refuse_occupied, whole_folder, write_json
 from fmq.base.provenance import code_commit, package_versions
 from fmq.base.values import build
 from fmq.config.datasets import FileData
@@ -52,6 +52,7 @@ def export_run(
         UserError: the run is not finished or has other settings, `folder` is not empty, the policy
             has no one-step map, or there can be no film here.
     """
+    refuse_occupied(folder.resolve())  # before episodes are run for a film
     if film:
         refuse_film(folder / FILM)
     networks = load_networks(run, results, torch.device("cpu"))
@@ -170,7 +171,7 @@ def _scores(run: Run, results: Path) -> dict[str, dict[str, Any]]:
         path = evaluation_file(run, sampler, results)
         if not path.exists():
             continue
-        check_record(path, run, sampler)
+        check_record(path, run, sampler, results)
         episodes = read_evaluation(path)
         scores[sampler] = Score(
             episodes=len(episodes),

@@ -11,7 +11,7 @@ PREFIX = "hf://"
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
-def policy_folder(name: str | Path, revision: str | None = None) -> Path:
+def local_policy(name: str | Path, revision: str | None = None) -> Path:
     """Return the folder of a policy, downloaded if it is one of the Hub.
 
     A name such as ``user/policy`` is a folder if there is one, else a repository of the Hub, as
@@ -22,7 +22,7 @@ def policy_folder(name: str | Path, revision: str | None = None) -> Path:
         revision: a branch, tag or commit of the repository; None takes its main branch.
 
     Raises:
-        UserError: the repository cannot be had, or a folder is given with a revision.
+        UserError: the repository cannot be downloaded, or a folder is given with a revision.
     """
     text = str(name)
     repository = text.removeprefix(PREFIX)
@@ -51,7 +51,7 @@ def _download(repository: str, revision: str | None) -> Path:
     except ImportError:
         raise UserError(
             f"{repository}: no such folder; to load it from the Hugging Face Hub, install "
-            "huggingface_hub (`pip install huggingface_hub`)"
+            "huggingface_hub (`pip install 'huggingface_hub>=1'`)"
         ) from None
     try:
         found = snapshot_download(repository, revision=revision, allow_patterns=[CARD, WEIGHTS])

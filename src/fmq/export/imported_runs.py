@@ -18,7 +18,7 @@ from fmq.export.simulator import refuse_other_task
 from fmq.pipeline.bindings import Imported as ImportedFiles
 from fmq.pipeline.paths import data_folder, run_folder
 from fmq.pipeline.policies import policy_path
-from fmq.pipeline.runs import CHECKPOINT, Run
+from fmq.pipeline.runs import CHECKPOINT, EVALUATIONS, Run
 
 PACKAGES = ("fmq", "torch", "numpy")
 
@@ -53,7 +53,7 @@ def import_run(run: Run, results: Path) -> None:
     folder = run_folder(run, results)
     write_json(folder / "settings.json", {"hash": run.digest, "settings": run.settings()})
     write_json(folder / "provenance.json", _provenance(imported))
-    write_evaluation(folder / "evaluations.csv", [])
+    write_evaluation(folder / EVALUATIONS, [])
     state = parts_of(networks) | {"action_size": networks.action_size}
     save_checkpoint(folder / CHECKPOINT, run.digest, state)
 

@@ -9,14 +9,15 @@ from typing import Any
 import yaml
 from scipy.stats import binomtest
 
-from fmq.analysis.figures.style import short_task_names
 from fmq.analysis.inputs.provenance import commit_words
 from fmq.base.messages import one_line
 from fmq.config.method_files import METHOD_FILE
 from fmq.config.methods import METHODS
 from fmq.config.samplers import SAMPLERS
+from fmq.config.task_names import short_task_names
 from fmq.config.tasks import is_maze
 from fmq.export.card import CARD, WEIGHTS, Card, Score
+from fmq.export.one_step import FILE as ONE_STEP
 from fmq.rollouts.words import IN_A_MAZE
 
 README, FILM = "README.md", "film.gif"
@@ -32,7 +33,7 @@ _DATA = {
 _FILES = {
     WEIGHTS: "the networks, and the statistics that normalise observations",
     CARD: "all that rebuilds the policy from them, and this page's numbers",
-    "one_step.pt2": "the one-step map as a `torch.export` program, for machines without fmq",
+    ONE_STEP: "the one-step map as a `torch.export` program, for machines without fmq",
     METHOD_FILE: "the method's own code; loading never executes it",
     FILM: "the film above",
 }
@@ -83,6 +84,11 @@ def _method(card: Card) -> str:
     return METHODS[name].label if name in METHODS else name
 
 
+def _is_imported(card: Card) -> bool:
+    """Return whether others trained the policy; its licence and its data are not known then."""
+    return card.run is None or "imported" in card.made_by.get("run", {})
+
+
 def _label(sampler: str) -> str:
     return SAMPLERS[sampler].label if sampler in SAMPLERS else sampler
 
@@ -91,10 +97,10 @@ def _front_matter(card: Card) -> dict[str, Any]:
     """Return the Hub's metadata.
 
     `datasets` would have to name repositories of the Hub, so data sets are told of in the text. The
-    license of weights that were imported is not known.
+    licence of imported weights is not known.
     """
     kind = [] if is_maze(card.task) else ["robotics"]
-    front: dict[str, Any] = {} if card.run is None else {"license": "mit"}
+    front: dict[str, Any] = {} if _is_imported(card) else {"license": "mit"}
     front |= {
         "library_name": "fmq",
         "pipeline_tag": "reinforcement-learning",
@@ -137,7 +143,7 @@ def _summary(card: Card) -> str:
         how = f"The networks were imported from `{one_line(str(file), 80)}`, not trained with fmq."
     elif card.method is None:
         how = f"It was trained offline, in the run `{card.run}`, and has not been fine-tuned."
-    elif "imported" in card.made_by.get("run", {}):
+    elif _is_imported(card):
         how = f"It was not trained with fmq but imported, in the run `{card.run}`."
     else:
         how = f"It was trained offline, then fine-tuned with the method `{card.method}`."
@@ -211,7 +217,7 @@ def _scores(card: Card) -> list[str]:
 
 
 def _data(card: Card) -> str:
-    if card.dataset is None:
+    if card.dataset is None or _is_imported(card):
         return "It is not known what the policy learned from."
     kind = str(card.dataset.get("source"))
     version = f", version {card.dataset['version']}" if "version" in card.dataset else ""
@@ -235,15 +241,16 @@ def _use(card: Card) -> list[str]:
         f"observations = np.zeros((1, {card.observation_size}), dtype=np.float32)\n"
         f"chunks = policy.act(observations)  # (batch, {length}, {width})\n"
         "```",
-        "With all of fmq, in the simulator:",
+        "With fmq and all its dependencies installed, in the simulator:",
         f"```\nfmq play USER/NAME --episodes 10{word}\n```",
     ]
 
 
 def _origin(card: Card) -> list[str]:
     run, export = (card.made_by.get(key) for key in ("run", "export"))
+    made = "imported" if _is_imported(card) else "trained"
     rows = [
-        *([("trained by fmq", _code(run))] if isinstance(run, dict) else []),
+        *([(f"{made} by fmq", _code(run))] if isinstance(run, dict) else []),
         *([("exported by fmq", _code(export))] if isinstance(export, dict) else []),
         *([("settings of the run", f"hash `{card.settings}`")] if card.settings else []),
         ("weights", f"SHA-256 `{card.weights}`"),

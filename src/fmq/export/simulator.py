@@ -1,17 +1,20 @@
 """The task of a policy folder, and its simulator."""
 
 from pathlib import Path
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from fmq.base.errors import UserError
 from fmq.base.messages import one_line
 from fmq.config.datasets import training_file
-from fmq.config.section import describe
+from fmq.config.section import Section, describe
 from fmq.config.tasks import Reading, Task, TaskSettings, parse_task
 from fmq.data.manifest import find_datasets
 from fmq.envs.environment import Environment
 from fmq.export.card import CARD, REMEDY, Card
+
+T = TypeVar("T", bound=Section)
 
 
 def task_of(folder: Path, card: Card) -> Task:
@@ -20,18 +23,24 @@ def task_of(folder: Path, card: Card) -> Task:
     Raises:
         UserError: there is no such task, or its settings do not fit.
     """
-    read, reading = card.dataset or {}, None
+    read = card.dataset or {}
     try:
-        settings = TaskSettings.model_validate(card.task_settings)
+        settings = _section(TaskSettings, card.task_settings, "task_settings")
+        reading = None
         if read.get("source") == "file":  # the user's own file, which says what is observed
             known = {key: read[key] for key in Reading.model_fields if key in read}
-            reading = Reading.model_validate(known)
+            reading = _section(Reading, known, "dataset")
         return parse_task(card.task, settings, reading)
-    except ValidationError as error:
-        told = f"task_settings: {one_line(describe(error, TaskSettings))}"
     except UserError as error:
-        told = one_line(str(error))
-    raise UserError(f"{folder / CARD}: {told}; {REMEDY}")
+        raise UserError(f"{folder / CARD}: {one_line(str(error))}; {REMEDY}") from None
+
+
+def _section(kind: type[T], values: dict[str, Any], place: str) -> T:
+    """Return a section of settings; raise `UserError` if the values do not fit."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise UserError(f"{place}: {describe(error, kind)}") from None
 
 
 def data_folder_of(card: Card, task: Task, results: Path) -> Path:
@@ -46,7 +55,8 @@ def data_folder_of(card: Card, task: Task, results: Path) -> Path:
     if task.suite != "robomimic":
         return results
     file = training_file(task.dataset)
-    known = (card.dataset or {}).get("files", {}).get(file)
+    files = (card.dataset or {}).get("files")
+    known = files.get(file) if isinstance(files, dict) else None
     found = list(find_datasets(task.dataset, results))
     matching = [folder for folder, digests in found if digests.get(file) == known]
     if not found:

@@ -20,7 +20,7 @@ from fmq.pipeline.parts import (
 )
 from fmq.pipeline.paths import MANIFEST, data_folder, evaluation_file, manifest_file, run_folder
 from fmq.pipeline.rollouts import film_folder, shown_seed
-from fmq.pipeline.runs import Run, make_run
+from fmq.pipeline.runs import EVALUATIONS, Run, make_run
 from fmq.pipeline.variants import ablated, by_run, flow_map_methods, inference_rows, score_rows
 
 SCORES = ("scores.csv", "scores.csv-metadata.json")
@@ -113,7 +113,7 @@ def score_files(study: Study, results: Path) -> list[Path]:
     """Return the evaluations behind the scores: during training, and at its end with records."""
     rows = score_rows(study)
     names = dict.fromkeys(name for name, _ in rows)
-    during = _run_files(study, names, "evaluations.csv", results)
+    during = _run_files(study, names, EVALUATIONS, results)
     return [*during, *_evaluation_files(study, rows, results)]
 
 

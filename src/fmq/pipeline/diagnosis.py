@@ -8,7 +8,9 @@ from fmq.pipeline.variants import runs_of_method
 
 EPISODES = 12  # of each run and seed, with one state each at which chunks are tried
 CANDIDATES = 6
-FILES = ("calibration.csv", "branches.csv")
+MEASUREMENTS = ("calibration", "branches")
+"""What is measured, each with a table and a figure: Q of decisions, and chunks that are tried."""
+FILES = tuple(f"{name}.csv" for name in MEASUREMENTS)
 STEPS = ("guided", "against", "random")
 """Steps from the first candidate: along the critic's gradient, against it, in any direction."""
 KINDS = ("candidate", *STEPS)
@@ -35,14 +37,14 @@ def diagnosis_folder_name(study: Study, task: str, seed: int) -> str:
     return f"diagnosis-{short(settings_hash(of))}"
 
 
-def first_method(study: Study, run: str) -> str:
+def first_method_of(study: Study, run: str) -> str:
     """Return the first method whose offline or online run has this name."""
     return next(name for name in study.methods if run in runs_of_method(study, name).values())
 
 
 def run_label(study: Study, run: str) -> str:
     """Return a run's label: its method's, or ``offline``, with a method if there are several."""
-    label = study.method(first_method(study, run)).label
+    label = study.method(first_method_of(study, run)).label
     if stage_of(run) == "finetune":
         return label
     offline = [name for name in diagnosed_names(study) if stage_of(name) != "finetune"]

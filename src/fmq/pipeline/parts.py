@@ -26,18 +26,18 @@ from fmq.pipeline.paths import (
 from fmq.pipeline.policies import policy_folder
 from fmq.pipeline.resources import dataset_threads, job_threads, online_threads, training_threads
 from fmq.pipeline.rollouts import rollout_file
-from fmq.pipeline.runs import CHECKPOINT, LAST_EVALUATION, Run, make_run, stacks
+from fmq.pipeline.runs import CHECKPOINT, EVALUATIONS, LAST_EVALUATION, Run, make_run, stacks
 from fmq.pipeline.theory import MEASUREMENTS, theory_runs
 
 IMPORTED_FILES: tuple[str, ...] = (
     CHECKPOINT,
-    "evaluations.csv",
+    EVALUATIONS,
     "settings.json",
     "provenance.json",
 )
 RUN_FILES: tuple[str, ...] = (
     *(CHECKPOINT, "metrics.csv", "settings.json", "provenance.json"),
-    *("evaluations.csv", LAST_EVALUATION, LAST_EVALUATION.replace(".csv", ".json")),
+    *(EVALUATIONS, LAST_EVALUATION, LAST_EVALUATION.replace(".csv", ".json")),
 )
 THEORY_FILES = (*(f"{name}.csv" for name in MEASUREMENTS), "settings.json")
 

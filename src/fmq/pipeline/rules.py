@@ -23,9 +23,10 @@ from fmq.config.reading import load_study, refuse_missing
 from fmq.config.study import Study
 from fmq.pipeline.analyses import analyses, film_parts, table_pages
 from fmq.pipeline.data import link_file
+from fmq.pipeline.diagnosis import MEASUREMENTS as DIAGNOSIS
 from fmq.pipeline.graph import RULES, all_parts
 from fmq.pipeline.parts import RUN_FILES, Part
-from fmq.pipeline.paths import dataset_folder, settings_file
+from fmq.pipeline.paths import MANIFEST, dataset_folder, settings_file
 from fmq.pipeline.runs import DISTILLATIONS, stacks
 from fmq.pipeline.seeds import options
 from fmq.pipeline.shown import hide_others
@@ -38,7 +39,7 @@ PAGES = (
     *("convergence-steps", "trust_region-trust_region", "inference-inference"),
     *("ablations-offline", "ablations-training", "ablations-sampling"),
     *(f"theory-{name}" for name in MEASUREMENTS),
-    *("diagnosis-calibration", "diagnosis-branches"),
+    *(f"diagnosis-{name}" for name in DIAGNOSIS),
 )
 """Every table that the report can show with further targets, as FOLDER-NAME."""
 
@@ -110,7 +111,7 @@ def _mend_links(study: Study) -> None:
     for name in study.dataset_names():
         settings = study.datasets[name]
         folder = dataset_folder(study, name, RESULTS)
-        if isinstance(settings, FileData) and (folder / "manifest.json").exists():
+        if isinstance(settings, FileData) and (folder / MANIFEST).exists():
             link_file(name, settings, folder)
 
 

@@ -30,6 +30,7 @@ from fmq.pipeline.bindings import Bindings, Bound, Offline, Online
 from fmq.pipeline.identity import settings_hash, short
 
 CHECKPOINT = "checkpoint.pt"
+EVALUATIONS = "evaluations.csv"
 LAST_EVALUATION = "last_evaluation.csv"
 DISTILLATIONS = get_args(Distillation)
 

@@ -16,7 +16,7 @@ from fmq.analysis.tables.pages import write_film_page
 from fmq.base.files import atomic_path
 from fmq.config.study import Study
 from fmq.envs.graphics import GRAPHICS_REMEDY, choose_graphics
-from fmq.pipeline.paths import data_folder
+from fmq.pipeline.paths import MANIFEST, data_folder
 from fmq.pipeline.rollouts import film_folder
 from fmq.pipeline.runs import make_run
 from fmq.pipeline.studies import study_folder
@@ -47,7 +47,7 @@ def write_film(study: Study, task: str, seed: int, method: str, results: Path) -
     rollouts = read_rollouts(results, run)
     target = film_folder(study_folder(study, results), task) / method
     title, data = title_of(run), data_folder(run, results)
-    provenance = collect_provenance(study, [data / "manifest.json"])
+    provenance = collect_provenance(study, [data / MANIFEST])
     label = study.method(run.kind).label
     seen = f" {IN_A_MAZE}" if rollouts.shown[0].plan is not None else ""
     words = f"{rollout_words({label: rollouts})}{seen} {source_sentences(provenance)}"

@@ -37,7 +37,7 @@ def record_rollouts(study: Study, task: str, seed: int, method: str, results: Pa
     """
     run = make_run(study, task, seed, f"finetune-{method}")
     path = evaluation_file(run, run.sampler, results)
-    check_record(path, run, run.sampler)
+    check_record(path, run, run.sampler, results)
     numbers = shown_episodes(study)
     if not numbers:
         raise UserError(

@@ -14,10 +14,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, Patch
 
 from fmq.analysis.figures.drawing import footnote, save_figure
-from fmq.analysis.figures.style import STYLE, short_task_names
+from fmq.analysis.figures.style import STYLE
 from fmq.analysis.inputs.provenance import collect_provenance, source_sentences
 from fmq.base.errors import UserError
 from fmq.config.study import Study
+from fmq.config.task_names import short_task_names
 from fmq.config.tasks import is_maze
 from fmq.envs.environment import FloorPlan
 from fmq.pipeline.paths import manifest_file

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from fmq.analysis.figures.style import short_task_names
+from fmq.config.task_names import short_task_names
 from fmq.pipeline.runs import Run
 from fmq.rollouts.files import Recorded, Rollouts
 

@@ -13,7 +13,6 @@ import platform
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -31,6 +30,7 @@ from torch.utils._pytree import tree_flatten, tree_unflatten, treespec_loads
 import fmq
 from fmq.base.errors import UserError
 from fmq.base.files import CACHE, atomic_path, cache_folder
+from fmq.base.messages import notice
 from fmq.networks import fused
 from fmq.training.refusing import told_of
 
@@ -240,8 +240,8 @@ def _folder() -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        told = f"fmq: compiled updates cannot be kept ({error}), every run builds its own"
-        print(f"{told}; name a folder for them in {CACHE}", file=sys.stderr)
+        told = f"compiled updates cannot be kept ({error}), every run builds its own"
+        notice(f"{told}; name a folder for them in {CACHE}")
         folder = Path(tempfile.mkdtemp(prefix="fmq-updates-"))
         atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder

@@ -10,7 +10,7 @@ from fmq.acting.evaluation import write_evaluation, write_last_evaluation
 from fmq.base.files import atomic_path, write_json, write_rows
 from fmq.config.method_files import METHOD_FILE
 from fmq.networks import fused
-from fmq.pipeline.runs import CHECKPOINT, LAST_EVALUATION
+from fmq.pipeline.runs import CHECKPOINT, EVALUATIONS, LAST_EVALUATION
 from fmq.training import compiling
 from fmq.training.vectors import copied
 from fmq.training.workbench import Workbench
@@ -24,9 +24,11 @@ def write_outputs(bench: Workbench, seeds: Sequence[int]) -> None:
     """
     bench.learner.live_in(copied(bench.learner.vectors))
     learned = bench.learner.state()
-    # Outputs from other bytes of the same data must not stay beside this run's provenance.
-    for name in (CHECKPOINT, "evaluations.csv", LAST_EVALUATION):
-        (bench.folder / name).unlink(missing_ok=True)
+    # What other bytes of the data or another kind of CPU gave must not stay beside this run's
+    # provenance, nor must evaluations of that checkpoint.
+    for name in (CHECKPOINT, EVALUATIONS, LAST_EVALUATION, "evaluate-*.csv", "rollouts-*.npz"):
+        for path in bench.folder.glob(name):
+            path.unlink()
     digest = bench.run.digest
     record = {"hash": digest, "settings": bench.run.settings()}
     write_json(bench.folder / "settings.json", record)
@@ -37,7 +39,7 @@ def write_outputs(bench: Workbench, seeds: Sequence[int]) -> None:
     columns = list(dict.fromkeys(name for row in bench.metrics for name in row))
     with atomic_path(bench.folder / "metrics.csv") as temporary:
         write_rows(temporary, columns, bench.metrics)
-    write_evaluation(bench.folder / "evaluations.csv", bench.evaluations)
+    write_evaluation(bench.folder / EVALUATIONS, bench.evaluations)
     save_checkpoint(bench.folder / CHECKPOINT, digest, learned)
     write_last_evaluation(bench.run, bench.run.sampler, bench.results, bench.last_evaluation)
 

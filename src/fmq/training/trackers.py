@@ -8,14 +8,13 @@ at which the process is killed are lost to the tracker rather than sent twice.
 
 import importlib.util
 import json
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from fmq.base.errors import UserError
 from fmq.base.files import write_json
-from fmq.base.messages import one_line
+from fmq.base.messages import notice, one_line
 from fmq.pipeline.runs import Run
 
 PROJECT = "fmq"
@@ -55,7 +54,7 @@ class Tracker:
         except Exception as error:  # a tracker must not stop the run
             self.failed = True
             reason = one_line(f"{type(error).__name__}: {error}", 200)
-            print(f"fmq: tracker gave up, training goes on: {reason}", file=sys.stderr, flush=True)
+            notice(f"tracker gave up, training goes on: {reason}")
 
     def _follow(
         self, metrics: Sequence[dict[str, Any]], episodes: Sequence[dict[str, Any]]

@@ -12,12 +12,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fmq.analysis.figures.drawing import draw_interval, write_figure
-from fmq.analysis.figures.style import look, short_task_names
+from fmq.analysis.figures.style import look
 from fmq.analysis.inputs.csvw import Column, write_table
 from fmq.analysis.inputs.provenance import collect_provenance
 from fmq.analysis.inputs.words import paragraph
 from fmq.analysis.statistics.last_checkpoints import (
-    IQM,
     SCORES,
     SUMMARY,
     collect,
@@ -26,7 +25,10 @@ from fmq.analysis.statistics.last_checkpoints import (
     summarise,
 )
 from fmq.analysis.tables.listing import Listing, write_listing
+from fmq.analysis.tables.texts import MISSING
 from fmq.config.study import Study
+from fmq.config.task_names import short_task_names
+from fmq.config.tasks import IQM
 from fmq.pipeline.variants import ablation_rows
 
 TITLES = {
@@ -87,7 +89,7 @@ def _cells(study: Study, summary: pd.DataFrame) -> tuple[list[str], list[list[st
     rows = []
     for label in summary["label"].unique():
         found = summary[summary["label"] == label].set_index("task")
-        cells = [percent(found.loc[place]) if place in found.index else "–" for place in places]
+        cells = [percent(found.loc[place]) if place in found.index else MISSING for place in places]
         rows.append([label, *cells])
     return ["", *(names[place] for place in places)], rows
 
@@ -114,11 +116,11 @@ def _draw_group(axis: Axes, summary: pd.DataFrame) -> None:
     for place, label in enumerate(labels):
         color = OTHER if place else OWN
         own = summary[summary["label"] == label].set_index("task")
-        tasks = own.drop(index="IQM", errors="ignore")
+        tasks = own.drop(index=IQM, errors="ignore")
         axis.plot(100 * tasks["value"], [place] * len(tasks), ".", color=color, markersize=2.5)
-        if "IQM" not in own.index:
+        if IQM not in own.index:
             continue
-        iqm = own.loc["IQM"]
+        iqm = own.loc[IQM]
         percent = 100 * iqm["value"], 100 * iqm["low"], 100 * iqm["high"]
         draw_interval(axis, place, percent, color)
     axis.set_yticks(range(len(labels)), labels)

@@ -13,7 +13,6 @@ import pandas as pd
 from fmq.analysis.figures.convergence_figure import draw_convergence
 from fmq.analysis.figures.curves import short_steps
 from fmq.analysis.figures.drawing import write_figure
-from fmq.analysis.figures.style import short_task_names
 from fmq.analysis.inputs.csvw import write_table
 from fmq.analysis.inputs.provenance import collect_provenance, recorded_notes
 from fmq.analysis.inputs.scores import load_scores
@@ -27,9 +26,10 @@ from fmq.analysis.statistics.convergence import (
 )
 from fmq.analysis.statistics.crossings import LEVELS
 from fmq.analysis.tables.listing import Listing, write_listing
-from fmq.analysis.tables.render import MISSING
+from fmq.analysis.tables.texts import MISSING
 from fmq.base.errors import UserError
 from fmq.config.study import Study
+from fmq.config.task_names import short_task_names
 
 TITLE = "How much sooner FMQ is at levels of MVP's best success"
 CAPTION = (

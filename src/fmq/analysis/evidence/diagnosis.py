@@ -19,15 +19,15 @@ from fmq.analysis.figures.diagnosis_figures import (
     draw_calibration,
 )
 from fmq.analysis.figures.drawing import write_figure
-from fmq.analysis.figures.style import short_task_names
 from fmq.analysis.inputs.csvw import read_table, write_table
 from fmq.analysis.inputs.provenance import collect_provenance
 from fmq.analysis.inputs.words import confidence, paragraph
 from fmq.analysis.statistics.diagnosis import GAINS, SUCCESSES, summarise
 from fmq.analysis.tables.listing import Listing, write_listing
-from fmq.analysis.tables.render import MISSING
+from fmq.analysis.tables.texts import MISSING
 from fmq.base.errors import UserError
 from fmq.config.study import Study
+from fmq.config.task_names import short_task_names
 from fmq.pipeline.diagnosis import CANDIDATES, EPISODES, run_label
 from fmq.pipeline.paths import diagnosis_folder
 from fmq.pipeline.runs import make_run

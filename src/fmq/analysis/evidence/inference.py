@@ -8,14 +8,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fmq.analysis.figures.drawing import plain_ticks, write_figure
+from fmq.analysis.figures.drawing import draw_legend, plain_ticks, write_figure
 from fmq.analysis.figures.style import look
 from fmq.analysis.inputs.csvw import Column, Columns, read_table, write_table
 from fmq.analysis.inputs.evaluations import SAMPLER, SEED, TASK
 from fmq.analysis.inputs.provenance import collect_provenance
 from fmq.analysis.inputs.words import counted, paragraph
 from fmq.analysis.statistics.last_checkpoints import (
-    IQM,
     RUN,
     collect,
     interval_words,
@@ -23,8 +22,10 @@ from fmq.analysis.statistics.last_checkpoints import (
     summarise,
 )
 from fmq.analysis.tables.listing import Listing, write_listing
+from fmq.analysis.tables.texts import MISSING
 from fmq.base.errors import UserError
 from fmq.config.study import Study
+from fmq.config.tasks import IQM
 from fmq.pipeline.paths import costs_file
 from fmq.pipeline.variants import inference_rows, sampler_label
 
@@ -122,7 +123,7 @@ def _cells(study: Study, row: pd.Series) -> list[str]:
     counted = str(row["evaluations"])
     if row["evaluations"] != row["formula"]:
         counted += f" (formula: {row['formula']})"
-    success = "–" if pd.isna(row["value"]) else percent(row)
+    success = MISSING if pd.isna(row["value"]) else percent(row)
     label = study.method(row["method"]).label
     critics, time = str(row["critic_evaluations"]), f"{row['milliseconds']:.2f}"
     return [label, sampler_label(study, row["sampler"]), counted, critics, time, success]
@@ -143,8 +144,7 @@ def draw(study: Study, table: pd.DataFrame) -> Figure:
         axis.set_xlabel(label)
     axes[0].set_ylabel("success (%)")
     axes[0].set_ylim(-4, 104)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 4))
+    draw_legend(figure, axes[0].get_legend_handles_labels()[0], 4)
     return figure
 
 

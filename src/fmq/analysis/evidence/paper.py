@@ -13,6 +13,8 @@ from fmq.analysis.tables.escape import escape_latex
 from fmq.base.errors import UserError
 from fmq.base.files import atomic_path
 from fmq.config.study import Study
+from fmq.pipeline.diagnosis import MEASUREMENTS as DIAGNOSIS
+from fmq.pipeline.theory import MEASUREMENTS as THEORY
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +66,7 @@ PARTS = (
     ),
     Part(
         "Theory",
-        ("theory/optimum", "theory/first_order", "theory/map", "theory/improvement"),
+        tuple(f"theory/{name}" for name in THEORY),
         {
             "theory/optimum": "The closed form against numerical optima.",
             "theory/first_order": "How exact the first-order step is.",
@@ -74,7 +76,7 @@ PARTS = (
     ),
     Part(
         "Diagnosis",
-        ("diagnosis/diagnosis",),
+        tuple(f"diagnosis/{name}" for name in DIAGNOSIS),
         {
             "diagnosis/calibration": "Achieved return against the critics' Q.",
             "diagnosis/branches": "What chunks gain in the simulator that the critics recommend.",

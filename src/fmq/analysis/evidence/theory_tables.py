@@ -5,11 +5,11 @@ from typing import Any
 
 import pandas as pd
 
-from fmq.analysis.figures.style import short_task_names
 from fmq.analysis.inputs.words import span
 from fmq.analysis.tables.listing import Listing
-from fmq.analysis.tables.render import MISSING
+from fmq.analysis.tables.texts import MISSING
 from fmq.config.study import Study
+from fmq.config.task_names import short_task_names
 
 _CRITICS = {
     "offline": "offline",

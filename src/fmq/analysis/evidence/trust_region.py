@@ -22,22 +22,23 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from fmq.analysis.figures.curves import short_steps
 from fmq.analysis.figures.drawing import (
+    draw_legend,
     draw_mean,
     method_handle,
     plain_ticks,
     task_panels,
     write_figure,
 )
-from fmq.analysis.figures.style import short_task_names
 from fmq.analysis.inputs.csvw import Column, Columns, write_table
 from fmq.analysis.inputs.provenance import collect_provenance
 from fmq.analysis.inputs.training_metrics import read_metrics
 from fmq.analysis.inputs.words import confidence, paragraph
 from fmq.analysis.statistics.aggregates import task_estimates
 from fmq.analysis.tables.listing import Listing, write_listing
-from fmq.analysis.tables.render import MISSING
+from fmq.analysis.tables.texts import MISSING
 from fmq.base.errors import UserError
 from fmq.config.study import Study
+from fmq.config.task_names import short_task_names
 from fmq.pipeline.variants import flow_map_methods
 
 TITLE = "Drift from the offline policy against the trust region"
@@ -222,7 +223,7 @@ def draw_trust_region(study: Study, metrics: pd.DataFrame) -> Figure:
         plain_ticks(figure.axes[0].yaxis)
     handles = [method_handle(study, method) for method in flow_map_methods(study)]
     handles.append(Line2D([], [], label=rf"FMQ's $\eta_\mathrm{{eff}}^2${unit}", **_RADIUS))
-    figure.legend(handles=handles, loc="outside upper center", ncols=4)
+    draw_legend(figure, handles, 4)
     return figure
 
 

@@ -53,6 +53,8 @@ def write_figures(study: Study, folder: Path, manifests: Sequence[Path] = ()) ->
     over = f"{confidence(study)} bootstrap intervals over {up_to}{len(study.seeds)} seeds."
     for name, (title, draw) in FIGURES.items():
         shape, words = ("Bars", _BARS[name]) if name in _BARS else ("Bands", _curve_words(study))
+        if name == "learning_curves":
+            words = paragraph(words, _stranger_words(study))
         intervals = "One seed: no intervals." if len(study.seeds) == 1 else f"{shape}: {over}"
         note = paragraph(notes[name].strip(), intervals, words, shared_words(study))
         shown = tables.get(name, scores)
@@ -60,14 +62,15 @@ def write_figures(study: Study, folder: Path, manifests: Sequence[Path] = ()) ->
 
 
 def _curve_words(study: Study) -> str:
-    """Say which methods have no offline curve of their own, if any."""
+    """Say that methods share an offline curve, if they do."""
     rows = comparison_rows(study, "offline")
     policies = {offline_policy(study, *row) for row in rows}
+    shared = "Offline, methods that act with the same policy share the curve of the first."
+    return shared if len(policies) < len(rows) else ""
+
+
+def _stranger_words(study: Study) -> str:
+    """Name the methods that are not trained here, if there are any."""
     strangers = [name for name in study.methods if name not in study.trained_methods]
     labels = ", ".join(study.method(name).label for name in strangers)
-    return paragraph(
-        "Offline, methods that act with the same policy share the curve of the first."
-        if len(policies) < len(rows)
-        else "",
-        f"Not trained here, so without a curve of training: {labels}." if strangers else "",
-    )
+    return f"Not trained here, so without a curve of training: {labels}." if strangers else ""

@@ -10,10 +10,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from fmq.analysis.figures.drawing import draw_interval
-from fmq.analysis.figures.style import look, short_task_names
+from fmq.analysis.figures.style import look
 from fmq.analysis.statistics.convergence import MEAN
 from fmq.analysis.statistics.crossings import LEVELS
 from fmq.config.study import Study
+from fmq.config.task_names import short_task_names
 
 
 def draw_convergence(study: Study, table: pd.DataFrame) -> Figure:

@@ -9,7 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fmq.analysis.figures.drawing import draw_mean, method_handle, offline_policy, task_panels
+from fmq.analysis.figures.drawing import (
+    draw_legend,
+    draw_mean,
+    method_handle,
+    offline_policy,
+    task_panels,
+)
 from fmq.analysis.figures.published_curves import draw_reported, reported_handles
 from fmq.analysis.figures.style import look
 from fmq.config.study import Study
@@ -44,9 +50,7 @@ def learning_curves(study: Study, scores: pd.DataFrame) -> Figure:
     if reported:
         # Legends fill by columns: pairs of our methods first, then the reported entries stacked.
         handles += [Line2D([], [], linestyle="none", label=" ")] * (len(handles) % 2) + reported
-    fitting = int(figure.get_figwidth() / 0.9)
-    ncols = math.ceil(len(handles) / 2) if reported else min(len(handles), fitting)
-    figure.legend(handles=handles, loc="outside upper center", ncols=max(1, ncols))
+    draw_legend(figure, handles, math.ceil(len(handles) / 2) if reported else len(handles))
     return figure
 
 

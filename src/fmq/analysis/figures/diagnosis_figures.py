@@ -9,12 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fmq.analysis.figures.drawing import draw_interval, task_panels
+from fmq.analysis.figures.drawing import draw_interval, draw_legend, task_panels
 from fmq.analysis.figures.style import Look, darker, look
 from fmq.analysis.statistics.diagnosis import GAINS
 from fmq.config.study import Study
 from fmq.pipeline.bind import stage_of
-from fmq.pipeline.diagnosis import diagnosed_names, first_method, run_label
+from fmq.pipeline.diagnosis import diagnosed_names, first_method_of, run_label
 
 BINS = 10
 CATEGORIES = {
@@ -30,7 +30,7 @@ _DIAGONAL: dict[str, Any] = _LINE | {"linestyle": (0, (4, 2))}
 
 def _look(study: Study, run: str) -> Look:
     """Return the look of a run: its method's, and near black if it is offline."""
-    style = look(first_method(study, run), study.added_methods)
+    style = look(first_method_of(study, run), study.added_methods)
     return style if stage_of(run) == "finetune" else darker(style)
 
 
@@ -67,7 +67,7 @@ def draw_calibration(study: Study, calibration: pd.DataFrame) -> Figure:
             axis.plot(means["q"], means["return"], **_look(study, run).options())
         _draw_diagonal(axis)
     handles = [*_handles(study, runs), Line2D([], [], label="return = Q", **_DIAGONAL)]
-    figure.legend(handles=handles, loc="outside upper center", ncols=4)
+    draw_legend(figure, handles, 4)
     return figure
 
 
@@ -105,5 +105,5 @@ def draw_branches(study: Study, summary: pd.DataFrame) -> Figure:
         axis.tick_params(axis="y", length=0)
         axis.grid(visible=False, axis="y")
     handles = _handles(study, runs, linestyle="-", marker="", linewidth=4)
-    figure.legend(handles=handles, loc="outside upper center", ncols=4)
+    draw_legend(figure, handles, 4)
     return figure

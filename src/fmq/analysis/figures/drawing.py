@@ -16,13 +16,30 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from numpy.typing import ArrayLike
 
-from fmq.analysis.figures.style import STYLE, look, short_task_names
+from fmq.analysis.figures.style import STYLE, look
 from fmq.analysis.inputs.provenance import provenance_lines, source_sentences
 from fmq.base.files import atomic_path
 from fmq.base.seeding import derive_seed
 from fmq.config.study import Study
+from fmq.config.task_names import short_task_names
 
 COLUMNS = 4
+
+
+def draw_legend(figure: Figure, handles: Sequence[Any], most: int, **options: Any) -> None:
+    """Draw a legend on top, in `most` columns or as many as the width of the figure holds.
+
+    Args:
+        handles: artists with labels.
+        options: of `Figure.legend`.
+    """
+    for columns in range(max(1, min(most, len(handles))), 0, -1):
+        legend = figure.legend(
+            handles=handles, loc="outside upper center", ncols=columns, **options
+        )
+        if columns == 1 or legend.get_window_extent().width <= figure.bbox.width:
+            break
+        legend.remove()
 
 
 def task_panels(

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fmq.analysis.figures.drawing import draw_interval, offline_policy
+from fmq.analysis.figures.drawing import draw_interval, draw_legend, offline_policy
 from fmq.analysis.figures.style import row_look
 from fmq.analysis.inputs.scores import STAGES, comparison_rows
 from fmq.analysis.statistics.comparisons import first_method
@@ -82,7 +82,7 @@ def draw_profiles(study: Study, profiles: pd.DataFrame) -> Figure:
         axis.set_ylim(-3, 103)
     axes[0].set_ylabel("runs with success > τ (%)")
     handles = [Line2D([], [], label=row_label(study, *row), **_line(study, *row)) for row in rows]
-    figure.legend(handles=handles, loc="outside upper center", ncols=columns, handlelength=3.2)
+    draw_legend(figure, handles, columns, handlelength=3.2)
     return figure
 
 

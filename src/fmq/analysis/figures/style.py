@@ -1,7 +1,5 @@
 """Define the common style of figures and tables: names, colours, markers and lines of methods."""
 
-import re
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -117,29 +115,3 @@ def _own_look(method: str, added: Iterable[str]) -> Look:
         return Look(*(kind[place % len(kind)] for kind in kinds))
     further = [name for name in METHODS if name not in _KNOWN]
     return _FURTHER[further.index(method) % len(_FURTHER)]
-
-
-def short_task_names(tasks: Sequence[str]) -> dict[str, str]:
-    """Map task names to short ones.
-
-    For example, `pointmaze-medium-navigate-singletask-task2-v0` becomes `pointmaze-medium task2`.
-    The word for the data set (navigate, play, ...) stays where two tasks differ in nothing else.
-    Names that a study defines itself stay as they are.
-    """
-    longer = {name: _without_suffix(name) for name in tasks}
-    shorter = {name: _without_data(name, text) for name, text in longer.items()}
-    uses = Counter(shorter.values())
-    return {name: shorter[name] if uses[shorter[name]] == 1 else longer[name] for name in tasks}
-
-
-def _without_data(name: str, text: str) -> str:
-    """Remove the word for the data set from `text`, where the task's name has one."""
-    has_one = "-singletask" in name or name.endswith("-mh-low_dim")
-    return re.sub(r"-[a-z]+(?= |$)", "", text, count=1) if has_one else text
-
-
-def _without_suffix(name: str) -> str:
-    """Return `pointmaze-medium-navigate task2` or `can-mh`; a default task has no number."""
-    plain = name.removesuffix("-v0").removesuffix("-low_dim")
-    family, _, number = plain.partition("-singletask")
-    return f"{family} {number.removeprefix('-')}".strip()

@@ -9,7 +9,7 @@ import pandas as pd
 from fmq.analysis.inputs.csvw import Column, read_table
 from fmq.analysis.inputs.problems import MISPLACED, UNEQUAL, Problem
 from fmq.pipeline.paths import evaluation_file, run_folder
-from fmq.pipeline.runs import Run
+from fmq.pipeline.runs import EVALUATIONS, Run
 
 STAGES = ("offline", "online")
 
@@ -67,7 +67,7 @@ def evaluation_files(results: Path, run: Run, sampler: str) -> list[EvaluationFi
     end = evaluation_file(run, sampler, results)
     files = [EvaluationFile(end, run, sampler, (run.last_step,))]
     if sampler == run.sampler:
-        way = run_folder(run, results) / "evaluations.csv"
+        way = run_folder(run, results) / EVALUATIONS
         files.append(EvaluationFile(way, run, sampler, tuple(run.bound.stage.evaluations)))
     return files
 

@@ -24,9 +24,6 @@ STAGE_STEPS = 1_000_000
 SEEDS = 5
 """Seeds behind each number of the FMQ paper."""
 
-IQM = "IQM"
-"""Name of the line over all tasks."""
-
 FMQ_ROW = "reported, FMQ paper"
 OWN_ROW = "reported, own paper"
 

@@ -32,7 +32,7 @@ from fmq.config.study import Study
 from fmq.data.manifest import read_manifest
 from fmq.pipeline.evaluations import evaluation_settings
 from fmq.pipeline.identity import file_digest, settings_hash
-from fmq.pipeline.runs import Run, lineage
+from fmq.pipeline.runs import EVALUATIONS, Run, lineage
 
 
 class Record(NamedTuple):
@@ -77,7 +77,7 @@ class Record(NamedTuple):
 def records(file: EvaluationFile) -> Iterator[Record]:
     """Yield the records behind an evaluation file: its own, its run's, and the run's parents'."""
     seeds = file.path.parents[2]
-    if file.path.name != "evaluations.csv":
+    if file.path.name != EVALUATIONS:
         own = file.path.with_suffix(".json")
         yield Record(own, own, file.run, file.sampler)
     for run in lineage(file.run):

@@ -73,7 +73,7 @@ def mean_interval(study: Study, values: pd.Series) -> tuple[float, float, float]
 
 
 def summarise(study: Study, calibration: pd.DataFrame, branches: pd.DataFrame) -> pd.DataFrame:
-    """Return a row per task and run, with columns that `fmq.analysis.evidence.diagnosis` describes.
+    """Return a row per task and run, with the columns of diagnosis.csv but ``label``.
 
     Args:
         calibration: task and seed, and the columns of calibration.csv.

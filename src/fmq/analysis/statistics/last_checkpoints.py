@@ -15,9 +15,9 @@ from fmq.analysis.statistics.bootstrap import Matrix, bootstrap, complete_runs
 from fmq.analysis.statistics.estimates import METRICS
 from fmq.base.errors import UserError
 from fmq.config.study import Study
+from fmq.config.tasks import IQM
 from fmq.pipeline.runs import make_run
 
-IQM = "IQM"
 RUN = Column("string", "run whose last checkpoint was evaluated")
 SCORES: Columns = {
     "run": RUN,

@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from fmq.analysis.figures.style import short_task_names
 from fmq.analysis.inputs.csvw import Column, Columns, write_table
 from fmq.analysis.inputs.provenance import collect_provenance
 from fmq.analysis.inputs.published import (
-    IQM,
     OWN,
     OWN_ROW,
     beside,
@@ -26,6 +24,8 @@ from fmq.analysis.tables.render import Table, write_comparison
 from fmq.analysis.tables.reported import write_reported
 from fmq.analysis.tables.sentences import comparison_sentences, sentences_caption, write_sentences
 from fmq.config.study import Study
+from fmq.config.task_names import short_task_names
+from fmq.config.tasks import IQM
 from fmq.pipeline.variants import row_label
 
 # With fewer runs, chance alone separates the intervals of some row too often.

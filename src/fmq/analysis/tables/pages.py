@@ -68,7 +68,7 @@ def write_summary_page(study: Study, folder: Path, target: Path) -> None:
         curves = _picture("learning curves", "png", figure.read_bytes())
     except FileNotFoundError:
         raise UserError(f"{figure}: no such file; run `fmq figures`") from None
-    title = f"# What study {escape_markdown(study.name)} comes to"
+    title = f"# Study {escape_markdown(study.name)}: the result in brief"
     caption, _, rows = table.partition("\n\n")
     parts = [title, escape_markdown(" ".join(told)), rows, curves, caption]
     _write(target, f"Study {study.name}", "\n\n".join(parts))

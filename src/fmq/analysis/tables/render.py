@@ -12,9 +12,8 @@ from fmq.analysis.inputs.provenance import source_sentences
 from fmq.analysis.inputs.scores import STAGES
 from fmq.analysis.inputs.words import paragraph
 from fmq.analysis.tables.escape import escape_latex, escape_markdown
-from fmq.analysis.tables.texts import latex_row, latex_table, markdown_table, write_texts
-
-MISSING = "–"
+from fmq.analysis.tables.texts import MISSING, latex_row, latex_table, markdown_table, write_texts
+from fmq.config.tasks import IQM
 
 _TEXT_WIDTH = 345.0
 """Width of the text in LaTeX's article class, in points."""
@@ -86,12 +85,9 @@ def _labels(table: Table) -> list[str]:
     return list(table.entries["label"].unique())
 
 
-def _is_aggregate(table: Table, task: str) -> bool:
-    """Return whether `task` is an aggregate, which unlike a task has no shortened name.
-
-    An aggregate shows an interval where a task shows a deviation.
-    """
-    return table.names[task] == task
+def _is_aggregate(task: str) -> bool:
+    """Return whether a line is the aggregate: it has an interval where a task has a deviation."""
+    return task == IQM
 
 
 def write_comparison(path: Path, table: Table, provenance: Mapping[str, Any]) -> None:
@@ -135,7 +131,7 @@ def latex(table: Table) -> list[str]:
     layout = (*fitting, _LAYOUTS[-1])[0]
     body: list[str] = []
     for task, offline, online in _lines(table):
-        if _is_aggregate(table, task):
+        if _is_aggregate(task):
             body.append(r"\midrule")
         elif body and not (layout.split and table.reported.empty):
             body.append(r"\addlinespace")
@@ -153,8 +149,8 @@ def latex(table: Table) -> list[str]:
 
 def _width(table: Table, layout: _Layout) -> float:
     """Estimate the width of a table in points."""
-    names = [*table.names.values(), *table.reported["row"].unique()]
-    first = max(_ems(part) for name in names for part in _name_parts(name, layout.split))
+    names = [part for name in table.names.values() for part in _name_parts(name, layout.split)]
+    first = max(*map(_ems, names), *(0.9 * _ems(row) for row in table.reported["row"].unique()))
     total = layout.em * first
     for label, rows in table.entries.groupby("label"):
         entries: list[Any] = list(rows.itertuples())
@@ -213,7 +209,7 @@ def _latex_lines(
     arrow = "" if split else r"$\to$\,"
     stages = [[*map(_latex_value, offline)], [arrow + _latex_online(entry) for entry in online]]
     small = [[_small(_interval(entry)) for entry in part] for part in (offline, online)]
-    bracketed = _is_aggregate(table, task) and any(chain(*small))
+    bracketed = _is_aggregate(task) and any(chain(*small))
     if split:
         lines = [[names[0], *_paired(*stages)], *([["", *_paired(*small)]] if bracketed else [])]
     else:
@@ -237,7 +233,7 @@ def _latex_reported(
     """
     values = [_value(entry).replace(" ± ", r"$\pm$") if entry else "" for entry in entries]
     lines = [(escape_latex(name), values)]
-    if _is_aggregate(table, task):
+    if _is_aggregate(task):
         lines.append(("", [_interval(entry) if entry else "" for entry in entries]))
     nothing = [""] * len(entries)
     return [

@@ -11,7 +11,6 @@ from scipy.stats import t as student
 from fmq.analysis.inputs.csvw import Column, Columns, write_table
 from fmq.analysis.inputs.published import (
     FMQ_ROW,
-    IQM,
     SEEDS,
     beside,
     budget_words,
@@ -21,7 +20,9 @@ from fmq.analysis.inputs.published import (
 )
 from fmq.analysis.inputs.words import confidence, counted, paragraph
 from fmq.analysis.tables.listing import Listing, write_listing
+from fmq.analysis.tables.texts import MISSING
 from fmq.config.study import Study
+from fmq.config.tasks import IQM
 
 ROUNDING = 0.5
 """Reported numbers have two decimals of a fraction, so half a percent may be missing at an end."""
@@ -116,15 +117,15 @@ def _cells(row: Any, names: Mapping[str, str]) -> list[str]:
         *(names[row.task], row.label),
         _with_interval(row.value, row.low, row.high),
         _with_interval(row.reported, row.reported_low, row.reported_high),
-        "–" if math.isnan(row.difference) else f"{row.difference:+.1f}",
-        "–" if pd.isna(row.meet) else ("no", "yes")[row.meet],
+        MISSING if math.isnan(row.difference) else f"{row.difference:+.1f}",
+        MISSING if pd.isna(row.meet) else ("no", "yes")[row.meet],
         row.row.removeprefix("reported, "),
     ]
 
 
 def _with_interval(value: float, low: float, high: float) -> str:
     if math.isnan(value):
-        return "–"
+        return MISSING
     return f"{value:.1f}" + ("" if math.isnan(low) else f" [{low:.1f}, {high:.1f}]")
 
 

@@ -82,7 +82,7 @@ def _tasks(ours: str, theirs: str, found: Any) -> str:
     if above == below == 0:
         return f"{ours} equal to {theirs} on {equal} of {total}"
     if above == below:
-        words = f"{ours} and {theirs} even, of {total} above on {above}, below on {below}"
+        words = f"{ours} and {theirs} even: of {total}, above on {above} and below on {below}"
     elif above > below:
         words = f"{ours} above {theirs} on {above} of {total}"
         words += f", below on {below}" if below else ""

@@ -32,6 +32,11 @@ def summary_sentences(
     told = [_lead(study, ranked)]
     if rival is not None and found is not None:
         told.append(_difference(study, study.method(ours).label, _label(study, rival), found))
+    elif rival is not None:
+        told.append(
+            f"{study.method(ours).label} and {_label(study, rival)} cannot be compared yet: too "
+            "few seeds have every task."
+        )
     else:
         told.append(f"Nothing else can be compared with {study.method(ours).label} here.")
     return [*told, _limits(study, ranked[0], found)]
@@ -54,12 +59,13 @@ def _label(study: Study, row: Any) -> str:
 def _lead(study: Study, ranked: list[Any]) -> str:
     """Name the row or rows with the highest IQM."""
     best = [row for row in ranked if round(row.value, 9) == round(ranked[0].value, 9)]
-    names = " and ".join(_label(study, row) for row in best)
-    iqm = _percent(best[0].value, best[0].low, best[0].high)
+    names = " and ".join(
+        f"{_label(study, row)} ({_percent(row.value, row.low, row.high)} percent)" for row in best
+    )
     have = "has" if len(best) == 1 else "have"
     return (
-        f"After online training, {names} {have} the highest interquartile mean of success, "
-        f"{iqm} percent, over {counted(best[0].tasks, 'task')} and {counted(best[0].runs, 'seed')}."
+        f"After online training, {names} {have} the highest interquartile mean of success over "
+        f"{counted(best[0].tasks, 'task')} and {counted(best[0].runs, 'seed')}."
     )
 
 

@@ -13,6 +13,8 @@ _FITTED = r"\ifdim\wd0>\textwidth\resizebox{\textwidth}{!}{\usebox0}\else\usebox
 """Sets what box 0 holds, shrunk to the width of the text if it is wider."""
 _PACKAGES = {"booktabs": r"\toprule", "graphicx": _FITTED}
 """LaTeX packages, each with a line that needs it."""
+MISSING = "–"
+"""What a cell without a value shows."""
 _NO_BREAK = "\N{NO-BREAK SPACE}"
 
 

@@ -1,9 +1,9 @@
 """Plan a study: its jobs, the time they take on this machine, and when the last one ends."""
 
-import sys
 from dataclasses import dataclass
 
 from fmq.base.machine import usable_cores
+from fmq.base.messages import notice
 from fmq.config.study import Study
 from fmq.pipeline.resources import online_threads, training_threads
 from fmq.tools.plan.jobs import Job, study_jobs
@@ -46,14 +46,10 @@ def make_plan(study: Study, cores: int | None) -> Plan:
     """
     here = usable_cores()
     if cores and cores > here:
-        print(f"fmq: only {here} cores are available; planning for these", file=sys.stderr)
+        notice(f"only {here} cores are available; planning for these")
     cores = min(cores or here, here)
     jobs = study_jobs(study)
-    print(
-        f"fmq: measuring {len(study.tasks)} tasks; this takes a minute or two",
-        file=sys.stderr,
-        flush=True,
-    )
+    notice(f"measuring {len(study.tasks)} tasks; this takes a minute or two")
     processes = min(processes_at_once(study, cores), sum(job.run is not None for job in jobs))
     return lay_out(study, jobs, measure(study, jobs, processes), cores)
 

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from fmq.analysis.figures.style import short_task_names
+from fmq.config.task_names import short_task_names
 from fmq.tools.plan.plan import Plan
 from fmq.tools.plan.rates import TaskRates, dataset_bytes, policy_bytes, run_bytes
 

@@ -96,7 +96,7 @@ def writes(log: os.stat_result | None, processes: Processes) -> bool:
 
 
 def out_of_sight(owner: Owner | None, log: os.stat_result | None, processes: Processes) -> bool:
-    """Return whether the processes of who writes this log, or has the run, cannot be listed."""
+    """Return whether the processes that write this log or hold the run cannot be listed here."""
     if processes.locks is None or (log is not None and log.st_uid in processes.hidden):
         return True
     return owner is not None and owner.host != socket.gethostname()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+from fmq.base.messages import STOPPED
 from fmq.config.study import Study
 from fmq.pipeline.parts import Part
 from fmq.pipeline.paths import settings_file
@@ -26,7 +27,6 @@ from fmq.tools.status.parts import episodes_of, progress_of, scratch_of, told_pa
 DONE, RUNNING, WAITING, FAILED = STATES = ("done", "running", "waiting", "failed")
 
 INTERRUPTED = "interrupted"
-STOPPED = "stopped as asked"
 
 _ROW_BYTES = 256  # upper bound for an episode's row in a CSV file
 

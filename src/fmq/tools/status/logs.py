@@ -5,18 +5,12 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from fmq.base.messages import one_line
+from fmq.base.messages import NOTICE, PREFIX, STOPPED, one_line
 
 TAIL = 8_192
 """Bytes read from the end of a log: enough for a traceback, however long the log is."""
 
-STOPPED = "fmq: stopped as asked"
-NOTICES = (
-    *(STOPPED, "fmq: waiting for a place", "fmq: passed over", "fmq: tracker gave up"),
-    "fmq: compiled updates cannot be kept",
-)
-"""Lines of fmq that are no failure; any other line of fmq at the end of a log is one."""
-
+_STOPPED = f"{PREFIX}{STOPPED}"
 # What `fmq.base.progress` writes: "NAME: 898/4050 updates, 60 updates/s, success 12% at 2250".
 _HEARTBEAT = re.compile(
     r": (?P<done>\d+)/(?P<total>\d+) (?P<unit>\w+), (?P<rate>\d+) (?P=unit)/s"
@@ -74,7 +68,7 @@ def read_log(path: Path) -> Log | None:
     except OSError:
         return None
     last = text[text.rfind("\n") + 1 :]
-    return Log(stat, _heartbeat(text), _failure(text, last), last.startswith(STOPPED))
+    return Log(stat, _heartbeat(text), _failure(text, last), last.startswith(_STOPPED))
 
 
 def _heartbeat(text: str) -> Heartbeat | None:
@@ -92,8 +86,10 @@ def _heartbeat(text: str) -> Heartbeat | None:
 
 
 def _failure(text: str, last: str) -> str | None:
-    if last.startswith("fmq: "):
-        return None if last.startswith(NOTICES) else one_line(last.removeprefix("fmq: "))
+    if last.startswith((_STOPPED, NOTICE)):
+        return None
+    if last.startswith(PREFIX):
+        return one_line(last.removeprefix(PREFIX))
     _, traceback, rest = text.rpartition(_TRACEBACK)
     if traceback:
         told = (line for line in rest.splitlines() if line and not line.startswith(" "))

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from fmq.analysis.figures.style import short_task_names
 from fmq.config.study import Study
+from fmq.config.task_names import short_task_names
 from fmq.pipeline.bindings import Offline, Online
 from fmq.pipeline.runs import Run
 from fmq.tools.status.estimate import Running, seconds_left
@@ -61,7 +61,7 @@ def _overall(states: Sequence[State]) -> list[str]:
     runs = [(state, state.part.run) for state in states if state.part.trains and state.part.run]
     whole = sum(run.updates for _, run in runs)
     made = sum(_made(state, run) for state, run in runs)
-    facts = [f"{made / whole:.0%} of all updates"] if whole else []
+    facts = [f"{_percent(made, whole)} of all updates"] if whole else []
     if any(state.state != DONE for state in states):
         left = time_left(states)
         idle = all(state.state != RUNNING for state in states)
@@ -147,6 +147,11 @@ def _table(study: Study, task: str, states: Iterable[State]) -> list[str]:
     return [*(line.rstrip() for line in lines), ""]
 
 
+def _percent(part: float, whole: float) -> str:
+    """Format a share in percent, rounded down, so that 100% means all."""
+    return f"{int(100 * part / whole)}%"
+
+
 def _cell(state: State) -> str:
     if state.state == FAILED:
         return "FAILED"
@@ -154,7 +159,9 @@ def _cell(state: State) -> str:
         return "done" if state.success is None else f"done {state.success:.0%}"
     if state.state == RUNNING:
         return (
-            f"at {state.step / state.last_step:.0%}" if state.step and state.last_step else RUNNING
+            f"at {_percent(state.step, state.last_step)}"
+            if state.step and state.last_step
+            else RUNNING
         )
     return f"{WAITING}*" if state.note else WAITING
 
