@@ -45,7 +45,7 @@ def trio() -> Study:
 
 def test_the_leader_and_the_strongest_other_method_are_named(trio: Study) -> None:
     lead, difference, limits = told(trio, fmq=0.8, mvp=0.3, qc=0.4)
-    assert "FMQ (80.0 [80.0, 80.0] percent) has" in lead
+    assert "FMQ (80.0 [80.0, 80.0] percent) has the highest" in lead
     assert "over 2 tasks and 3 seeds" in lead
     assert "40.0 [40.0, 40.0] percentage points above the strongest other method, QC;" in difference
     assert "100.0 [100.0, 100.0] percent" in difference

@@ -170,12 +170,14 @@ def test_a_folder_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_scores_of_other_settings_are_refused(fmq_run: Run, results: Path, tmp_path: Path) -> None:
+def test_scores_of_another_origin_are_refused(fmq_run: Run, results: Path, tmp_path: Path) -> None:
     mine = Path(shutil.copytree(results, tmp_path / "results"))
     record = evaluation_file(fmq_run, "qgbs", mine).with_suffix(".json")
-    record.write_text(json.dumps(json.loads(record.read_text()) | {"hash": "0" * 16}))
-    with pytest.raises(UserError, match=r"other settings; `fmq evaluate .*--sampler qgbs` makes"):
-        export_run(fmq_run, mine, tmp_path / "policy")
+    whole = json.loads(record.read_text())
+    for key, told in (("hash", "other settings"), ("checkpoint", "another checkpoint")):
+        record.write_text(json.dumps(whole | {key: "0" * 16}))
+        with pytest.raises(UserError, match=rf"{told}.*; `fmq evaluate .*--sampler qgbs` makes"):
+            export_run(fmq_run, mine, tmp_path / "policy")
     record.unlink()
     with pytest.raises(UserError, match=r"does not say how .* was made; `fmq evaluate "):
         export_run(fmq_run, mine, tmp_path / "policy")

@@ -57,4 +57,4 @@ def test_three_packages_are_enough_to_load_and_act(policy: Path, tmp_path: Path)
         here = load_exported(policy, sampler, seed=4).act(np.ones((1, 2), dtype=np.float32))
         np.testing.assert_allclose(chunk, here, rtol=0, atol=1e-6)
     assert kind == "UserError"
-    assert "pip install" in told
+    assert "pip install 'huggingface_hub>=1'" in told

@@ -28,18 +28,9 @@ from fmq.analysis.tables.texts import MISSING
 from fmq.base.errors import UserError
 from fmq.config.study import Study
 from fmq.config.task_names import short_task_names
-from fmq.pipeline.diagnosis import CANDIDATES, EPISODES, run_label
+from fmq.pipeline.diagnosis import CANDIDATES, EPISODES, MEASUREMENTS, run_label
 from fmq.pipeline.paths import diagnosis_folder
 from fmq.pipeline.runs import make_run
-
-HEADERS = {
-    "calibration": (
-        *("task", "run", "decisions", "bias", "error", "rank"),
-        *("states", "rank within a state"),
-    ),
-    "branches": ("task", "run", "states", *CATEGORIES.values(), "success (%)"),
-}
-"""The columns of each table, which has the name of its figure."""
 
 
 def read_diagnosis(study: Study, results: Path) -> list[pd.DataFrame]:
@@ -81,8 +72,9 @@ def write_diagnosis(
     provenance = collect_provenance(study, manifests)
     folder = folder / "diagnosis"
     write_table(folder / "diagnosis.csv", summary, REPORTED, provenance)
-    for listing in (_calibration(study, summary), _branches(study, summary)):
-        write_listing(folder / listing.label.removeprefix("tab:"), listing, provenance)
+    listings = _calibration(study, summary), _branches(study, summary)
+    for name, listing in zip(MEASUREMENTS, listings, strict=True):
+        write_listing(folder / name, listing, provenance)
     figures = {
         "calibration": ("Achieved return against Q", _DECISIONS, draw_calibration, calibration),
         "branches": ("What the critics recommend", _CHUNKS, draw_branches, summary),
@@ -150,7 +142,8 @@ def _calibration(study: Study, summary: pd.DataFrame) -> Listing:
         ]
         for _, row in summary.iterrows()
     ]
-    return Listing("tab:calibration", caption, HEADERS["calibration"], rows, note)
+    header = ("task", "run", "decisions", "bias", "error", "rank", "states", "rank within a state")
+    return Listing("tab:calibration", caption, header, rows, note)
 
 
 def _branches(study: Study, summary: pd.DataFrame) -> Listing:
@@ -170,7 +163,8 @@ def _branches(study: Study, summary: pd.DataFrame) -> Listing:
         ]
         for _, row in summary.iterrows()
     ]
-    return Listing("tab:branches", caption, HEADERS["branches"], rows, note)
+    header = ("task", "run", "states", *CATEGORIES.values(), "success (%)")
+    return Listing("tab:branches", caption, header, rows, note)
 
 
 def _names(study: Study, row: pd.Series) -> list[str]:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from fmq.analysis.figures.drawing import plain_ticks, task_panels
+from fmq.analysis.figures.drawing import draw_legend, plain_ticks, task_panels
 from fmq.analysis.figures.style import Look, look
 from fmq.config.study import Study
 
@@ -34,8 +34,7 @@ def _task_panels(
 
 
 def _legend(figure: Figure, axis: Axes, columns: int) -> None:
-    handles, labels = axis.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=columns)
+    draw_legend(figure, axis.get_legend_handles_labels()[0], columns)
 
 
 def _band(axis: Axes, x: pd.Series, middle: pd.Series, deviation: pd.Series, color: str) -> None:
