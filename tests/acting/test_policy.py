@@ -101,7 +101,19 @@ def test_an_unknown_sampler_is_refused(sampling) -> None:
         make_sampler("beam", "min")
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_an_array_is_taken_however_it_lies_in_memory(networks) -> None:
+    policy = make_policy(networks, make_sampler("one_step", "mean"))
+    plain = observations(3).astype(np.float32)
+    rows = np.zeros(3, [("observation", np.float32, (OBS,)), ("terminal", np.bool_)])
+    rows["observation"] = plain
+    same = [plain[::-1].copy()[::-1], np.asfortranarray(plain), plain.astype(">f4")]
+    for array in (*same, rows["observation"]):
+        np.testing.assert_array_equal(policy.normalize(array), policy.normalize(plain))
+    one = rows[:1]["observation"]  # contiguous, says numpy
+    np.testing.assert_array_equal(policy.normalize(one), policy.normalize(plain[:1]))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
 def test_an_observation_that_is_not_finite_has_no_action(networks, sampling, value: float) -> None:
     policy = make_policy(networks, make_sampler("one_step", "mean"))
     spoiled = observations()

@@ -58,11 +58,12 @@ class Disturbance:
         calls: int,
         deed: Callable[[], object],
         method: str = "sample",
+        owner: type = Workbench,
     ) -> None:
-        """Call `deed` after call number `calls` of a method of the workbench."""
-        original, count = getattr(Workbench, method), 0
+        """Call `deed` after call number `calls` of a method of the workbench, or of `owner`."""
+        original, count = getattr(owner, method), 0
 
-        def counted(self: Workbench, *arguments: Any) -> Any:
+        def counted(self: object, *arguments: Any) -> Any:
             nonlocal count
             count += 1
             result = original(self, *arguments)
@@ -70,7 +71,7 @@ class Disturbance:
                 deed()
             return result
 
-        patch.setattr(Workbench, method, counted)
+        patch.setattr(owner, method, counted)
 
     def die(self) -> None:
         raise Interruption

@@ -13,6 +13,7 @@ from fmq.acting.evaluation import Evaluator
 from fmq.base.errors import Preempted, UserError
 from fmq.config.study import Study
 from fmq.pipeline.paths import settings_file
+from fmq.training.collector import Collector
 from fmq.training.scratch import Scratch
 from fmq.training.transition_log import TransitionLog
 from fmq.training.workbench import Workbench
@@ -43,6 +44,20 @@ def test_a_killed_run_ends_as_if_it_had_never_stopped(
     disturbance.train(smoke, name, results)
     assert disturbance.outputs(results, name) == disturbance.outputs(undisturbed, name)
     assert not list((results / "scratch").rglob("*.pt"))
+
+
+@pytest.mark.parametrize("steps", [1, 2])
+def test_a_run_that_is_killed_after_its_first_transitions_resumes(
+    disturbance, smoke: Study, undisturbed: Path, results: Path, steps: int
+) -> None:
+    """One transition is special: numpy takes a column of one row for contiguous, torch does not."""
+    with pytest.MonkeyPatch.context() as patch:
+        disturbance.at_call(patch, steps + 1, disturbance.die, "step", Collector)
+        with pytest.raises(disturbance.interruption):
+            disturbance.train(smoke, "finetune-fmq", results)
+    disturbance.train(smoke, "finetune-fmq", results)
+    same = disturbance.outputs(undisturbed, "finetune-fmq")
+    assert disturbance.outputs(results, "finetune-fmq") == same
 
 
 @pytest.mark.parametrize("name", ["distill-esd", "finetune-fmq"])

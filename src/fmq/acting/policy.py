@@ -134,10 +134,12 @@ class Policy:
             raise UserError(
                 f"observations of shape {np.shape(observations)}: this policy takes (batch, {size})"
             )
-        if not np.isfinite(observations).all():
+        with np.errstate(over="ignore"):  # what float32 cannot hold is refused as infinite
+            # A copy, because torch does not take every stride or byte order that numpy does.
+            native = np.array(observations, dtype=np.float32, order="C")
+        if not np.isfinite(native).all():
             raise UserError("observations that are not finite; the policy cannot act on them")
-        here = torch.as_tensor(observations, dtype=torch.float32)
-        return here.to(self.normalizer.mean.device, non_blocking=True)
+        return torch.from_numpy(native).to(self.normalizer.mean.device, non_blocking=True)
 
     def noise(self, count: int) -> Tensor:
         """Draw the noise that the sampler needs for some observations, (count, noises, H*A)."""

@@ -145,7 +145,8 @@ class Collector:
                 f"{self.log.path}: has only {len(transitions)} of {state['rows']} transitions; "
                 "delete its folder to start the run over"
             )
-        columns = (np.ascontiguousarray(transitions[name]) for name in self.log.kind.names or ())
+        # Copies: torch takes no column whose stride its elements do not divide.
+        columns = (transitions[name].copy() for name in self.log.kind.names or ())
         self.buffer.extend(*map(torch.from_numpy, columns))
         self.episodes = state["episodes"] - 1
         self.last_success = state["last_success"]
