@@ -18,6 +18,8 @@ TASK = "pointmaze-medium-navigate-singletask-task4-v0"
 SMOKE = ["--configfile", "config/smoke.yaml"]
 ONLINE = "online: {steps: 2000, start_training: 20, update_every: 2, evaluate_every: 2000}"
 """Some ten seconds, in which a job can be seen and requeued."""
+PASSING = {"None", "Resources", "Priority", "BeginTime"}
+"""Reasons to wait that end by themselves."""
 QUICK = ["--seconds-between-status-checks", "2", "--slurm-init-seconds-before-status-checks", "2"]
 
 
@@ -51,10 +53,10 @@ def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
         )
 
 
-def running_jobs() -> dict[str, str]:
-    """Rule and wildcards, as Snakemake's comment tells them, of every running job by its number."""
+def list_jobs(state: str, field: str) -> dict[str, str]:
+    """A field of every job in a state, by the job's number; as of `squeue --format`."""
     listing = subprocess.run(
-        ["squeue", "--noheader", "--states=R", "--format=%A|%k"],
+        ["squeue", "--noheader", f"--states={state}", f"--format=%A|{field}"],
         capture_output=True,
         text=True,
         check=True,
@@ -62,17 +64,31 @@ def running_jobs() -> dict[str, str]:
     return dict(line.split("|", 1) for line in listing.splitlines())
 
 
+def running_jobs() -> dict[str, str]:
+    """Rule and wildcards, as Snakemake's comment tells them, of every running job by its number."""
+    return list_jobs("R", "%k")
+
+
+def reasons_to_wait() -> set[str]:
+    """Why jobs are not started yet."""
+    return set(list_jobs("PD", "%r").values())
+
+
 def next_job(process: subprocess.Popen[str], wanted: Callable[[str], bool]) -> str:
-    """Wait for a running job whose comment is `wanted`, and give it a second to be under way."""
-    deadline = time.monotonic() + 240
-    while time.monotonic() < deadline and process.poll() is None:
+    """Wait for a running job whose comment is `wanted`, and give it a second to be under way.
+
+    There is no deadline: Snakemake looks at its jobs ever more seldom, and so may see only after
+    minutes that the job before has ended. But jobs must not ask for what the cluster never gives.
+    """
+    while process.poll() is None:
+        assert not (reasons := reasons_to_wait() - PASSING), reasons
         for number, comment in running_jobs().items():
             if wanted(comment):
                 time.sleep(1)
                 if number in running_jobs():
                     return number
         time.sleep(0.2)
-    pytest.fail(f"no such job came up; snakemake: {process.poll()}")
+    pytest.fail(f"no such job came up; snakemake ended with {process.poll()}")
 
 
 @pytest.fixture(scope="module")
