@@ -23,7 +23,9 @@ from fmq.acting.diagnosis import (
     measure_diagnosis,
 )
 from fmq.acting.policy import Policy
-from fmq.analysis.evidence.diagnosis import read_diagnosis, write_diagnosis
+from fmq.analysis.evidence.diagnosis import DIAGNOSIS, write_diagnosis
+from fmq.analysis.evidence.measurements import read_measurements
+from fmq.analysis.inputs.provenance import collect_provenance
 from fmq.analysis.statistics.diagnosis import summarise
 from fmq.base.errors import UserError
 from fmq.cli import app
@@ -36,13 +38,15 @@ from fmq.methods.samplers import make_sampler
 from fmq.pipeline.diagnosis import (
     CANDIDATES,
     EPISODES,
-    FILES,
     KINDS,
+    MEASUREMENTS,
     diagnosed_names,
     diagnosed_runs,
 )
+from fmq.pipeline.measured import RECORD
 from fmq.pipeline.paths import diagnosis_folder, manifest_file
 
+FILES = tuple(f"{name}.csv" for name in MEASUREMENTS)
 DISCOUNT, ETA, SIZE, HORIZON = 0.5, 0.3, 2, 2
 STARTS = range(20)
 
@@ -169,8 +173,9 @@ def measured(study: Study, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_real_runs_are_measured(study: Study, measured: Path) -> None:
     folder = diagnosis_folder(study, TASK, 0, measured)
-    assert {path.name for path in folder.iterdir()} == set(FILES)
-    decisions, tried = read_diagnosis(study, measured)
+    assert {path.name for path in folder.iterdir()} == {*FILES, RECORD}
+    provenance = collect_provenance(study, [])
+    decisions, tried = read_measurements(DIAGNOSIS, study, measured, provenance).values()
     runs = {"distill-esd", "pretrain-full", "finetune-fmq", "finetune-qc"}
     assert set(decisions["run"]) == set(tried["run"]) == runs
     episodes = decisions.groupby(["run", "episode"])

@@ -1,5 +1,6 @@
 """The report of `fmq diagnose`, from made-up measurements with numbers known by hand."""
 
+import json
 import shutil
 from itertools import product
 from pathlib import Path
@@ -7,15 +8,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from helpers.analysing import TASK2, TASK4, make_study
+from helpers.analysing import TASK2, TASK4, data_record, make_study
 
 from fmq.analysis.evidence.diagnosis import write_diagnosis
 from fmq.analysis.evidence.diagnosis_columns import MEASURED, REPORTED
 from fmq.analysis.inputs.csvw import read_table
 from fmq.analysis.statistics.diagnosis import mean_interval, rank_correlation
 from fmq.base.errors import UserError
+from fmq.base.files import write_json
 from fmq.config.study import Study
-from fmq.pipeline.diagnosis import FILES, diagnosed_names, diagnosed_runs
+from fmq.pipeline.diagnosis import MEASUREMENTS, diagnosed_names, diagnosed_runs
+from fmq.pipeline.measured import RECORD, run_digests
 from fmq.pipeline.paths import diagnosis_folder
 
 EPISODES = 4
@@ -55,13 +58,17 @@ def write(study: Study, results: Path) -> None:
     for task, seed in product(study.tasks, study.seeds):
         folder = diagnosis_folder(study, task, seed, results)
         folder.mkdir(parents=True)
-        names = [run.name for run in diagnosed_runs(study, task, seed)]
+        runs = diagnosed_runs(study, task, seed)
+        data = {run.name: data_record(run)["dataset"] for run in runs}
+        write_json(folder / RECORD, {"runs": run_digests(runs), "dataset": data})
+        names = [run.name for run in runs]
         rows = (
             [row for name in names for row in decisions(name, 3.0 * name.startswith("finetune"))],
             [row for name in names for row in tried(name)],
         )
-        for name, table in zip(FILES, rows, strict=True):
-            pd.DataFrame(table, columns=list(MEASURED[name][0])).to_csv(folder / name, index=False)
+        for name, table in zip(MEASUREMENTS, rows, strict=True):
+            frame = pd.DataFrame(table, columns=list(MEASURED[name][0]))
+            frame.to_csv(folder / f"{name}.csv", index=False)
 
 
 def report(study: Study, results: Path, folder: Path, *manifests: Path) -> pd.DataFrame:
@@ -128,8 +135,8 @@ def test_an_unfinished_study_shows_what_is_there(
     unfinished = make_study(allow_missing=True)
     for seed in study.seeds:
         shutil.rmtree(diagnosis_folder(study, TASK4, seed, measured))
-    (diagnosis_folder(study, TASK2, 0, measured) / FILES[1]).unlink()
-    with pytest.raises(UserError, match=r"branches\.csv: no such file; run `fmq diagnose \S+task2"):
+    (diagnosis_folder(study, TASK2, 0, measured) / RECORD).unlink()
+    with pytest.raises(UserError, match=r"no record of measurements; run `fmq diagnose \S+task2"):
         report(study, measured, tmp_path)
     table = report(unfinished, measured, tmp_path)
     assert set(table.index.get_level_values("task")) == {TASK2}
@@ -137,6 +144,19 @@ def test_an_unfinished_study_shows_what_is_there(
     shutil.rmtree(measured)
     with pytest.raises(UserError, match="no measurements yet; run `snakemake diagnose`"):
         report(unfinished, measured, tmp_path)
+
+
+@pytest.mark.parametrize("found", ["runs", "dataset"])
+def test_measurements_of_other_runs_or_data_are_refused(
+    study: Study, measured: Path, tmp_path: Path, manifest: Path, found: str
+) -> None:
+    record = diagnosis_folder(study, TASK4, 1, measured) / RECORD
+    values = json.loads(record.read_text())
+    other = dict.fromkeys(values["dataset"]["finetune-qc"], "1" * 64)
+    values[found]["finetune-qc"] = other if found == "dataset" else "1" * 64
+    write_json(record, values)
+    with pytest.raises(UserError, match=r"other .*run `fmq diagnose \S+task4-v0 --seed 1"):
+        report(study, measured, tmp_path, manifest)
 
 
 def test_one_seed_and_an_imported_method(tmp_path: Path) -> None:

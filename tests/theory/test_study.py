@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
@@ -143,8 +144,16 @@ def test_measurements_of_other_settings_are_others(study: Study, results: Path) 
 
 def learn_from_other_data(record: Path) -> None:
     values = json.loads(record.read_text())
-    values["dataset"] = dict.fromkeys(values["dataset"], "0" * 64)
+    values["dataset"] = spoiled(values["dataset"])
     record.write_text(json.dumps(values))
+
+
+def spoiled(digests: dict[str, Any]) -> dict[str, Any]:
+    """Digests by file, or those of several runs, of other bytes."""
+    return {
+        name: spoiled(value) if isinstance(value, dict) else "0" * 64
+        for name, value in digests.items()
+    }
 
 
 def test_measurements_of_other_data_are_refused(study: Study, results: Path) -> None:

@@ -1,6 +1,6 @@
 # `snakemake diagnose`: compare the critics, and what they recommend, with the simulator.
-from fmq.pipeline.diagnosis import FILES as DIAGNOSIS_FILES
 from fmq.pipeline.diagnosis import MEASUREMENTS as DIAGNOSED
+from fmq.pipeline.parts import DIAGNOSIS_FILES
 
 DIAGNOSIS = "results/runs/{task}/seed{seed}/diagnosis-{identity}"
 

@@ -19,6 +19,7 @@ import torch
 from fmq.acting.branching import Decision, Episode, follow, returns, succeeded
 from fmq.acting.device import claim_device
 from fmq.acting.evaluation import load_policy
+from fmq.acting.measuring import recorded
 from fmq.acting.policy import Policy
 from fmq.base.errors import UserError
 from fmq.base.files import atomic_path, write_rows
@@ -30,7 +31,7 @@ from fmq.envs.simulators import Simulators
 from fmq.method.critic import aggregate
 from fmq.method.guidance import normalized, value_and_gradient
 from fmq.methods.making import sampler_of
-from fmq.pipeline.diagnosis import CANDIDATES, EPISODES, FILES, STEPS, diagnosed_runs
+from fmq.pipeline.diagnosis import CANDIDATES, EPISODES, MEASUREMENTS, STEPS, diagnosed_runs
 from fmq.pipeline.paths import dataset_folder, diagnosis_folder
 from fmq.pipeline.runs import Run
 
@@ -58,7 +59,7 @@ class Subject(NamedTuple):
 
 
 def measure_diagnosis(study: Study, task: str, seed: int, results: Path) -> None:
-    """Write calibration.csv and branches.csv of a task and seed, with rows of every run.
+    """Write calibration.csv and branches.csv of a task and seed, and the record of the runs.
 
     Raises:
         UserError: a checkpoint is missing or has other settings, or a simulator failed or does not
@@ -69,8 +70,10 @@ def measure_diagnosis(study: Study, task: str, seed: int, results: Path) -> None
     data = dataset_folder(study, study.task(task).dataset, results)
     total, processes = len(runs) * EPISODES, study.evaluation.workers
     title = f"diagnose {task} seed {seed}"
-    tables: list[Rows] = [[] for _ in FILES]
+    folder = diagnosis_folder(study, task, seed, results)
+    tables: list[Rows] = [[] for _ in MEASUREMENTS]
     with (
+        recorded(folder, runs, results),
         closing(make_simulators(title, study.task(task), data, EPISODES, processes)) as simulators,
         progress(title, total, "states") as beat,
     ):
@@ -78,9 +81,9 @@ def measure_diagnosis(study: Study, task: str, seed: int, results: Path) -> None
             subject = load_subject(run, results, claim.device, study.fmq.eta)
             for table, rows in zip(tables, _examine(run, subject, simulators, beat), strict=True):
                 table += [{"run": run.name, **row} for row in rows]
-    for name, table in zip(FILES, tables, strict=True):
-        with atomic_path(diagnosis_folder(study, task, seed, results) / name) as temporary:
-            write_rows(temporary, list(table[0]), table)
+        for name, table in zip(MEASUREMENTS, tables, strict=True):
+            with atomic_path(folder / f"{name}.csv") as temporary:
+                write_rows(temporary, list(table[0]), table)
 
 
 def load_subject(run: Run, results: Path, device: torch.device, eta: float) -> Subject:

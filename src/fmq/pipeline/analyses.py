@@ -10,6 +10,7 @@ from pathlib import Path
 from fmq.config.study import Study
 from fmq.config.tasks import is_maze
 from fmq.pipeline.graph import runs_named
+from fmq.pipeline.measured import RECORD
 from fmq.pipeline.parts import (
     Part,
     cost_parts,
@@ -136,14 +137,12 @@ def metrics_files(study: Study, results: Path) -> list[Path]:
 
 def theory_files(study: Study, results: Path) -> list[Path]:
     """Return the record that `fmq theory` writes for each task and seed."""
-    records = [part.place / "settings.json" for part in theory_parts(study, results)]
-    return _present(study, records)
+    return _present(study, [part.place / RECORD for part in theory_parts(study, results)])
 
 
 def diagnosis_files(study: Study, results: Path) -> list[Path]:
-    """Return the files that `fmq diagnose` writes for each task and seed."""
-    parts = diagnosis_parts(study, results)
-    return _present(study, [file for part in parts for file in part.outputs])
+    """Return the record that `fmq diagnose` writes for each task and seed."""
+    return _present(study, [part.place / RECORD for part in diagnosis_parts(study, results)])
 
 
 def _run_files(study: Study, names: Iterable[str], file: str, results: Path) -> list[Path]:

@@ -10,7 +10,6 @@ EPISODES = 12  # of each run and seed, with one state each at which chunks are t
 CANDIDATES = 6
 MEASUREMENTS = ("calibration", "branches")
 """What is measured, each with a table and a figure: Q of decisions, and chunks that are tried."""
-FILES = tuple(f"{name}.csv" for name in MEASUREMENTS)
 STEPS = ("guided", "against", "random")
 """Steps from the first candidate: along the critic's gradient, against it, in any direction."""
 KINDS = ("candidate", *STEPS)

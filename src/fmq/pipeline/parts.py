@@ -10,8 +10,9 @@ from pathlib import Path
 
 from fmq.config.datasets import FileData
 from fmq.config.study import Study, find_dataset
-from fmq.pipeline.diagnosis import FILES as DIAGNOSIS_FILES
+from fmq.pipeline.diagnosis import MEASUREMENTS as DIAGNOSED
 from fmq.pipeline.diagnosis import diagnosed_runs
+from fmq.pipeline.measured import RECORD
 from fmq.pipeline.paths import (
     MANIFEST,
     checkpoint_file,
@@ -39,7 +40,8 @@ RUN_FILES: tuple[str, ...] = (
     *(CHECKPOINT, "metrics.csv", "settings.json", "provenance.json"),
     *(EVALUATIONS, LAST_EVALUATION, LAST_EVALUATION.replace(".csv", ".json")),
 )
-THEORY_FILES = (*(f"{name}.csv" for name in MEASUREMENTS), "settings.json")
+THEORY_FILES = (*(f"{name}.csv" for name in MEASUREMENTS), RECORD)
+DIAGNOSIS_FILES = (*(f"{name}.csv" for name in DIAGNOSED), RECORD)
 
 
 @dataclass(frozen=True)
@@ -191,7 +193,7 @@ def _theory_part(study: Study, task: str, seed: int, results: Path) -> Part:
         "measure_theory",
         theory_folder(study, task, seed, results),
         THEORY_FILES,
-        theory_runs(study, task, seed).values(),
+        theory_runs(study, task, seed),
         results,
         study.threads,
     )

@@ -7,16 +7,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from fmq.acting.evaluation import learned_from
+from fmq.acting.measuring import recorded
 from fmq.acting.policy import Networks
-from fmq.base.files import atomic_path, write_json, write_rows
+from fmq.base.files import atomic_path, write_rows
 from fmq.base.progress import progress
 from fmq.config.study import Study
 from fmq.data.sequences import SequenceBuffer
-from fmq.pipeline.identity import settings_hash
 from fmq.pipeline.paths import theory_folder
 from fmq.pipeline.runs import DISTILLATIONS, Run
-from fmq.pipeline.theory import FINETUNED, MEASUREMENTS, theory_runs, theory_settings
+from fmq.pipeline.theory import FINETUNED, MEASUREMENTS, theory_runs
 from fmq.theory import first_order, flow_map, improvement, optimum
 from fmq.theory.material import load_chunks, load_trained, sample
 
@@ -50,7 +49,7 @@ class Bench(NamedTuple):
 
 def set_up(study: Study, task: str, seed: int, results: Path) -> Bench:
     """Load what is measured; raise `UserError` if a checkpoint or the data is not the study's."""
-    runs = theory_runs(study, task, seed)
+    runs = {run.name: run for run in theory_runs(study, task, seed)}
     trained = {name: load_trained(run, results) for name, run in runs.items()}
     offline = runs[FINETUNED].parent
     assert offline is not None, "FMQ is trained here"
@@ -121,7 +120,7 @@ _MEASURES = {
 
 
 def measure_theory(study: Study, task: str, seed: int, results: Path) -> None:
-    """Write optimum.csv, first_order.csv, map.csv, improvement.csv, and settings.json.
+    """Write optimum.csv, first_order.csv, map.csv and improvement.csv, and the record of the runs.
 
     Raises:
         UserError: a checkpoint is missing, has other settings, or learned from other data.
@@ -129,15 +128,12 @@ def measure_theory(study: Study, task: str, seed: int, results: Path) -> None:
     torch.set_num_threads(study.threads)
     bench = set_up(study, task, seed, results)
     folder = theory_folder(study, task, seed, results)
-    settings = theory_settings(study, task, seed)
-    dataset = learned_from(bench.offline, results)
-    # New numbers must never stand beside the record of older ones.
-    (folder / "settings.json").unlink(missing_ok=True)
-    with progress(f"theory {task} seed {seed}", len(MEASUREMENTS), "measurements") as beat:
+    with (
+        recorded(folder, theory_runs(study, task, seed), results),
+        progress(f"theory {task} seed {seed}", len(MEASUREMENTS), "measurements") as beat,
+    ):
         for name in MEASUREMENTS:
             rows = _MEASURES[name](bench)
             with atomic_path(folder / f"{name}.csv") as temporary:
                 write_rows(temporary, list(rows[0]), rows)
             beat.advance()
-    record = {"hash": settings_hash(settings), "settings": settings, "dataset": dataset}
-    write_json(folder / "settings.json", record)

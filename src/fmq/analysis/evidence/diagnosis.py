@@ -5,13 +5,13 @@ prefer with others in the same states of the simulator.
 """
 
 from collections.abc import Sequence
-from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from fmq.analysis.evidence.diagnosis_columns import MEASURED, REPORTED
+from fmq.analysis.evidence.measurements import Measured, read_measurements
 from fmq.analysis.figures.diagnosis_figures import (
     BINS,
     CATEGORIES,
@@ -19,43 +19,19 @@ from fmq.analysis.figures.diagnosis_figures import (
     draw_calibration,
 )
 from fmq.analysis.figures.drawing import write_figure
-from fmq.analysis.inputs.csvw import read_table, write_table
+from fmq.analysis.inputs.csvw import write_table
 from fmq.analysis.inputs.provenance import collect_provenance
 from fmq.analysis.inputs.words import confidence, paragraph
 from fmq.analysis.statistics.diagnosis import GAINS, SUCCESSES, summarise
 from fmq.analysis.tables.listing import Listing, write_listing
 from fmq.analysis.tables.texts import MISSING
-from fmq.base.errors import UserError
 from fmq.config.study import Study
 from fmq.config.task_names import short_task_names
-from fmq.pipeline.diagnosis import CANDIDATES, EPISODES, MEASUREMENTS, run_label
+from fmq.pipeline.diagnosis import CANDIDATES, EPISODES, MEASUREMENTS, diagnosed_runs, run_label
 from fmq.pipeline.paths import diagnosis_folder
 from fmq.pipeline.runs import make_run
 
-
-def read_diagnosis(study: Study, results: Path) -> list[pd.DataFrame]:
-    """Read calibration.csv and branches.csv of all tasks and seeds, led by ``task`` and ``seed``.
-
-    A study that may be unfinished (`allow_missing`) skips what does not exist yet.
-
-    Raises:
-        UserError: a file is missing, or is not what `fmq diagnose` writes.
-    """
-    parts: dict[str, list[pd.DataFrame]] = {name: [] for name in MEASURED}
-    for task, seed in product(study.tasks, study.seeds):
-        folder = diagnosis_folder(study, task, seed, results)
-        missing = [name for name in MEASURED if not (folder / name).exists()]
-        if missing and not study.allow_missing:
-            again = f"run `fmq diagnose {task} --seed {seed}`"
-            raise UserError(f"{folder / missing[0]}: no such file; {again}")
-        for name, (columns, key) in MEASURED.items() if not missing else ():
-            frame = read_table(folder / name, columns, key)
-            frame.insert(0, "task", task)
-            frame.insert(1, "seed", seed)
-            parts[name].append(frame)
-    if not any(parts.values()):
-        raise UserError(f"{results / 'runs'}: no measurements yet; run `snakemake diagnose`")
-    return [pd.concat(frames, ignore_index=True) for frames in parts.values()]
+DIAGNOSIS = Measured("diagnose", diagnosis_folder, diagnosed_runs, MEASURED)
 
 
 def write_diagnosis(
@@ -64,12 +40,13 @@ def write_diagnosis(
     """Write diagnosis.csv, and a table and a figure of either part, into `folder`/diagnosis.
 
     Raises:
-        UserError: a measurement is missing or damaged.
+        UserError: a measurement is missing, damaged, or made with other settings or data.
     """
-    calibration, branches = read_diagnosis(study, results)
+    provenance = collect_provenance(study, manifests)
+    measured = read_measurements(DIAGNOSIS, study, results, provenance)
+    calibration, branches = (measured[name] for name in MEASUREMENTS)
     summary = summarise(study, calibration, branches)
     summary.insert(2, "label", [run_label(study, run) for run in summary["run"]])
-    provenance = collect_provenance(study, manifests)
     folder = folder / "diagnosis"
     write_table(folder / "diagnosis.csv", summary, REPORTED, provenance)
     listings = _calibration(study, summary), _branches(study, summary)

@@ -3,7 +3,7 @@
 from fmq.analysis.inputs.csvw import Column, Columns
 from fmq.analysis.inputs.evaluations import TASK
 from fmq.analysis.statistics.diagnosis import GAINS, SUCCESSES
-from fmq.pipeline.diagnosis import FILES, KINDS
+from fmq.pipeline.diagnosis import KINDS
 
 _RUN = Column("string", "run whose last checkpoint is examined")
 _EPISODE = Column("integer", "number of the episode; its start is the same for all runs", 0)
@@ -30,10 +30,10 @@ _BRANCHES: Columns = {
     **_OUTCOME,
 }
 MEASURED: dict[str, tuple[Columns, tuple[str, ...]]] = {
-    FILES[0]: (_CALIBRATION, ("run", "episode", "decision")),
-    FILES[1]: (_BRANCHES, ("run", "episode", "kind", "number")),
+    "calibration": (_CALIBRATION, ("run", "episode", "decision")),
+    "branches": (_BRANCHES, ("run", "episode", "kind", "number")),
 }
-"""The columns of each file of `fmq diagnose`, and those that identify a row."""
+"""The columns of each table of `fmq diagnose`, and those that identify a row."""
 
 _ESTIMATES = {
     "state_rank": "Spearman's correlation of Q and return over the samples at a state, mean over "

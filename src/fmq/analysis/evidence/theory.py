@@ -3,77 +3,27 @@
 A claim holds or fails by the numbers in its row, at the tolerances below; no problem is excluded.
 """
 
-import json
-from collections.abc import Mapping, Sequence
-from itertools import product
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from fmq.analysis.evidence.measurements import Measured, read_measurements
 from fmq.analysis.evidence.theory_columns import MEASURED, REPORTED
 from fmq.analysis.evidence.theory_tables import GAPS, LISTINGS
 from fmq.analysis.figures.drawing import write_figure
 from fmq.analysis.figures.theory_figures import FIGURES, theory_note
-from fmq.analysis.inputs.csvw import read_table, write_table
+from fmq.analysis.inputs.csvw import write_table
 from fmq.analysis.inputs.provenance import collect_provenance
 from fmq.analysis.tables.listing import write_listing
-from fmq.base.errors import UserError
-from fmq.config.datasets import training_file
 from fmq.config.study import Study
-from fmq.pipeline.identity import settings_hash
 from fmq.pipeline.paths import theory_folder
-from fmq.pipeline.theory import MEASUREMENTS, theory_settings
+from fmq.pipeline.theory import MEASUREMENTS, theory_runs
 
 TOLERANCE = 1e-6  # relative, between closed form and numerical optimum
 SHOWN = 1e-3  # distances between chunks are shown to this digit
-
-
-def read_measurements(
-    study: Study, results: Path, provenance: Mapping[str, Any]
-) -> dict[str, pd.DataFrame]:
-    """Read the measurements of all tasks and seeds, led by the columns ``task`` and ``seed``.
-
-    A study that may be unfinished (`allow_missing`) skips what does not exist yet.
-
-    Raises:
-        UserError: a file is missing, is not what `fmq theory` writes, or was made with settings or
-            data other than the study's.
-    """
-    parts: dict[str, list[pd.DataFrame]] = {name: [] for name in MEASUREMENTS}
-    for task, seed in product(study.tasks, study.seeds):
-        folder = theory_folder(study, task, seed, results)
-        if study.allow_missing and not (folder / "settings.json").exists():
-            continue
-        _check_record(study, task, seed, folder / "settings.json", provenance)
-        for name, (columns, key) in MEASURED.items():
-            frame = read_table(folder / f"{name}.csv", columns, key)
-            frame.insert(0, "task", task)
-            frame.insert(1, "seed", seed)
-            parts[name].append(frame)
-    if not any(parts.values()):
-        raise UserError(f"{results / 'runs'}: no measurements yet; run `fmq theory`")
-    return {name: pd.concat(frames, ignore_index=True) for name, frames in parts.items()}
-
-
-def _check_record(
-    study: Study, task: str, seed: int, path: Path, provenance: Mapping[str, Any]
-) -> None:
-    """Refuse measurements of networks that were trained with other settings or other data."""
-    again = f"run `fmq theory {task} --seed {seed}`"
-    dataset = study.task(task).dataset
-    file = training_file(dataset)
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-        found, digest = record["hash"], record["dataset"][file]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise UserError(f"{path}: no record of measurements; {again}") from None
-    if found != settings_hash(theory_settings(study, task, seed)):
-        raise UserError(f"{path}: measured on networks with other settings; {again}")
-    present = {one["name"]: one["sha256"].get(file) for one in provenance["datasets"]}
-    if digest != present.get(dataset, digest):
-        raise UserError(f"{path}: measured on networks that learned from other data; {again}")
+THEORY = Measured("theory", theory_folder, theory_runs, MEASURED)
 
 
 def optimum(measured: pd.DataFrame) -> pd.DataFrame:
@@ -183,7 +133,7 @@ def write_theory(study: Study, results: Path, folder: Path, manifests: Sequence[
         UserError: a measurement is missing or was made with other settings or data.
     """
     provenance = collect_provenance(study, manifests)
-    measured = read_measurements(study, results, provenance)
+    measured = read_measurements(THEORY, study, results, provenance)
     folder = folder / "theory"
     for name in MEASUREMENTS:
         rows = AGGREGATES[name](measured[name])
