@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from faulting.processes import OVERLAY, ROOT, TASK, finish_or_kill, start
-from fmq.cli import STOPPED
+from fmq.cli import EXIT_STOPPED
 from fmq.config.reading import load_study
 
 STAGES = {
@@ -25,14 +25,14 @@ COMPARED = ("checkpoint.pt", "evaluations.csv", "last_evaluation.csv", "last_eva
 def is_heeded(code: int, number: int, started: float, results: Path) -> bool:
     """Return whether a stage ended as it should after the signal.
 
-    SIGTERM leads to the exit code `STOPPED`, unless it came before there was any progress to keep,
-    or after everything was done.
+    SIGTERM leads to the exit code `EXIT_STOPPED`, unless it came before there was any progress to
+    keep, or after everything was done.
     """
     files = results.glob("scratch/*/*/*/progress/progress.pt")
     kept = any(file.stat().st_mtime > started for file in files)
     if number == signal.SIGKILL:
         return code in (-number, 0)
-    return code in (STOPPED, 0) or (code == -number and not kept)
+    return code in (EXIT_STOPPED, 0) or (code == -number and not kept)
 
 
 def prepare_stages(folder: Path) -> dict[str, float]:
