@@ -106,6 +106,39 @@ def test_without_a_study_s_own_file_nothing_is_deleted(write: Write, tmp_path: P
     assert all(folder.exists() for folder in folders)
 
 
+def test_a_study_whose_own_file_has_changed_is_not_taken_for_unwanted(
+    write: Write, tmp_path: Path
+) -> None:
+    """The settings in its folder stand for runs of another file by now."""
+    results, file = tmp_path / "results", tmp_path / "mine.npz"
+    file.write_bytes(b"mine")
+    settings = {"source": "file", "path": str(file)}
+    task = "pointmaze-medium-navigate-singletask-task2-v0"
+    path, study = write("study", tasks=[task], datasets={DATASET: settings})
+    folders = made_by(study, results)
+    own = path.rename(study_folder(study, results) / "settings.json")
+    assert list(collect([own], results, delete=True)) == ["nothing to delete"]
+    file.write_bytes(b"other")
+    with pytest.raises(UserError, match=r"a file that it names has changed"):
+        list(collect([own], results, delete=True))
+    assert all(folder.exists() for folder in folders)
+
+
+def test_the_folder_of_an_unfinished_study_is_kept_by_its_own_settings(
+    write: Write, tmp_path: Path
+) -> None:
+    results = tmp_path / "results"
+    path, study = write("study", allow_missing=True)
+    earlier = study_folder(study, results)
+    earlier.mkdir(parents=True)
+    own = path.rename(earlier / "settings.json")
+    run = run_folder(make_run(study, study.tasks[0], study.seeds[0], "finetune-fmq"), results)
+    run.mkdir(parents=True)
+    (run / "evaluations.csv").touch()
+    assert study_folder(study, results) != earlier
+    assert list(collect([own], results, delete=True)) == ["nothing to delete"]
+
+
 def test_the_command_keeps_the_study_that_was_asked_for_last(write: Write, tmp_path: Path) -> None:
     results = tmp_path / "results"
     path, study = write("study")

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
+from fmq.base.errors import UserError
 from fmq.base.files import matching
 from fmq.base.locks import own
 from fmq.config.reading import load_study, refuse_missing
@@ -30,14 +31,14 @@ def collect(settings: Sequence[Path], results: Path, delete: bool) -> Iterator[s
 
     Raises:
         UserError: another process fills the folder, settings cannot be read, or a file that they
-            name is missing, without which the results made from it cannot be identified.
+            name is missing or has changed, so that the results made from it cannot be identified.
     """
     with own(results / "lock", "results folder") if delete else nullcontext():
         yield from _sweep(settings, results, delete)
 
 
 def _sweep(settings: Sequence[Path], results: Path, delete: bool) -> Iterator[str]:
-    wanted = {folder for path in settings for folder in _wanted(load_study(path), results)}
+    wanted = {folder for path in settings for folder in _wanted(path, results)}
     total = count = 0
     for folder in sorted(path for pattern in KEPT for path in matching(results, pattern)):
         # The log of measured costs lies beside their file, under the same name.
@@ -53,10 +54,34 @@ def _sweep(settings: Sequence[Path], results: Path, delete: bool) -> Iterator[st
     yield f"{count} folders, {total / 2**20:.1f} MiB, {verb}" if count else "nothing to delete"
 
 
-def _wanted(study: Study, results: Path) -> Iterator[Path]:
+def _wanted(settings: Path, results: Path) -> Iterator[Path]:
+    study = load_study(settings)
     refuse_missing(study.model_copy(update={"allow_missing": False}))
     yield study_folder(study, results)
+    yield from _named_by(settings, study, results)
     for part in all_parts(study, results):
         yield part.place
         if part.run is not None:
             yield scratch_folder(part.run, results)
+
+
+def _named_by(settings: Path, study: Study, results: Path) -> Iterator[Path]:
+    """Yield the folder of a study that `settings` lies in, if it does.
+
+    Raises:
+        UserError: the study has another folder by now, so its runs have other identities too.
+    """
+    folder, now = (
+        results / "studies" / settings.absolute().parent.name,
+        study_folder(study, results),
+    )
+    if (folder / settings.name).absolute() != settings.absolute():
+        return
+    # The folder of an unfinished study is another one after each run.
+    if folder != now and not study.allow_missing:
+        raise UserError(
+            f"{settings}: stands for {now} by now, because a file that it names has changed, so "
+            "the results of this study cannot be told from others; restore the file, or delete "
+            f"{folder}"
+        )
+    yield folder
