@@ -82,7 +82,9 @@ class Handler(BaseHTTPRequestHandler):
             if same or not answer.heeds_if_range:
                 start = int(asked.removeprefix("bytes=").split("-")[0]) - answer.shift
                 status = 206 if start < len(answer.body) else 416
-        body = b"" if status == 416 or self.command == "HEAD" else answer.body[start:]
+        body = b"" if self.command == "HEAD" else answer.body[start:]
+        if status == 416:
+            body = b"<p>no such range</p>"
         if status == 206:
             body = body[: answer.piece]
         sent = body[: answer.cut]
@@ -94,6 +96,8 @@ class Handler(BaseHTTPRequestHandler):
         if status == 206:
             last = start + len(body) - 1
             self.send_header("Content-Range", f"bytes {start}-{last}/{len(answer.body)}")
+        elif status == 416:
+            self.send_header("Content-Range", f"bytes */{len(answer.body)}")
         if answer.etag:
             self.send_header("ETag", answer.etag)
         self.send_header("Content-Type", answer.kind)
@@ -312,6 +316,23 @@ def test_what_does_not_continue_the_part_starts_anew(site, path, answer):
     assert len(site.requests) == (2 if answer.ranges else 1)
     assert "Range" in site.requests[0].headers
     assert site.requests[-1].sent == answer.body
+
+
+def test_a_part_that_is_complete_is_only_checked(site, path):
+    """As it is left by a process that is killed while it checks the file."""
+    address = site.add("/file", Answer())
+    leave_part(path, address, BODY)
+    fetch(path, address)
+    assert whole(path)
+    assert [request.sent for request in site.requests] == [b"<p>no such range</p>"]
+
+
+def test_a_part_that_is_complete_and_wrong_starts_anew(site, path):
+    address = site.add("/file", Answer())
+    leave_part(path, address, bytes(len(BODY)))
+    fetch(path, address, sha256=digest(BODY))
+    assert whole(path)
+    assert site.requests[-1].sent == BODY
 
 
 @pytest.mark.parametrize("note", ["", "[]", "{}", '{"address": 1, "validator": 2, "total": 3}'])

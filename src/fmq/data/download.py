@@ -132,7 +132,9 @@ def _fetch(address: str, part: Path, sha256: str | None, check: Callable[[Path],
     """Try once to complete `part` and return its SHA-256; delete it if it is wrong."""
     response, offset = _open(address, part)
     with response:
-        total = _receive(response, part, offset, address)
+        # To a range behind the last byte the answer is only a page that says so.
+        ended = response.status_code == 416
+        total = offset if ended else _receive(response, part, offset, address)
     size = part.stat().st_size
     if total not in (None, size):
         raise _TransientError(f"received {size} of {total} bytes")
@@ -154,7 +156,10 @@ def _note(part: Path) -> Path:
 
 
 def _open(address: str, part: Path) -> tuple[requests.Response, int]:
-    """Return a usable response and the offset in `part` of its body (0: from the start)."""
+    """Return a usable response and the offset in `part` of its body (0: from the start).
+
+    A response with the status 416 says that `part` is complete.
+    """
     try:
         origin = _Origin(**json.loads(_note(part).read_text(encoding="utf-8")))
         size = part.stat().st_size
@@ -164,6 +169,8 @@ def _open(address: str, part: Path) -> tuple[requests.Response, int]:
         response = _get(address, {"Range": f"bytes={size}-", "If-Range": origin.validator})
         if _continues(response, size, origin):
             return _usable(response, 206), size
+        if _ends(response, size, origin):
+            return response, size
         if response.status_code not in (206, 416):
             return _usable(response, 200), 0
         response.close()
@@ -187,6 +194,16 @@ def _continues(response: requests.Response, size: int, origin: _Origin) -> bool:
         and content.startswith(f"bytes {size}-")
         and content.endswith(f"/{origin.total}")
         # A server may support Range but not If-Range, and send the rest of another version.
+        and _validator(response) in (None, origin.validator)
+    )
+
+
+def _ends(response: requests.Response, size: int, origin: _Origin) -> bool:
+    """Return whether the same version of the file has no byte after `size`."""
+    return (
+        response.status_code == 416
+        and size == origin.total
+        and response.headers.get("Content-Range") == f"bytes */{size}"
         and _validator(response) in (None, origin.validator)
     )
 
