@@ -89,8 +89,11 @@ def test_the_manifest_describes_the_files(generated):
 
 def test_same_seed_same_bytes_with_two_processes(generated, tmp_path):
     np.random.seed(99)
-    generate_dataset(MAZE, settings(), tmp_path / "new" / "folder", processes=2)
-    assert contents(tmp_path / "new" / "folder") == contents(generated)
+    folder = tmp_path / "new" / "folder"
+    (folder / ".partial-of-one-that-was-killed").mkdir(parents=True)
+    generate_dataset(MAZE, settings(), folder, processes=2)
+    assert contents(folder) == contents(generated)
+    assert not list(folder.glob(".*"))
 
 
 @pytest.mark.slow

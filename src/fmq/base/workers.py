@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -91,17 +92,42 @@ Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 def parallel_map(processes: int) -> Iterator[Map]:
     """Yield a function like `map` that runs in worker processes and keeps the order of the jobs.
 
+    Jobs that have not begun when the block fails are given up. Workers end with this process,
+    however it ends.
+
     Raises:
         UserError: a worker process was killed.
     """
     spawn = multiprocessing.get_context("spawn")
     try:
-        with _one_blas_thread(), ProcessPoolExecutor(processes, mp_context=spawn) as executor:
-            yield executor.map
+        with (
+            _one_blas_thread(),
+            ProcessPoolExecutor(processes, spawn, initializer=_end_with_parent) as executor,
+        ):
+            try:
+                yield executor.map
+            except BaseException:
+                executor.shutdown(cancel_futures=True)
+                raise
     except BrokenProcessPool:
         raise UserError(
             "a generator process was killed, often for lack of memory; use fewer processes"
         ) from None
+
+
+def _end_with_parent() -> None:
+    """End this process once its parent has ended, which a pool's workers would not notice.
+
+    They wait for jobs in a pipe of which each of them also holds the end that is written to.
+    """
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "a worker has a parent"
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 @contextmanager

@@ -5,6 +5,7 @@ the official files, and their manifest says so.
 """
 
 import platform
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -45,6 +46,7 @@ SOURCES = {
 
 Arrays = dict[str, np.ndarray]
 _Episode = tuple[Arrays, int]
+_PARTIAL = ".partial-"
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,9 @@ def generate_dataset(name: str, settings: GeneratedData, folder: Path, processes
     write = _write_hdf5 if suite_of(name) == "robomimic" else _write_npz
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=folder, prefix=".partial-") as partial:
+        for left in folder.glob(f"{_PARTIAL}*"):  # by a process that was killed
+            shutil.rmtree(left)
+        with TemporaryDirectory(dir=folder, prefix=_PARTIAL) as partial:
             files = write(name, settings, Path(partial), processes)
             (folder / MANIFEST).unlink(missing_ok=True)
             for file_name in files:
