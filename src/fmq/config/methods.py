@@ -72,6 +72,9 @@ PRETRAININGS = {
 }
 """Runs that train from scratch, ``pretrain-NAME``."""
 
+WARMUP = "pretrain-warmup"
+"""The run that distillation starts from; nothing is evaluated at its end."""
+
 DISTILLATION = OfflineRun("mvp", "best_of_n", Jumps.ALL)
 """The run ``distill-KIND``, which goes on from the warm-up."""
 

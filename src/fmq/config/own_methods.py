@@ -11,12 +11,21 @@ from fmq.base.errors import UserError
 from fmq.base.files import expanded
 from fmq.config.choices import Aggregate
 from fmq.config.method_files import Code, read_code
-from fmq.config.methods import METHODS, PRETRAININGS, Method, fitting_samplers, is_flow_map
+from fmq.config.methods import (
+    METHODS,
+    PRETRAININGS,
+    WARMUP,
+    Method,
+    fitting_samplers,
+    is_flow_map,
+)
 from fmq.config.samplers import SAMPLERS
 from fmq.config.section import Section, find_setting
 from fmq.config.tasks import IQM
 
-OFFLINE = ("distill", *(f"pretrain-{name}" for name in PRETRAININGS))
+_PRETRAINED = [f"pretrain-{name}" for name in PRETRAININGS]
+OFFLINE = ("distill", *(run for run in _PRETRAINED if run != WARMUP))
+"""Runs that a method may start from; the warm-up has no evaluation to compare with."""
 _TAKEN = {*METHODS, *SAMPLERS, *(method.actor_loss for method in METHODS.values()), "trajectories"}
 """Names that methods cannot have; `trajectories` is a picture beside the films of the methods."""
 _NAME = re.compile(r"[a-z][a-z0-9_]*")  # no hyphens: they separate the parts of file names

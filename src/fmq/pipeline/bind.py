@@ -10,7 +10,7 @@ from typing import Any
 from fmq.config.ablations import base_name
 from fmq.config.choices import Aggregate
 from fmq.config.method_files import Code
-from fmq.config.methods import Method, OfflineRun, is_flow_map, offline_run
+from fmq.config.methods import WARMUP, Method, OfflineRun, is_flow_map, offline_run
 from fmq.config.samplers import sampler_numbers
 from fmq.config.section import Section, find_setting
 from fmq.config.sections import SamplingSettings
@@ -29,7 +29,6 @@ from fmq.pipeline.bindings import (
 from fmq.pipeline.data import training_data_settings
 from fmq.pipeline.policies import policy_identity
 
-WARMUP = "pretrain-warmup"
 """The run that distillation goes on from."""
 
 OTHER_SUITE = {"ogbench": "demonstrations", "robomimic": "success_timing"}

@@ -8,12 +8,11 @@ from fmq.base.errors import UserError
 from fmq.base.seeding import derive_seed
 from fmq.config.choices import Aggregate
 from fmq.config.method_files import Code
-from fmq.config.methods import PRETRAININGS
+from fmq.config.methods import PRETRAININGS, WARMUP
 from fmq.config.sections import Distillation, SamplingSettings, TrainingSettings
 from fmq.config.study import Study
 from fmq.config.tasks import Task
 from fmq.pipeline.bind import (
-    WARMUP,
     bind,
     bind_sampler,
     code_of,
