@@ -21,6 +21,7 @@ from fmq.analysis.inputs.published import (
     reported_iqm,
 )
 from fmq.analysis.inputs.scores import load_scores
+from fmq.analysis.tables.comparison import reported_entries, reported_words
 from fmq.analysis.tables.render import Table, latex, markdown
 from fmq.config.study import Study
 from fmq.config.task_names import short_task_names
@@ -185,6 +186,14 @@ def test_only_methods_of_the_study_are_shown() -> None:
     assert [handle.get_label() for handle in reported_handles(study)] == [
         "reported final value (arXiv 2605.12416)"
     ]
+
+
+def test_a_method_that_reproduces_one_of_the_papers_has_its_source() -> None:
+    theirs = {"label": "QC, theirs", "files": "{task}-{seed}.pkl", "reproduces": "qc"}
+    study = shows(imported={"theirs": theirs}, methods=["fmq", "theirs"], samplers=[])
+    labels = [handle.get_label() for handle in reported_handles(study)]
+    assert "QC, theirs, reported (arXiv 2507.07969)" in labels
+    assert "Own paper: QC's arXiv 2507.07969." in reported_words(study, reported_entries(study))
 
 
 def test_curves_gain_a_dashed_line_and_open_markers(made: Made) -> None:

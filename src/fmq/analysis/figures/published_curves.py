@@ -54,12 +54,12 @@ def reported_handles(study: Study) -> list[Line2D]:
     """Return the legend entries for what `draw_reported` draws, which may be nothing."""
     curves, finals = beside(study, reported_curves()), finals_beside(study)
     handles = []
-    for method, label in dict.fromkeys(zip(curves["method"], curves["label"], strict=True)):
+    for row in curves.drop_duplicates("method").itertuples():
         line: dict[str, Any] = {
-            "color": look(str(method), study.added_methods).color,
+            "color": look(str(row.method), study.added_methods).color,
             "linestyle": _DASHES,
         }
-        told = f"{label}, reported ({OWN[str(label)]})"
+        told = f"{row.label}, reported ({OWN[str(row.reported_as)]})"
         handles.append(Line2D([], [], linewidth=0.9, label=told, **line))
     if len(finals):
         label = f"reported final value ({FMQ})"

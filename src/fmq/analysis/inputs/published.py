@@ -74,8 +74,9 @@ def beside(study: Study, reported: pd.DataFrame) -> pd.DataFrame:
     """Select the rows of `reported` that a study shows: those of its tasks and its comparison.
 
     Returns:
-        frame with the columns of `reported`, where ``label`` is the study's, and the study's keys
-        ``method`` and ``sampler``; it has no rows if the setting ``published`` is off.
+        frame with the columns of `reported`, where ``label`` is the study's and ``reported_as`` the
+        papers', and the study's keys ``method`` and ``sampler``; it has no rows if the setting
+        ``published`` is off.
     """
     rows = pd.DataFrame(comparison_rows(study), columns=["method", "sampler"])
     rows["label"] = [_published_label(study, *row) for row in comparison_rows(study)]
@@ -83,6 +84,7 @@ def beside(study: Study, reported: pd.DataFrame) -> pd.DataFrame:
         reported = reported[reported["task"].isin(study.tasks)]
     merged = reported.merge(rows, on="label")
     pairs = zip(merged["method"], merged["sampler"], strict=True)
+    merged["reported_as"] = merged["label"]
     merged["label"] = [row_label(study, *pair) for pair in pairs]
     return merged if study.published else merged.iloc[:0]
 

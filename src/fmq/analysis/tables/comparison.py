@@ -113,7 +113,7 @@ def _measured(study: Study, entries: pd.DataFrame) -> pd.DataFrame:
     return entries[known | (entries["stage"] == "online")]
 
 
-def _reported_entries(study: Study) -> pd.DataFrame:
+def reported_entries(study: Study) -> pd.DataFrame:
     """Return what papers report on the study's tasks, as entries of the success table.
 
     The frame may be empty.
@@ -126,12 +126,12 @@ def _reported_entries(study: Study) -> pd.DataFrame:
     return entries.assign(stage="online", best=0, note="")
 
 
-def _reported_words(study: Study, reported: pd.DataFrame) -> str:
+def reported_words(study: Study, reported: pd.DataFrame) -> str:
     """Say where the reported rows come from, and that they are no result of the study."""
     if reported.empty:
         return ""
-    own = reported[reported["row"] == OWN_ROW]
-    papers = " and ".join(f"{label}'s {OWN[label]}" for label in OWN if label in set(own["label"]))
+    own = set(reported.loc[reported["row"] == OWN_ROW, "reported_as"])
+    papers = " and ".join(f"{label}'s {OWN[label]}" for label in OWN if label in own)
     return paragraph(
         "Rows in italics: reported elsewhere, not run here, in no statistic and never bold. "
         f"FMQ paper: {protocol_words()}, with its {IQM} over 12 tasks.",
@@ -186,7 +186,7 @@ def _captions(
     ends = (
         f"{IQM}: interquartile mean over tasks and seeds. Methods that start from one offline "
         "checkpoint share its entry.",
-        _reported_words(study, reported),
+        reported_words(study, reported),
     )
     steps = "Mean episode length in environment steps"
     failed = "Fewer steps are better; a failed episode counts with its full length."
@@ -214,7 +214,7 @@ def write_tables(study: Study, folder: Path, manifests: Sequence[Path] = ()) -> 
     success[_NUMBERS] *= 100.0
     main = _entries(study, success, [*study.tasks, IQM])
     length = _entries(study, means[means["measure"] == "length"], study.tasks, larger=False)
-    reported = _reported_entries(study)
+    reported = reported_entries(study)
     captions = _captions(study, main, length, reported)
     short = short_task_names(study.tasks) | {IQM: IQM}
     tables, provenance = folder / "tables", collect_provenance(study, manifests)
