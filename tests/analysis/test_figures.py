@@ -169,3 +169,5 @@ def test_short_names_stay_distinct() -> None:
         "can",
         "my-stack",
     ]
+    own = ["pen", "pen-v0", "mug", "mug-low_dim", "can", "can-mh-low_dim"]
+    assert list(short_task_names(own).values()) == [*own[:4], "can", "can-mh"]

@@ -9,13 +9,19 @@ def short_task_names(tasks: Sequence[str]) -> dict[str, str]:
     """Map task names to short ones.
 
     For example, `pointmaze-medium-navigate-singletask-task2-v0` becomes `pointmaze-medium task2`.
-    The word for the data set (navigate, play, ...) stays where two tasks differ in nothing else.
-    Names that a study defines itself stay as they are.
+    The word for the data set (navigate, play, ...) stays where two tasks differ in nothing else,
+    and so does the rest of the name.
     """
     longer = {name: _without_suffix(name) for name in tasks}
     shorter = {name: _without_data(name, text) for name, text in longer.items()}
-    uses = Counter(shorter.values())
-    return {name: shorter[name] if uses[shorter[name]] == 1 else longer[name] for name in tasks}
+    forms = [shorter, longer, {name: name for name in tasks}]
+    uses = [Counter(form.values()) for form in forms]
+    return {
+        name: next(
+            form[name] for form, used in zip(forms, uses, strict=True) if used[form[name]] == 1
+        )
+        for name in tasks
+    }
 
 
 def _without_data(name: str, text: str) -> str:

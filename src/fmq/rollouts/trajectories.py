@@ -60,7 +60,7 @@ def write_trajectories(study: Study, task: str, seed: int, results: Path) -> Non
         raise UserError(f"{results}: no episodes of {task}; `snakemake rollouts` records some")
     manifest = manifest_file(study, study.task(task).dataset, results)
     provenance = collect_provenance(study, [manifest])
-    name = short_task_names([task])[task]
+    name = short_task_names(study.tasks)[task]
     labelled = {study.method(method).label: one for method, one in rollouts.items()}
     words = f"{rollout_words(labelled)} {source_sentences(provenance)}"
     with mpl.rc_context(STYLE):

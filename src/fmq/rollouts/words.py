@@ -11,8 +11,8 @@ IN_A_MAZE = "As OGBench draws a maze: walls light, floor dark, the goal red."
 
 def title_of(run: Run) -> str:
     """Return a title such as ``FMQ on pointmaze-medium task2, seed 0``."""
-    task, label = run.task.name, run.study.method(run.kind).label
-    return f"{label} on {short_task_names([task])[task]}, seed {run.seed}"
+    names, label = short_task_names(run.study.tasks), run.study.method(run.kind).label
+    return f"{label} on {names[run.task.name]}, seed {run.seed}"
 
 
 def outcome(episode: Recorded) -> str:
