@@ -60,7 +60,8 @@ def write(study: Study, results: Path) -> None:
         folder.mkdir(parents=True)
         runs = diagnosed_runs(study, task, seed)
         data = {run.name: data_record(run)["dataset"] for run in runs}
-        write_json(folder / RECORD, {"runs": run_digests(runs), "dataset": data})
+        record = {"runs": run_digests(runs), "checkpoint": {}, "dataset": data}
+        write_json(folder / RECORD, record)
         names = [run.name for run in runs]
         rows = (
             [row for name in names for row in decisions(name, 3.0 * name.startswith("finetune"))],

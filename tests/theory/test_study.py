@@ -162,6 +162,18 @@ def test_measurements_of_other_data_are_refused(study: Study, results: Path) -> 
         write(study, results)
 
 
+def test_measurements_of_a_checkpoint_that_was_made_again_are_refused(
+    study: Study, results: Path
+) -> None:
+    checkpoint = run_folder(make_run(study, TASK, 0, "finetune-fmq"), results) / "checkpoint.pt"
+    kept = checkpoint.read_bytes()
+    checkpoint.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
+    with pytest.raises(UserError, match="measured on another checkpoint of finetune-fmq"):
+        write(study, results)
+    checkpoint.unlink()  # of a copy without checkpoints, nothing is known
+    write(study, results)
+
+
 def test_a_checkpoint_that_learned_from_other_data_is_refused(study: Study, results: Path) -> None:
     run = make_run(study, TASK, 0, "distill-lsd")
     learn_from_other_data(run_folder(run, results) / "provenance.json")

@@ -5,8 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fmq.acting.evaluation import learned_from
-from fmq.base.files import write_json
+from fmq.base.files import file_sha256, write_json
 from fmq.pipeline.measured import RECORD, run_digests
+from fmq.pipeline.paths import checkpoint_file
 from fmq.pipeline.runs import Run
 
 
@@ -17,8 +18,12 @@ def recorded(folder: Path, runs: Sequence[Run], results: Path) -> Iterator[None]
     Raises:
         UserError: a run does not say what it learned from.
     """
-    data = {run.name: learned_from(run, results) for run in runs}
+    record = {
+        "runs": run_digests(runs),
+        "checkpoint": {run.name: file_sha256(checkpoint_file(run, results)) for run in runs},
+        "dataset": {run.name: learned_from(run, results) for run in runs},
+    }
     # New numbers must never stand beside the record of older ones.
     (folder / RECORD).unlink(missing_ok=True)
     yield
-    write_json(folder / RECORD, {"runs": run_digests(runs), "dataset": data})
+    write_json(folder / RECORD, record)

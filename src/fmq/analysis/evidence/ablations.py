@@ -15,7 +15,7 @@ from fmq.analysis.figures.drawing import draw_interval, write_figure
 from fmq.analysis.figures.style import look
 from fmq.analysis.inputs.csvw import Column, write_table
 from fmq.analysis.inputs.provenance import collect_provenance
-from fmq.analysis.inputs.words import paragraph
+from fmq.analysis.inputs.words import paragraph, shared_words
 from fmq.analysis.statistics.last_checkpoints import (
     SCORES,
     SUMMARY,
@@ -65,7 +65,7 @@ def write_ablations(
     provenance = collect_provenance(study, manifests)
     write_table(folder / "scores.csv", scores, SCORES, provenance)
     write_table(folder / "summary.csv", summary, ROWS | dict(SUMMARY), provenance)
-    words = interval_words(study)
+    words = paragraph(interval_words(study), shared_words(study))
     for group, title in TITLES.items():
         caption = f"Ablations of {title}: success in percent of the last checkpoints."
         cells = _cells(study, summary[summary["group"] == group])

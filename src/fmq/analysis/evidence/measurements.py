@@ -12,7 +12,9 @@ from fmq.analysis.inputs.csvw import Columns, read_table
 from fmq.base.errors import UserError
 from fmq.config.datasets import training_file
 from fmq.config.study import Study
+from fmq.pipeline.identity import MISSING, file_digest
 from fmq.pipeline.measured import RECORD, run_digests
+from fmq.pipeline.paths import checkpoint_file
 from fmq.pipeline.runs import Run
 
 
@@ -52,7 +54,8 @@ def read_measurements(
         if study.allow_missing and not (folder / RECORD).exists():
             continue
         again = f"run `fmq {measured.command} {task} --seed {seed}`"
-        _check_record(folder / RECORD, measured.runs(study, task, seed), provenance, again)
+        runs = measured.runs(study, task, seed)
+        _check_record(folder / RECORD, runs, results, provenance, again)
         for name, (columns, key) in measured.tables.items():
             frame = read_table(folder / f"{name}.csv", columns, key)
             frame.insert(0, "task", task)
@@ -66,17 +69,22 @@ def read_measurements(
 
 
 def _check_record(
-    path: Path, runs: Sequence[Run], provenance: Mapping[str, Any], again: str
+    path: Path, runs: Sequence[Run], results: Path, provenance: Mapping[str, Any], again: str
 ) -> None:
-    """Refuse measurements of networks that were trained with other settings or other data."""
+    """Refuse measurements of other networks than those that the runs have now."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         found, data = dict(record["runs"]), record["dataset"]
         learned = {name: dict(data[name]) for name in found}
+        checkpoints = dict(record["checkpoint"])
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(f"{path}: no record of measurements; {again}") from None
     if found != run_digests(runs):
         raise UserError(f"{path}: measured on networks with other settings; {again}")
+    for run in runs:
+        digest = file_digest(checkpoint_file(run, results))
+        if digest not in (MISSING, checkpoints.get(run.name)):  # a copy may lack checkpoints
+            raise UserError(f"{path}: measured on another checkpoint of {run}; {again}")
     present = {one["name"]: one["sha256"] for one in provenance["datasets"]}
     for run in runs:
         file = training_file(run.task.dataset)

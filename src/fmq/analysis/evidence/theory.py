@@ -16,6 +16,7 @@ from fmq.analysis.figures.drawing import write_figure
 from fmq.analysis.figures.theory_figures import FIGURES, theory_note
 from fmq.analysis.inputs.csvw import write_table
 from fmq.analysis.inputs.provenance import collect_provenance
+from fmq.analysis.inputs.words import paragraph, shared_words
 from fmq.analysis.tables.listing import write_listing
 from fmq.config.study import Study
 from fmq.pipeline.paths import theory_folder
@@ -138,7 +139,9 @@ def write_theory(study: Study, results: Path, folder: Path, manifests: Sequence[
     for name in MEASUREMENTS:
         rows = AGGREGATES[name](measured[name])
         write_table(folder / f"{name}.csv", rows, REPORTED[name], provenance)
-        write_listing(folder / name, LISTINGS[name](study, rows), provenance)
+        listing = LISTINGS[name](study, rows)
+        told = paragraph(listing.note, shared_words(study))
+        write_listing(folder / name, listing._replace(note=told), provenance)
         inputs = (study, measured[name], rows)
-        note = theory_note(name, rows)
+        note = paragraph(theory_note(name, rows), shared_words(study))
         write_figure(folder / name, TITLES[name], note, provenance, FIGURES[name], *inputs)
