@@ -17,7 +17,7 @@ rule measure_diagnosis:
     threads: job_resources.job_threads(study)
     resources:
         gpu=job_resources.gpus(study),
-        mem_mb=job_resources.memory(study),
+        mem_mb=job_resources.memory(study, job_resources.diagnosis_memory_mb),
     params:
         settings=SETTINGS,
     shell:

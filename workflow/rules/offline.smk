@@ -18,7 +18,7 @@ rule pretrain:
     threads: job_resources.training_threads(study)
     resources:
         gpu=job_resources.gpus(study),
-        mem_mb=job_resources.memory(study, training=True),
+        mem_mb=job_resources.memory(study, job_resources.training_memory_mb),
     params:
         settings=SETTINGS,
         seeds=study_workflow.seed_options(study, "pretrain"),
@@ -46,7 +46,7 @@ rule distill:
     threads: job_resources.training_threads(study)
     resources:
         gpu=job_resources.gpus(study),
-        mem_mb=job_resources.memory(study, training=True),
+        mem_mb=job_resources.memory(study, job_resources.training_memory_mb),
     params:
         settings=SETTINGS,
         seeds=study_workflow.seed_options(study, "distill"),

@@ -20,7 +20,7 @@ rule finetune:
     threads: job_resources.online_threads(study)
     resources:
         gpu=job_resources.gpus(study),
-        mem_mb=job_resources.memory(study, training=True),
+        mem_mb=job_resources.memory(study, job_resources.training_memory_mb),
     params:
         settings=SETTINGS,
         seeds=study_workflow.seed_options(study, "finetune"),

@@ -5,6 +5,7 @@ from typing import Any
 
 from fmq.config.datasets import expected_rows, is_generated
 from fmq.config.study import Study, find_dataset
+from fmq.pipeline.diagnosis import EPISODES
 
 GENERATOR_THREADS = 8
 
@@ -68,7 +69,7 @@ def recording_gpus(study: Study) -> Callable[[Any], int]:
     return asked
 
 
-def memory_mb(study: Study, task: str, seeds: int = 1) -> int:
+def memory_mb(study: Study, task: str, seeds: int = 1, simulators: int = 0) -> int:
     """Return the memory of a training or evaluation job in MB, from `benchmarks/memory.py`.
 
     The measurements are:
@@ -83,7 +84,7 @@ def memory_mb(study: Study, task: str, seeds: int = 1) -> int:
     """
     dataset = study.task(task).dataset
     rows = max(expected_rows(dataset, study.datasets[dataset]), study.online.capacity)
-    simulators = study.evaluation.simulators + 1
+    simulators = max(simulators, study.evaluation.simulators) + 1
     workers = study.evaluation.workers if study.evaluation.workers > 1 else 0
     further = (seeds - 1) * (500 + 400 * rows // 1_000_000)
     return 1000 + 200 * simulators + 450 * workers + 1500 * rows // 1_000_000 + further
@@ -99,11 +100,21 @@ def training_memory_mb(study: Study, task: str) -> int:
     return memory_mb(study, task, seeds) + beside + 450 * simulator_processes(study)
 
 
-def memory(study: Study, training: bool = False) -> Callable[[Any, int], int]:
-    """Return a rule's function of wildcards and attempt; a further attempt may use more memory."""
-    of_task = training_memory_mb if training else memory_mb
+def diagnosis_memory_mb(study: Study, task: str) -> int:
+    """Return the memory of `fmq diagnose` in MB, which runs all its episodes at a time."""
+    return memory_mb(study, task, simulators=EPISODES)
+
+
+def memory(
+    study: Study, of_task: Callable[[Study, str], int] = memory_mb
+) -> Callable[[Any, int], int]:
+    """Return a rule's function of wildcards and attempt; further attempts may use twice as much.
+
+    Not more, because an attempt may also have ended at its time limit, and a job that asks for more
+    memory than any node has waits forever.
+    """
 
     def asked(wildcards: Any, attempt: int) -> int:
-        return attempt * of_task(study, wildcards.task)
+        return min(attempt, 2) * of_task(study, wildcards.task)
 
     return asked
