@@ -64,7 +64,8 @@ def expected(folder: Path) -> dict[str, list[tuple[int, float]]]:
         f"metrics/{name}": list(zip(metrics.step, metrics[name], strict=True))
         for name in metrics.columns.drop("step")
     }
-    means = pd.read_csv(folder / "evaluations.csv").groupby("step")[["success", "return", "length"]]
+    files = (folder / name for name in ("evaluations.csv", "last_evaluation.csv"))
+    means = pd.concat(map(pd.read_csv, files)).groupby("step")[["success", "return", "length"]]
     for name, column in means.mean().items():
         told[f"evaluation/{name}"] = list(column.items())
     return told

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from fmq.acting.checkpoint import load_checkpoint, refuse_misfit
-from fmq.acting.device import claim_for_evaluation
+from fmq.acting.device import claim_for_evaluation, claim_of_last_evaluation
 from fmq.acting.policy import Networks, Policy, make_networks
 from fmq.base.errors import UserError
 from fmq.base.files import atomic_path, file_sha256, write_rows
@@ -191,7 +191,8 @@ def evaluate_checkpoints(runs: Sequence[Run], sampler: str, results: Path) -> No
         results: the results folder.
     """
     first = runs[0]
-    claim = claim_for_evaluation(first.study)
+    own = first.evaluates(sampler)  # made again, as it was at the end of the training
+    claim = claim_of_last_evaluation(first) if own else claim_for_evaluation(first.study)
     total = len(runs) * first.bound.evaluation.episodes
     with (
         closing(Evaluator(first, results)) as evaluator,

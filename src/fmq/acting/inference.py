@@ -81,11 +81,11 @@ def measure(run: Run, sampler: str, results: Path, device: torch.device) -> Cost
 def write_inference(study: Study, task: str, results: Path) -> None:
     """Write the cost of acting on a task, one row per policy of the first seed and sampler."""
     seed = study.seeds[0]
-    device = claim_device(study).device
+    claim = claim_device(study)  # held to the end, because others would change the times
     rows = []
     for name, sampler in inference_rows(study):
         run = make_run(study, task, seed, name)
-        cost = measure(run, sampler, results, device)
+        cost = measure(run, sampler, results, claim.device)
         place = {"task": task, "run": name, "sampler": sampler, "seed": seed}
         base, sampling = run.sampling(sampler)
         # A sampler in a method's file has no formula, so its counted evaluations are used.

@@ -186,7 +186,7 @@ class Workbench:
             self.last_evaluation = rows
         else:
             self.evaluations += rows
-            self._track()
+        self._track()
         return success_rate(rows)
 
     def record(self, row: dict[str, float]) -> None:
@@ -197,7 +197,7 @@ class Workbench:
     def _track(self) -> None:
         if self.tracker is not None:
             with self.clock.stopped():
-                self.tracker.follow(self.metrics, self.evaluations)
+                self.tracker.follow(self.metrics, self.evaluations + self.last_evaluation)
 
     def evaluates_after(self, step: int) -> bool:
         """Return whether an evaluation follows `step`, before the one at the end."""
