@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from helpers.demonstrations import write_random
 from helpers.refusals import refusal
+from typer.testing import CliRunner
 
 from fmq.base.files import file_sha256
+from fmq.cli import app
 from fmq.config.datasets import RandomData
 from fmq.config.reading import load_study
 from fmq.config.study import Study
@@ -207,6 +209,11 @@ def test_a_cut_off_file_and_a_missing_one(study: Studies, tmp_path: Path) -> Non
     (finding,) = source_findings(mine, tmp_path)
     assert (finding.mark, finding.subject) == ("FAIL", "data set mine")
     assert bytes_to_come(mine, tmp_path) == 0
+    settings = tmp_path / "settings.json"
+    settings.write_text(mine.model_dump_json())
+    shown = CliRunner().invoke(app, ["status", "--settings", str(settings)])
+    assert shown.exit_code == 0
+    assert "datasets.mine.path: no file" in shown.stderr
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from fmq.base.errors import UserError
+from fmq.base.messages import notice
 from fmq.cli.options import LOOK, RESULTS, STUDY, Changes, Results, Settings, load
 
 app = typer.Typer()
@@ -73,6 +74,7 @@ def status(
     results: Results = RESULTS,
 ) -> None:
     """Show what is done, running, waiting and failed, of the study that ran last or of another."""
+    from fmq.config.reading import refuse_missing
     from fmq.config.words import study_of
     from fmq.tools.status.watch import show
 
@@ -84,6 +86,10 @@ def status(
     def study():  # type: ignore[no-untyped-def]
         return study_of(changes) if changes else load(settings, results)
 
+    try:
+        refuse_missing(study())
+    except UserError as error:
+        notice(f"{error}; until it is there, what was made of it is not known as done")
     show(study, results, json, watch, details)
 
 
