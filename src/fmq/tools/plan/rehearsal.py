@@ -226,8 +226,9 @@ def measure_task(jobs: list[Job], device: torch.device, seconds: float) -> TaskR
     )
 
 
-def _kind(run: Run) -> tuple[str, str]:
-    return run.actor_loss, run.sampler
+def _kind(run: Run) -> tuple[object, ...]:
+    simulation = run.bound.simulation
+    return run.actor_loss, run.sampler, simulation.chunk_length, simulation.backup_length
 
 
 def _interacts(run: Run) -> bool:
