@@ -17,7 +17,7 @@ from fmq.analysis.tables.render import Table, write_comparison
 
 NASTY = (
     "50% of $x_1$ & {y} #1 ~ ^ \\input{/etc/passwd}\n\n\\end{table} | <script>alert(1)</script> "
-    "`code` *bold* _low_ [a](b) ![c](d) &lt;\x00\x1b\u2028\t<!-- "
+    "É β-Δ Ж 漢 – `code` *bold* _low_ [a](b) ![c](d) &lt;\x00\x1b\u2028\t<!-- "
 )
 PROVENANCE: dict[str, Any] = {
     "study": {"name": NASTY, "sha256": "0" * 64},
@@ -90,6 +90,10 @@ def test_markdown_escapes_can_be_undone(text: str) -> None:
     for entity, sign in (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")):
         undone = undone.replace(entity, sign)
     assert undone == plain
+
+
+def test_letters_that_latex_lacks_do_not_stop_it() -> None:
+    assert escape_latex("β-FMQ, Größe – Ж") == r"\ensuremath{\beta}-FMQ, Größe – U+0416"
 
 
 def test_plain_names_stay_as_they_are() -> None:

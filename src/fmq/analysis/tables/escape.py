@@ -16,6 +16,16 @@ _LATEX = {
     "|": r"\textbar{}",
 } | {sign: f"\\{sign}" for sign in "&%$#_{}"}
 
+_SMALL = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau"
+_GREEK = dict(zip("αβγδεζηθικλμνξπρστ", _SMALL.split(), strict=True))
+_GREEK |= dict(zip("υφχψω", ("upsilon", "phi", "chi", "psi", "omega"), strict=True))
+_CAPITAL = "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
+_GREEK |= dict(zip("ΓΔΘΛΞΠΣΥΦΨΩ", _CAPITAL.split(), strict=True))
+_LATEX |= {sign: rf"\ensuremath{{\{name}}}" for sign, name in _GREEK.items()}
+
+_IN_FONTS = {chr(number) for number in range(0x180)} | set("–—‘’“”…")
+"""What LaTeX sets by itself: the letters of Western and Central Europe, and quotation marks."""
+
 _MARKDOWN = {"&": "&amp;", "<": "&lt;", ">": "&gt;"} | {sign: f"\\{sign}" for sign in "\\`*|[]~$"}
 # An underscore within a word is no emphasis and needs no escape.
 _EMPHASIS = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
@@ -27,8 +37,12 @@ def plain(text: str) -> str:
 
 
 def escape_latex(text: str) -> str:
-    """Return `text` on a single line, with the special characters of LaTeX escaped."""
-    return "".join(_LATEX.get(sign, sign) for sign in plain(text))
+    """Return `text` on a single line, with the special characters of LaTeX escaped.
+
+    A letter that LaTeX's own fonts lack, at which it would stop, becomes its number, as in U+0416.
+    """
+    known = (sign if sign in _IN_FONTS else f"U+{ord(sign):04X}" for sign in plain(text))
+    return "".join(_LATEX.get(sign, name) for sign, name in zip(plain(text), known, strict=True))
 
 
 def escape_markdown(text: str) -> str:

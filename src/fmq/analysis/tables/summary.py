@@ -87,6 +87,7 @@ def _difference(study: Study, ours: str, theirs: str, found: Any) -> str:
 
 def _limits(study: Study, best: Any, found: Any) -> str:
     """Say on how many tasks FMQ is ahead, and what so few tasks or seeds leave open."""
+    seeds = best.runs if found is None else min(best.runs, found.runs, found.other_runs)
     facts = [
         f"{study.method(first_method(study)).label}'s mean is higher on {found.tasks_above} of "
         f"{counted(found.tasks, 'task')} and lower on {found.tasks_below}"
@@ -94,8 +95,8 @@ def _limits(study: Study, best: Any, found: Any) -> str:
         else "",
         "nothing is said of other tasks" if best.tasks == 1 else "",
         "with one seed there is no interval, and chance alone may explain any difference"
-        if best.runs == 1
-        else f"the intervals rest on {best.runs} seeds",
+        if seeds == 1
+        else f"the intervals rest on {seeds} seeds",
     ]
     told = "; ".join(filter(None, facts))
     return f"{told[0].upper()}{told[1:]}."
