@@ -12,6 +12,7 @@ OVERLAY = f"""
 name: faults
 tasks: [{TASK}]
 methods: [fmq, qc]
+samplers: []
 checkpoint_seconds: 0.3
 task_defaults: {{episode_limit: 60}}
 datasets:
