@@ -2,24 +2,24 @@
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from fmq.acting.device import claim_device
 from fmq.acting.evaluation import load_policy
+from fmq.acting.policy import Policy
 from fmq.base.files import atomic_path, write_rows
 from fmq.config.samplers import SAMPLERS
 from fmq.config.study import Study
 from fmq.pipeline.paths import costs_file
-from fmq.pipeline.runs import Run, make_run
+from fmq.pipeline.runs import make_run
 from fmq.pipeline.variants import inference_rows
 
-CALLS, WARM_UP = 200, 20
+CALLS, ROUNDS = 10, 20  # after a round that warms up
 COLUMNS = (
     *("task", "run", "sampler", "seed"),
     *("evaluations", "formula", "critic_evaluations", "milliseconds"),
@@ -58,35 +58,46 @@ class Cost(NamedTuple):
     milliseconds: float
 
 
-def measure(run: Run, sampler: str, results: Path, device: torch.device) -> Cost:
-    """Measure the cost of acting: evaluations per call, and the median time of a call."""
-    policy = load_policy(run, sampler, results, device)
-    generator = np.random.default_rng(run.derive_seed("inference", run.name))
-    size = len(policy.normalizer.mean)
-    observation = generator.standard_normal((1, size)).astype(np.float32)
+def measure(policies: Sequence[Policy], observation: np.ndarray) -> list[Cost]:
+    """Measure the costs of acting on one observation (1, O): evaluations, and the median time.
+
+    The policies take turns, so that other work on the machine slows all of them alike.
+    """
+    counts = [_evaluations(policy, observation) for policy in policies]
+    times: list[list[float]] = [[] for _ in policies]
+    for _ in range(ROUNDS + 1):
+        for policy, taken in zip(policies, times, strict=True):
+            for _ in range(CALLS):
+                start = time.perf_counter()
+                policy.act(observation)  # ends with a copy to the CPU, which waits for the GPU
+                taken.append(time.perf_counter() - start)
+    warm = (1e3 * statistics.median(taken[CALLS:]) for taken in times)
+    return [Cost(*count, found) for count, found in zip(counts, warm, strict=True)]
+
+
+def _evaluations(policy: Policy, observation: np.ndarray) -> tuple[int, int]:
+    """Count how many rows the velocity network and the critics evaluate in one call."""
     velocity, critic = policy.velocity, policy.critic
     counted, counted_critic = Counted(velocity), CountedCritic(critic)
     policy.velocity, policy.critic = counted, counted_critic
     policy.act(observation)
     policy.velocity, policy.critic = velocity, critic
-    times = []
-    for _ in range(WARM_UP + CALLS):
-        start = time.perf_counter()
-        policy.act(observation)  # ends with a copy to the CPU, which waits for the GPU
-        times.append(time.perf_counter() - start)
-    milliseconds = 1e3 * statistics.median(times[WARM_UP:])
-    return Cost(counted.rows, counted_critic.rows, milliseconds)
+    return counted.rows, counted_critic.rows
 
 
 def write_inference(study: Study, task: str, results: Path) -> None:
     """Write the cost of acting on a task, one row per policy of the first seed and sampler."""
     seed = study.seeds[0]
     claim = claim_device(study)  # held to the end, because others would change the times
+    named = inference_rows(study)
+    pairs = [(make_run(study, task, seed, name), sampler) for name, sampler in named]
+    policies = [load_policy(run, sampler, results, claim.device) for run, sampler in pairs]
+    size = len(policies[0].normalizer.mean)
+    generator = np.random.default_rng(pairs[0][0].derive_seed("inference"))
+    observation = generator.standard_normal((1, size)).astype(np.float32)
     rows = []
-    for name, sampler in inference_rows(study):
-        run = make_run(study, task, seed, name)
-        cost = measure(run, sampler, results, claim.device)
-        place = {"task": task, "run": name, "sampler": sampler, "seed": seed}
+    for (run, sampler), cost in zip(pairs, measure(policies, observation), strict=True):
+        place = {"task": task, "run": run.name, "sampler": sampler, "seed": seed}
         base, sampling = run.sampling(sampler)
         # A sampler in a method's file has no formula, so its counted evaluations are used.
         row = SAMPLERS.get(base)

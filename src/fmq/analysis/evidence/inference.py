@@ -135,7 +135,8 @@ def draw(study: Study, table: pd.DataFrame) -> Figure:
     axes = figure.subplots(1, 2, sharey=True)
     for axis, (column, label) in zip(axes, QUANTITIES.items(), strict=True):
         for method in table["method"].unique():
-            own = table[table["method"] == method].dropna(subset=["value"]).sort_values(column)
+            own = table[table["method"] == method].dropna(subset=["value"])
+            own = own.sort_values("evaluations")  # of best-of-N, the order of N
             beam = own["sampler"].str.startswith("qgbs")
             _draw_line(study, axis, own[~beam], column, method, "")
             _draw_line(study, axis, own[beam], column, method, " with QGBS")
