@@ -71,17 +71,15 @@ def _named_by(settings: Path, study: Study, results: Path) -> Iterator[Path]:
     Raises:
         UserError: the study has another folder by now, so its runs have other identities too.
     """
-    folder, now = (
-        results / "studies" / settings.absolute().parent.name,
-        study_folder(study, results),
-    )
+    folder = results / "studies" / settings.absolute().parent.name
+    now = study_folder(study, results)
     if (folder / settings.name).absolute() != settings.absolute():
         return
     # The folder of an unfinished study is another one after each run.
     if folder != now and not study.allow_missing:
         raise UserError(
-            f"{settings}: stands for {now} by now, because a file that it names has changed, so "
-            "the results of this study cannot be told from others; restore the file, or delete "
-            f"{folder}"
+            f"{settings}: stands for {now} by now, because a file that it names (or fmq) has "
+            "changed, so the results of this study cannot be told from others; restore the file, "
+            f"or delete {folder}"
         )
     yield folder

@@ -41,8 +41,10 @@ def escape_latex(text: str) -> str:
 
     A letter that LaTeX's own fonts lack, at which it would stop, becomes its number, as in U+0416.
     """
-    known = (sign if sign in _IN_FONTS else f"U+{ord(sign):04X}" for sign in plain(text))
-    return "".join(_LATEX.get(sign, name) for sign, name in zip(plain(text), known, strict=True))
+    return "".join(
+        sign if sign in _IN_FONTS and sign not in _LATEX else _LATEX.get(sign, f"U+{ord(sign):04X}")
+        for sign in plain(text)
+    )
 
 
 def escape_markdown(text: str) -> str:
