@@ -17,7 +17,8 @@ from fmq.analysis.tables.render import Table, write_comparison
 
 NASTY = (
     "50% of $x_1$ & {y} #1 ~ ^ \\input{/etc/passwd}\n\n\\end{table} | <script>alert(1)</script> "
-    "É β-Δ Ж 漢 – `code` *bold* _low_ [a](b) ![c](d) &lt;\x00\x1b\u2028\t<!-- "
+    "ÉßÿČčĎďĚěŇňŘřŠšŤťŮůŽžĆćŁłŃńŚśŹźŻżŐőŰűŒœ ąđðþħ« β-Δ Ж 漢 – "
+    "`code` *bold* _low_ [a](b) ![c](d) &lt;\x00\x1b\u2028\t<!-- "
 )
 PROVENANCE: dict[str, Any] = {
     "study": {"name": NASTY, "sha256": "0" * 64},

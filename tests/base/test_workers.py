@@ -37,8 +37,9 @@ def test_no_worker_outlives_a_parent_that_was_killed(tmp_path: Path) -> None:
     assert started
     assert all(map(runs, started))
     parent.kill()
-    parent.communicate()
+    parent.wait()
     assert all_end(started)
+    parent.communicate()  # the workers have its pipes, too
 
 
 def test_jobs_that_have_not_begun_are_given_up_when_one_fails(tmp_path: Path) -> None:

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fmq.acting.evaluation import learned_from
-from fmq.base.files import file_sha256, write_json
+from fmq.base.files import write_json
+from fmq.pipeline.identity import file_digest
 from fmq.pipeline.measured import RECORD, run_digests
 from fmq.pipeline.paths import checkpoint_file
 from fmq.pipeline.runs import Run
@@ -20,7 +21,7 @@ def recorded(folder: Path, runs: Sequence[Run], results: Path) -> Iterator[None]
     """
     record = {
         "runs": run_digests(runs),
-        "checkpoint": {run.name: file_sha256(checkpoint_file(run, results)) for run in runs},
+        "checkpoint": {run.name: file_digest(checkpoint_file(run, results)) for run in runs},
         "dataset": {run.name: learned_from(run, results) for run in runs},
     }
     # New numbers must never stand beside the record of older ones.

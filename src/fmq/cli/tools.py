@@ -86,8 +86,9 @@ def status(
     def study():  # type: ignore[no-untyped-def]
         return study_of(changes) if changes else load(settings, results)
 
+    current = study()
     try:
-        refuse_missing(study())
+        refuse_missing(current)
     except UserError as error:
         notice(f"{error}; until it is there, what was made of it is not known as done")
     show(study, results, json, watch, details)

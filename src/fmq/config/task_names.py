@@ -16,12 +16,13 @@ def short_task_names(tasks: Sequence[str]) -> dict[str, str]:
     shorter = {name: _without_data(name, text) for name, text in longer.items()}
     forms = [shorter, longer, {name: name for name in tasks}]
     uses = [Counter(form.values()) for form in forms]
-    return {
+    short = {
         name: next(
             form[name] for form, used in zip(forms, uses, strict=True) if used[form[name]] == 1
         )
         for name in tasks
     }
+    return short if len(set(short.values())) == len(short) else forms[-1]
 
 
 def _without_data(name: str, text: str) -> str:

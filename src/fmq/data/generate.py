@@ -85,7 +85,7 @@ def generate_dataset(name: str, settings: GeneratedData, folder: Path, processes
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for left in folder.glob(f"{_PARTIAL}*"):  # by a process that was killed
-            shutil.rmtree(left)
+            shutil.rmtree(left, ignore_errors=True)
         with TemporaryDirectory(dir=folder, prefix=_PARTIAL) as partial:
             files = write(name, settings, Path(partial), processes)
             (folder / MANIFEST).unlink(missing_ok=True)

@@ -29,8 +29,6 @@ from fmq.pipeline.bindings import (
 from fmq.pipeline.data import training_data_settings
 from fmq.pipeline.policies import policy_identity
 
-"""The run that distillation goes on from."""
-
 OTHER_SUITE = {"ogbench": "demonstrations", "robomimic": "success_timing"}
 """The setting of tasks that a suite's tasks do not read, because it is of the other suite."""
 

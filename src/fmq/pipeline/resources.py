@@ -79,6 +79,7 @@ def memory_mb(study: Study, task: str, seeds: int = 1, simulators: int = 0) -> i
       robosuite simulator (measured while generating data);
     - briefly, 1.3 kB per row for the data and its copy in the buffer;
     - up to 0.45 GB for each process of simulators, in addition to these;
+    - `simulators`, if these are more than an evaluation's;
     - for each further seed trained in the same process: a simulator, 0.1 GB of networks, and a copy
       of the data in a buffer, up to 0.4 kB per row (humanoid).
     """

@@ -23,8 +23,9 @@ _CAPITAL = "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
 _GREEK |= dict(zip("ΓΔΘΛΞΠΣΥΦΨΩ", _CAPITAL.split(), strict=True))
 _LATEX |= {sign: rf"\ensuremath{{\{name}}}" for sign, name in _GREEK.items()}
 
-_IN_FONTS = {chr(number) for number in range(0x180)} | set("–—‘’“”…")
-"""What LaTeX sets by itself: the letters of Western and Central Europe, and quotation marks."""
+_IN_FONTS = {chr(number) for number in (*range(0x80), 0xA0, *range(0xC0, 0x100))} - set("ÐðÞþ")
+_IN_FONTS |= set("ČčĎďĚěŇňŘřŠšŤťŮůŽžĆćŁłŃńŚśŹźŻżŐőŰűŒœ–—‘’“”…")
+"""What LaTeX sets by itself, in its oldest encoding: letters with accents, and quotation marks."""
 
 _MARKDOWN = {"&": "&amp;", "<": "&lt;", ">": "&gt;"} | {sign: f"\\{sign}" for sign in "\\`*|[]~$"}
 # An underscore within a word is no emphasis and needs no escape.

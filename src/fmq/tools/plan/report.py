@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
+from fmq.config.methods import WARMUP
 from fmq.config.task_names import short_task_names
 from fmq.tools.plan.plan import Plan
 from fmq.tools.plan.rates import TaskRates, dataset_bytes, policy_bytes, run_bytes
@@ -82,7 +83,7 @@ def _speed(plan: Plan) -> str:
     """Tabulate updates by run, and environment steps of training and evaluation, per second."""
     names = short_task_names(plan.study.tasks)
     runs = {run: _run_label(run) for rates in plan.rates.tasks.values() for run in rates.updates}
-    runs.pop("pretrain-warmup", None)
+    runs.pop(WARMUP, None)
     rows = [["per second: updates of", *runs.values(), "steps: training", "evaluation"]]
     for task, rates in plan.rates.tasks.items():
         updates = [_rate(1 / rates.updates[run]) for run in runs]
