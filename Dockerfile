@@ -12,9 +12,9 @@ RUN apt-get update \
 COPY . /fmq
 RUN make --directory /fmq install PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/$DEVICE
 
-# Any user may run it, with or without an account: home, caches and bytecode are in the study's folder.
+# Any user may run it, with or without an account: home and caches are in the study's folder.
 RUN mkdir --mode 1777 /study
 WORKDIR /study
-ENV PATH=/fmq/.venv/bin:$PATH HOME=/study PYTHONPYCACHEPREFIX=/study/.cache/bytecode
+ENV PATH=/fmq/.venv/bin:$PATH HOME=/study
 ENTRYPOINT ["fmq", "run"]
 CMD ["smoke"]
