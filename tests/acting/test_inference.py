@@ -16,12 +16,17 @@ from fmq.methods.samplers import make_sampler
 STUDY = load_study(Path(__file__).parents[2] / "config.yaml")
 PAPER = load_study(*(Path(__file__).parents[2] / n for n in ("config.yaml", "config/paper.yaml")))
 NAMES = [*SAMPLERS, *STUDY.ablations.samplers]
+WITHOUT_ROUNDS = [name for name in NAMES if STUDY.sampler(name)[1].qgbs_rounds == 0]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    ("name", "step"),
+    [*((name, False) for name in NAMES), *((name, True) for name in WITHOUT_ROUNDS)],
+)
 @pytest.mark.parametrize("batch", [1, 3])
-def test_counts_are_the_formula(name: str, batch: int) -> None:
+def test_counts_are_the_formula(name: str, step: bool, batch: int) -> None:
     base, sampling = STUDY.sampler(name)
+    sampling = sampling.model_copy(update={"qgbs_step_without_rounds": step})
     networks = STUDY.networks.model_copy(update={"hidden_width": 8})
     actor, critic = make_networks(3, 4, networks, torch.Generator().manual_seed(0))
     velocity, values = Counted(actor), CountedCritic(critic)
@@ -41,7 +46,7 @@ def test_counts_are_the_formula(name: str, batch: int) -> None:
         asked = sampling.samples
     if base == "qgbs":  # every copy, whose gradient takes no other pass, and the last choice
         rounds, beam = sampling.qgbs_rounds, sampling.qgbs_candidates
-        asked = beam * (rounds * sampling.qgbs_copies + 1)
+        asked = beam * (rounds * sampling.qgbs_copies + 1 + step)
     assert values.rows == batch * asked
 
 
@@ -72,3 +77,10 @@ def test_counting_changes_no_number() -> None:
     assert torch.equal(found, values)
     assert torch.equal(found_gradient_at(rows), gradient_at(rows))
     assert counted.rows == 6
+    for found, expected in zip(
+        counted.value_and_gradient(obs, actions, "mean"),
+        critic.value_and_gradient(obs, actions, "mean"),
+        strict=True,
+    ):
+        assert torch.equal(found, expected)
+    assert counted.rows == 12

@@ -7,9 +7,10 @@ import pytest
 from helpers.analysing import make_study, write_ablation_runs
 
 from fmq.analysis.evidence.ablations import write_ablations
-from fmq.analysis.statistics.last_checkpoints import collect, summarise
+from fmq.analysis.statistics.last_checkpoints import collect, interval_words, percent, summarise
 from fmq.base.errors import UserError
 from fmq.config.study import Study
+from fmq.config.tasks import IQM
 from fmq.pipeline.variants import ablation_rows
 
 OUTPUTS = {
@@ -62,7 +63,14 @@ def test_an_unfinished_study_shows_what_is_there(study: Study, written: Path) ->
     rows = [("finetune-fmq", "best_of_n"), ("finetune-fmq@eta-0.5", "euler")]
     scores = collect(unfinished, written / "results", [], rows, "ablations")
     assert set(scores["sampler"]) == {"best_of_n"}
-    assert len(summarise(unfinished, scores)) == 1 + len(study.tasks)
+    summary = summarise(unfinished, scores)
+    assert len(summary) == 1 + len(study.tasks)
+    assert not any("n=" in percent(study, row) for _, row in summary.iterrows())
+    assert "Unfinished" not in interval_words(study, summary)
+    fewer = summarise(unfinished, scores.drop(index=scores.index[0]))
+    lacking = [row["task"] for _, row in fewer.iterrows() if "(n=2)" in percent(study, row)]
+    assert lacking == [IQM, scores["task"].iloc[0]]
+    assert "Unfinished" in interval_words(study, fewer)
 
 
 def test_a_changed_variant_is_another_run(study: Study, written: Path) -> None:

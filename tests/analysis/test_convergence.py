@@ -179,6 +179,7 @@ def test_an_unfinished_study_takes_the_runs_that_are_there(
     text = (tmp_path / "convergence" / "steps.md").read_text()
     assert "| 2/2/2/2 of 2 | 3/3/3/3 |" in text
     assert "Unfinished: a task uses the seeds that have finished it, 0 to 3 of 3" in text
+    assert "FMQ reaches every level of tasks that have runs" in text
 
 
 @pytest.mark.slow

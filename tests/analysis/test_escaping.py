@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from helpers.analysing import set_latex
+from helpers.workflows import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
@@ -44,6 +45,14 @@ def nasty(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("nasty") / "table"
     write_comparison(path, table, PROVENANCE)
     return path
+
+
+def test_latex_has_every_sign_of_our_own_words() -> None:
+    """Those of a user's names may become numbers; ours may not."""
+    for path in (ROOT / "src/fmq/analysis").rglob("*.py"):
+        if path.name != "escape.py":
+            text = path.read_text(encoding="utf-8")
+            assert "U+" not in escape_latex(text), path
 
 
 def test_markdown_keeps_its_cells_and_has_no_html(nasty: Path) -> None:

@@ -12,7 +12,7 @@ from helpers.policies import score, small_policy
 from scipy.stats import binomtest
 
 from fmq.export.card import CARD, WEIGHTS, Card, Score
-from fmq.export.model_card import FILM, README, interval, model_card
+from fmq.export.model_card import FILM, README, interval, model_card, name_of
 
 MADE = {"run": {"commit": None, "packages": {}, "method": {"file": "mine.py", "sha256": "0" * 64}}}
 
@@ -41,6 +41,13 @@ def test_front_matter_keeps_odd_names(policy: tuple[Path, Card], task: str) -> N
     values = {metric["type"]: metric["value"] for metric in result["metrics"]}
     assert values == {"success_rate": 3 / 7, "mean_reward": -1.5, "mean_length": 1.5}
     assert {metric["args"]["sampler"] for metric in result["metrics"]} == {"yes"}
+
+
+def test_a_variant_is_not_taken_for_the_method(policy: tuple[Path, Card]) -> None:
+    plain = replace(policy[1], run="finetune-fmq", method="fmq", made_by=MADE)
+    variant = replace(plain, run="finetune-fmq@eta-0.5")
+    assert name_of(plain).startswith("FMQ on ")
+    assert name_of(variant).startswith("FMQ (eta-0.5) on ")
 
 
 def test_the_hub_s_own_reader_finds_the_scores(policy: tuple[Path, Card]) -> None:

@@ -42,6 +42,13 @@ class Counted:
 class CountedCritic(Counted):
     """A critic that counts the rows it evaluates; a gradient at the same rows adds nothing."""
 
+    def value_and_gradient(
+        self, observations: Tensor, actions: Tensor, how: str
+    ) -> tuple[Tensor, Tensor]:
+        """Evaluate the critic with its gradient, and count the rows."""
+        self.rows += actions.shape[:-1].numel()
+        return self.network.value_and_gradient(observations, actions, how)  # type: ignore[attr-defined]
+
     def values_then_gradient(
         self, observations: Tensor, actions: Tensor, how: str
     ) -> tuple[Tensor, Callable[[Tensor], Tensor]]:

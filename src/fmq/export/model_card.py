@@ -81,7 +81,9 @@ def _method(card: Card) -> str:
     if card.run is None:
         return "Imported policy"
     name = card.method or card.run
-    return METHODS[name].label if name in METHODS else name
+    label = METHODS[name].label if name in METHODS else name
+    _, _, variant = (card.run or "").partition("@")
+    return f"{label} ({variant})" if variant else label
 
 
 def _is_imported(card: Card) -> bool:

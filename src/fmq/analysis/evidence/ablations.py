@@ -65,7 +65,7 @@ def write_ablations(
     provenance = collect_provenance(study, manifests)
     write_table(folder / "scores.csv", scores, SCORES, provenance)
     write_table(folder / "summary.csv", summary, ROWS | dict(SUMMARY), provenance)
-    words = paragraph(interval_words(study), shared_words(study))
+    words = paragraph(interval_words(study, summary), shared_words(study))
     for group, title in TITLES.items():
         caption = f"Ablations of {title}: success in percent of the last checkpoints."
         cells = _cells(study, summary[summary["group"] == group])
@@ -89,7 +89,10 @@ def _cells(study: Study, summary: pd.DataFrame) -> tuple[list[str], list[list[st
     rows = []
     for label in summary["label"].unique():
         found = summary[summary["label"] == label].set_index("task")
-        cells = [percent(found.loc[place]) if place in found.index else MISSING for place in places]
+        cells = [
+            percent(study, found.loc[place]) if place in found.index else MISSING
+            for place in places
+        ]
         rows.append([label, *cells])
     return ["", *(names[place] for place in places)], rows
 

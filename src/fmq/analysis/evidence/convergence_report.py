@@ -92,9 +92,11 @@ def _censoring_words(study: Study, table: pd.DataFrame) -> str:
     """Say how often FMQ stays below a level, and how often there is no level to reach."""
     tasks = table[table["task"] != MEAN]
     counts = [(tasks[tasks["level"] == level]["state"] == "censored").sum() for level in LEVELS]
-    nowhere = (tasks[tasks["level"] == LEVELS[-1]]["state"] == "no level").sum()
-    if nowhere == len(study.tasks):
-        return "MVP never succeeds: there is no level to reach."
+    states = tasks[tasks["level"] == LEVELS[-1]]["state"]
+    nowhere, unknown = ((states == state).sum() for state in ("no level", "no runs"))
+    if nowhere + unknown == len(study.tasks):
+        where = " on the tasks that have runs" if unknown else ""
+        return f"MVP never succeeds{where}: there is no level to reach." if nowhere else ""
     told = ", ".join(
         f"{count} at {100 * level:g}%" for count, level in zip(counts, LEVELS, strict=True)
     )
@@ -103,7 +105,8 @@ def _censoring_words(study: Study, table: pd.DataFrame) -> str:
         f"is censored at the budget of {study.online.steps:,} steps, < marks an upper bound, and "
         "the mean lies between two bounds."
         if any(counts)
-        else f"FMQ reaches every level within the budget of {study.online.steps:,} steps."
+        else f"FMQ reaches every level{' of tasks that have runs' if unknown else ''} within the "
+        f"budget of {study.online.steps:,} steps."
     )
     if nowhere:
         words += f" MVP never succeeds on {nowhere}: these have no level and are not in the mean."

@@ -95,12 +95,12 @@ def write_inference_report(
     measured = read_costs(study, results).reset_index()
     scores = collect(study, results, manifests, inference_rows(study), "inference")
     summary = summarise(study, scores)
-    iqm = summary[summary["task"] == IQM][["run", "sampler", "value", "low", "high"]]
+    iqm = summary[summary["task"] == IQM][["run", "sampler", "value", "low", "high", "runs"]]
     table = measured.merge(iqm, on=["run", "sampler"], how="left")
     table["method"] = table["run"].str.removeprefix("finetune-")
     provenance = collect_provenance(study, manifests)
     write_table(folder / "inference" / "inference.csv", table[list(TABLE)], TABLE, provenance)
-    intervals = interval_words(study)
+    intervals = interval_words(study, summary)
     caption = (
         "Evaluations of the velocity network and of the critics per action chunk, median "
         f"milliseconds for one observation, and {IQM} of success in percent."
@@ -123,7 +123,7 @@ def _cells(study: Study, row: pd.Series) -> list[str]:
     counted = str(row["evaluations"])
     if row["evaluations"] != row["formula"]:
         counted += f" (formula: {row['formula']})"
-    success = MISSING if pd.isna(row["value"]) else percent(row)
+    success = MISSING if pd.isna(row["value"]) else percent(study, row)
     label = study.method(row["method"]).label
     critics, time = str(row["critic_evaluations"]), f"{row['milliseconds']:.2f}"
     return [label, sampler_label(study, row["sampler"]), counted, critics, time, success]

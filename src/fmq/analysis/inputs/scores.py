@@ -93,7 +93,7 @@ def collect_scores(study: Study, results: Path, manifests: Sequence[Path] = ()) 
     cells = list(_cells(study, results))
     files = {file.path: file for _, behind in cells for file in behind}
     frames = read_evaluations(study, results, list(files.values()), manifests, "make these again")
-    if not frames:
+    if all(frame.empty for frame in frames.values()):
         raise UserError(f"{results}: no evaluation of the study exists yet")
     if len(frames) < len(files):
         logger.warning(

@@ -22,7 +22,7 @@ def confidence(study: Study) -> str:
 
 def shared_words(study: Study) -> str:
     """Say that all seeds have the offline runs of one, if they do."""
-    if not study.offline.shared or len(study.seeds) == 1:
+    if not (study.offline.shared and study.trained_methods) or len(study.seeds) == 1:
         return ""
     return (
         f"All seeds start from the offline runs of seed {study.seeds[0]}, so offline values have "

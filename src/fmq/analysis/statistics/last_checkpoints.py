@@ -9,7 +9,7 @@ import pandas as pd
 from fmq.analysis.inputs.csvw import Column, Columns
 from fmq.analysis.inputs.evaluations import SAMPLER, SEED, TASK, evaluation_files
 from fmq.analysis.inputs.records import read_evaluations
-from fmq.analysis.inputs.words import confidence
+from fmq.analysis.inputs.words import confidence, paragraph
 from fmq.analysis.statistics.aggregates import run_means
 from fmq.analysis.statistics.bootstrap import Matrix, bootstrap, complete_runs
 from fmq.analysis.statistics.estimates import METRICS
@@ -108,17 +108,23 @@ def _iqm(scores: Matrix) -> Matrix:
     return np.array([METRICS["iqm"](scores)])
 
 
-def percent(row: pd.Series) -> str:
-    """Format a value and its interval in percent, as ``93 [90, 97]``."""
+def percent(study: Study, row: pd.Series) -> str:
+    """Format a value and its interval in percent, as ``93 [90, 97]``; ``(n=2)`` if seeds lack."""
     interval = "" if pd.isna(row["low"]) else f" [{100 * row['low']:.0f}, {100 * row['high']:.0f}]"
-    return f"{100 * row['value']:.0f}{interval}"
+    lacking = f" (n={row['runs']:.0f})" if row["runs"] < len(study.seeds) else ""
+    return f"{100 * row['value']:.0f}{interval}{lacking}"
 
 
-def interval_words(study: Study) -> str:
-    """Say how the intervals were computed, or that there are none."""
-    if len(study.seeds) == 1:
+def interval_words(study: Study, summary: pd.DataFrame) -> str:
+    """Say how the intervals of a summary were computed, and over how many seeds if some lack."""
+    seeds = len(study.seeds)
+    if seeds == 1:
         return "One seed: no intervals."
-    return (
-        f"{len(study.seeds)} seeds; {confidence(study)} stratified bootstrap "
-        f"over seeds. {IQM}: interquartile mean over tasks and seeds."
+    return paragraph(
+        f"{seeds} seeds; {confidence(study)} stratified bootstrap over seeds. {IQM}: interquartile "
+        "mean over tasks and seeds.",
+        f"Unfinished: n is the number of seeds of an entry with fewer than {seeds}; of the {IQM}, "
+        "those that have every task."
+        if (summary["runs"] < seeds).any()
+        else "",
     )

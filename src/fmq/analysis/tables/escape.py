@@ -11,6 +11,8 @@ _LATEX = {
     "^": r"\textasciicircum{}",
     "±": r"$\pm$",
     "→": r"$\to$",
+    "²": "$^2$",
+    "−": "$-$",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
