@@ -21,8 +21,10 @@ from fmq.analysis.inputs.published import (
     reported_iqm,
 )
 from fmq.analysis.inputs.scores import load_scores
+from fmq.analysis.inputs.words import shared_words
 from fmq.analysis.tables.comparison import reported_entries, reported_words
 from fmq.analysis.tables.render import Table, latex, markdown
+from fmq.config.reading import load_study
 from fmq.config.study import Study
 from fmq.config.task_names import short_task_names
 
@@ -171,6 +173,20 @@ def test_the_caption_warns_of_another_budget(made: Made) -> None:
     assert budget_words(full) == ""
     half = full.model_copy(update={"online": made.study.online})
     assert "8,000 online" in budget_words(half)
+
+
+def test_nothing_is_said_of_the_training_of_policies_that_are_all_imported(root: Path) -> None:
+    """As released, offline runs are shared; here nothing is trained, with whatever budget."""
+    names = (
+        "config.yaml",
+        *(f"config/{name}.yaml" for name in ("paper", "as_released", "authors")),
+    )
+    study = load_study(*(root / name for name in names))
+    other = study.online.model_copy(update={"steps": 8000})
+    study = study.model_copy(update={"online": other})
+    assert not study.trained_methods
+    assert study.offline.shared
+    assert (budget_words(study), shared_words(study)) == ("", "")
 
 
 def test_a_study_without_published_tasks_shows_nothing() -> None:

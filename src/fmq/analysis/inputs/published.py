@@ -106,8 +106,11 @@ def protocol_words() -> str:
 
 
 def budget_words(study: Study) -> str:
-    """Return a warning if the study's budgets differ from the papers', else an empty string."""
-    if study.offline.steps == study.online.steps == STAGE_STEPS:
+    """Return a warning if the study's budgets differ from the papers', else an empty string.
+
+    Imported policies were trained with a budget that the study does not have.
+    """
+    if study.offline.steps == study.online.steps == STAGE_STEPS or not study.trained_methods:
         return ""
     return (
         f"This study trains for {study.offline.steps:,} offline and {study.online.steps:,} online "
