@@ -142,6 +142,9 @@ def test_an_unfinished_study_shows_what_is_there(
     table = report(unfinished, measured, tmp_path)
     assert set(table.index.get_level_values("task")) == {TASK2}
     assert (table["seeds"] == 2).all()
+    for name in MEASUREMENTS:
+        text = (tmp_path / "diagnosis" / f"{name}.md").read_text()
+        assert "on 2 of 3 seeds" in text.replace("\N{NO-BREAK SPACE}", " ")
     shutil.rmtree(measured)
     with pytest.raises(UserError, match="no measurements yet; run `snakemake diagnose`"):
         report(unfinished, measured, tmp_path)

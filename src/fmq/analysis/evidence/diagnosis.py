@@ -21,7 +21,7 @@ from fmq.analysis.figures.diagnosis_figures import (
 from fmq.analysis.figures.drawing import write_figure
 from fmq.analysis.inputs.csvw import write_table
 from fmq.analysis.inputs.provenance import collect_provenance
-from fmq.analysis.inputs.words import confidence, paragraph
+from fmq.analysis.inputs.words import confidence, counted, paragraph, span
 from fmq.analysis.statistics.diagnosis import GAINS, SUCCESSES, summarise
 from fmq.analysis.tables.listing import Listing, write_listing
 from fmq.analysis.tables.texts import MISSING
@@ -58,7 +58,10 @@ def write_diagnosis(
     }
     for name, (title, note, draw, frame) in figures.items():
         note = paragraph(
-            note, f"Bars: {_intervals(study)}" if name == "branches" else "", _offline(summary)
+            note,
+            f"Bars: {_intervals(study)}" if name == "branches" else "",
+            _offline(summary),
+            _unfinished(study, summary),
         )
         write_figure(folder / name, title, note, provenance, draw, study, frame)
 
@@ -81,7 +84,7 @@ _CHUNKS = (
 
 
 def _intervals(study: Study) -> str:
-    return f"{confidence(study)} bootstrap intervals over states of all seeds."
+    return f"{confidence(study)} bootstrap intervals over states of all seeds measured."
 
 
 def _offline(summary: pd.DataFrame) -> str:
@@ -97,7 +100,8 @@ def _unfinished(study: Study, summary: pd.DataFrame) -> str:
     lacking = any(
         row.seeds < len(make_run(study, row.task, study.seeds[0], row.run).seeds) for row in rows
     )
-    return "Unfinished: rows with fewer states lack seeds." if lacking else ""
+    measured = f"{span(summary['seeds'])} of {counted(len(study.seeds), 'seed')}"
+    return f"Unfinished: runs are measured on {measured}." if lacking else ""
 
 
 def _calibration(study: Study, summary: pd.DataFrame) -> Listing:
