@@ -20,7 +20,7 @@ from fmq import __version__
 from fmq.base import machine
 from fmq.base.errors import UserError
 from fmq.cli import app
-from fmq.cli.run import command_line
+from fmq.cli.run import _profile_files, command_line
 from fmq.config.study import Study
 from fmq.config.words import study_of
 from fmq.pipeline.rules import read_config
@@ -235,3 +235,19 @@ def test_help_lists_every_command_once_and_version_needs_none() -> None:
     for name in typer.main.get_command(app).commands:
         assert len(re.findall(rf"^│ {name} ", told, re.MULTILINE)) == 1, name
     assert CliRunner().invoke(app, ["--version"]).stdout == f"fmq {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "text", ["a: b: c", "\tjobs: 1", "[1]", "configfile: 5", "configfile: [{}]"]
+)
+def test_a_damaged_profile_is_told_in_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "slurm").mkdir()
+    (tmp_path / "slurm" / "config.yaml").write_text(text)
+    assert "slurm/config.yaml" in refusal(_profile_files, tmp_path)
+
+
+@pytest.mark.parametrize("text", ["", "configfile:", "jobs: 1"])
+def test_a_profile_need_not_name_overlays(tmp_path: Path, text: str) -> None:
+    (tmp_path / "slurm").mkdir()
+    (tmp_path / "slurm" / "config.yaml").write_text(text)
+    assert _profile_files(tmp_path) == ()

@@ -106,6 +106,16 @@ def test_a_local_copy_is_linked_to(served: Path, tmp_path: Path, place: str) -> 
     assert entry["from"] == str(tmp_path / place / f"{NAME}.npz")
 
 
+def test_a_copy_that_is_the_file_itself_is_no_link_to_itself(
+    served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = publish(tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    fetch_dataset(NAME, Path("data"), tmp_path / "data")
+    assert not (tmp_path / "data" / f"{NAME}.npz").is_symlink()
+    assert (tmp_path / "data" / f"{NAME}.npz").read_bytes() == content
+
+
 def cut_off(copy: Path) -> None:
     copy.write_bytes(copy.read_bytes()[:-40])
 

@@ -37,6 +37,18 @@ def test_a_file_is_read_once_whichever_process_asks(
     assert file_digest(file) == DIGEST
 
 
+@pytest.mark.parametrize("damaged", [b"", DIGEST[:20].encode(), b"\xff" * 64])
+def test_a_damaged_entry_of_the_cache_is_not_believed(
+    cache: Path, file: Path, damaged: bytes
+) -> None:
+    assert file_digest(file) == DIGEST
+    (entry,) = (path for path in cache.rglob("*") if path.is_file())
+    entry.write_bytes(damaged)
+    identity._digest_once.cache_clear()
+    assert file_digest(file) == DIGEST
+    assert entry.read_text().strip() == DIGEST
+
+
 def test_without_a_cache_folder_it_is_read_each_time(cache: Path, file: Path) -> None:
     cache.touch()
     assert file_digest(file) == DIGEST

@@ -164,3 +164,25 @@ def test_a_stack_shares_the_offline_runs_of_the_first_seed(stacked: Study) -> No
     assert {part.seed for part in graph.values() if part.rule in ("pretrain", "distill")} == {3}
     logs = [part.log for part in graph.values() if part.rule == "evaluate"]
     assert len(set(logs)) == len(logs)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--config fmq={eta:2} --config seeds=[0]",
+        "--config=seed=1 --cores 2 -C name=a",
+        "-Cseed=1 -Cname=a",
+        "--config seed=1 seed=2",
+        "--config=seed=1 name=a seed=2",
+        "--configfile a.yaml --configfile b.yaml",
+    ],
+)
+def test_settings_in_two_places_are_refused(options: str) -> None:
+    """Of which Snakemake would take the last."""
+    with pytest.raises(UserError, match="given twice"):
+        workflow._refuse_repeated_options(["snakemake", *options.split()])
+
+
+def test_settings_in_one_place_are_not_refused() -> None:
+    options = "-c 2 --configfile a.yaml b.yaml --config seed=1 name=a -- seed=1"
+    workflow._refuse_repeated_options(["snakemake", *options.split()])

@@ -106,8 +106,9 @@ def test_without_a_study_s_own_file_nothing_is_deleted(write: Write, tmp_path: P
     assert all(folder.exists() for folder in folders)
 
 
+@pytest.mark.parametrize("given", ["own", "through a link", "of the study asked for last"])
 def test_a_study_whose_own_file_has_changed_is_not_taken_for_unwanted(
-    write: Write, tmp_path: Path
+    write: Write, tmp_path: Path, given: str
 ) -> None:
     """The settings in its folder stand for runs of another file by now."""
     results, file = tmp_path / "results", tmp_path / "mine.npz"
@@ -117,6 +118,12 @@ def test_a_study_whose_own_file_has_changed_is_not_taken_for_unwanted(
     path, study = write("study", tasks=[task], datasets={DATASET: settings})
     folders = made_by(study, results)
     own = path.rename(study_folder(study, results) / "settings.json")
+    if given == "through a link":
+        (tmp_path / "linked").symlink_to(results)
+        own = tmp_path / "linked" / own.relative_to(results)
+    elif given == "of the study asked for last":
+        settings_file(results).write_bytes(own.read_bytes())
+        own = settings_file(results)
     assert list(collect([own], results, delete=True)) == ["nothing to delete"]
     file.write_bytes(b"other")
     with pytest.raises(UserError, match=r"a file that it names .* has changed"):

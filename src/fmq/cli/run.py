@@ -112,12 +112,21 @@ def _joined(options: Sequence[str]) -> list[str]:
 
 
 def _profile_files(folder: Path) -> tuple[Path, ...]:
-    """Return the overlays that the profile names; others on the command line replace them."""
+    """Return the overlays that the profile names; others on the command line replace them.
+
+    Raises:
+        UserError: the profile is not a mapping in YAML, or what it names are not files.
+    """
     import yaml
 
     path = folder / PROFILE / "config.yaml"
-    named = yaml.safe_load(path.read_text(encoding="utf-8")).get("configfile", [])
-    return tuple(folder / one for one in ([named] if isinstance(named, str) else named))
+    try:
+        profile = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        named = profile.get("configfile") or []
+        return tuple(folder / one for one in ([named] if isinstance(named, str) else named))
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{path}: not a profile of Snakemake: {reason}") from None
 
 
 def _text(value: Any) -> str:

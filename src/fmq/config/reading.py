@@ -97,7 +97,7 @@ def _typed(value: Any) -> Any:
     if isinstance(value, str):
         try:
             read = yaml.load(value, _Loader)
-        except (yaml.YAMLError, ValueError):
+        except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError):
             return value
         return value if isinstance(read, dict | list) else read
     return value
@@ -192,7 +192,7 @@ def texts_in(text: str, key: str) -> Any:
     try:
         value = yaml.load(text.strip("'\""), _TextLoader)
         return "" if value is None else value
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
         raise UserError(f"{key}={shown(text)}: not YAML: {_yaml_fault(error)}") from None
 
 

@@ -56,7 +56,10 @@ def sort_words(words: Sequence[str], targets: bool = False, folder: Path | None 
         raise UserError(f"{twice[0]}=... is given twice; keep one")
     given: dict[str, Any] = {}
     for key, text in pairs:
-        given = overlaid(given, _nested(key, texts_in(text, key)))
+        value = _nested(key, texts_in(text, key))
+        if common := _common(given, value):
+            raise UserError(f"{common} is given twice, at last as {key}=...; keep one")
+        given = overlaid(given, value)
     overlays = [_overlay(word, folder, targets) for word in others]
     files = [file for file in overlays if file]
     config = folder / CONFIG
@@ -85,6 +88,17 @@ def study_with(files: Sequence[Path], given: dict[str, Any], folder: Path | None
     """
     folder = workflow_folder() if folder is None else folder
     return load_study(folder / CONFIG, *files, given=given)
+
+
+def _common(first: Any, second: Any) -> str:
+    """Return the first setting, with dots, that two mappings both give; empty if none."""
+    for key in first.keys() & second.keys():
+        values = first[key], second[key]
+        if not all(isinstance(value, dict) for value in values):
+            return str(key)
+        if deeper := _common(*values):
+            return f"{key}.{deeper}"
+    return ""
 
 
 def _nested(key: str, value: Any) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def fetch_file(
         found = _accepted(copy, digest, check)
         if found is None:
             continue
-        if copy != path:
+        if copy.resolve() != path.resolve():  # or it would become a link to itself
             with atomic_path(path) as temporary:
                 temporary.symlink_to(copy.resolve())
         _record(path, found)

@@ -5,6 +5,7 @@ Equal settings and equal bytes have equal identities, whatever their dates and p
 
 import hashlib
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -63,9 +64,11 @@ def _digest_once(path: Path, known: tuple[int, ...]) -> str:
     except OSError:  # no home
         return file_sha256(path)
     try:
-        return kept.read_text(encoding="utf-8").strip()
-    except OSError:
-        pass
+        found = kept.read_text(encoding="ascii").strip()
+        if re.fullmatch("[0-9a-f]{64}", found):
+            return found
+    except (OSError, ValueError):
+        pass  # none yet, or a damaged one
     digest = file_sha256(path)
     try:
         with atomic_path(kept) as temporary:

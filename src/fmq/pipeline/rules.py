@@ -9,8 +9,10 @@ The module imports nothing heavier than the settings, so that a dry run does not
 
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +78,7 @@ def read_config(workflow: Any, folder: str) -> Study:
     """
     if not workflow.modifier.is_main_snakefile():
         raise UserError("this workflow cannot be a module; `fmq run` starts it in any folder")
-    _refuse_repeated_option(sys.argv)
+    _refuse_repeated_options(sys.argv)
     given = workflow.config_settings
     files = [] if given.replace_workflow_config else [Path(folder) / "config.yaml"]
     study = load_study(*files, *given.configfiles, given=given.config)
@@ -84,10 +86,19 @@ def read_config(workflow: Any, folder: str) -> Study:
     return study
 
 
-def _refuse_repeated_option(arguments: Sequence[str]) -> None:
-    """Raise `UserError` if overlays are named in two places, of which Snakemake drops the first."""
+def _refuse_repeated_options(arguments: Sequence[str]) -> None:
+    """Raise `UserError` if settings are given in two places, of which Snakemake drops the first."""
     if sum(one.startswith("--configf") for one in arguments) > 1:
         raise UserError("--configfile is given twice; give it once, with all files behind it")
+    places = [n for n, one in enumerate(arguments) if re.match("--config(=|$)|-C", one)]
+    if len(places) > 1:
+        raise UserError("--config is given twice; give it once, with all settings behind it")
+    for place in places:
+        first = re.sub("^(--config=?|-C)", "", arguments[place])
+        others = takewhile(lambda one: not one.startswith("-"), arguments[place + 1 :])
+        keys = Counter(one.partition("=")[0] for one in (first, *others) if "=" in one)
+        if twice := [key for key, count in keys.items() if count > 1]:
+            raise UserError(f"--config {twice[0]}=... is given twice; keep one")
 
 
 def begin(study: Study) -> None:

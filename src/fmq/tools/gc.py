@@ -11,7 +11,7 @@ from fmq.base.locks import own
 from fmq.config.reading import load_study, refuse_missing
 from fmq.config.study import Study
 from fmq.pipeline.graph import all_parts
-from fmq.pipeline.paths import scratch_folder
+from fmq.pipeline.paths import scratch_folder, settings_file
 from fmq.pipeline.studies import study_folder
 
 KEPT = (
@@ -66,20 +66,28 @@ def _wanted(settings: Path, results: Path) -> Iterator[Path]:
 
 
 def _named_by(settings: Path, study: Study, results: Path) -> Iterator[Path]:
-    """Yield the folder of a study that `settings` lies in, if it does.
+    """Yield the folders of the study that these settings are known to be of.
 
     Raises:
         UserError: the study has another folder by now, so its runs have other identities too.
     """
-    folder = results / "studies" / settings.absolute().parent.name
     now = study_folder(study, results)
-    if (folder / settings.name).absolute() != settings.absolute():
-        return
+    folders = _folders_of(settings, results)
     # The folder of an unfinished study is another one after each run.
-    if folder != now and not study.allow_missing:
+    if study.allow_missing:
+        yield from folders
+    elif folders and now not in folders:
         raise UserError(
             f"{settings}: stands for {now} by now, because a file that it names (or fmq) has "
             "changed, so the results of this study cannot be told from others; restore the file, "
-            f"or delete {folder}"
+            f"or delete {folders[0]}"
         )
-    yield folder
+
+
+def _folders_of(settings: Path, results: Path) -> list[Path]:
+    """Return the study's folder that `settings` lies in; of results/settings.json, its copies'."""
+    copies = sorted(results.glob("studies/*/settings.json"))
+    if settings.resolve() == settings_file(results).resolve():
+        text = settings.read_bytes()
+        return [one.parent for one in copies if one.read_bytes() == text]
+    return [one.parent for one in copies if one.resolve() == settings.resolve()]
