@@ -27,6 +27,7 @@ from fmq.envs.making import make_environment
 from fmq.envs.robomimic import RobomimicEnvironment
 from fmq.export.card import Card
 from fmq.export.simulator import task_of
+from fmq.pipeline.data import refuse_other_data
 from fmq.pipeline.paths import dataset_folder
 from fmq.pipeline.runs import make_run
 from fmq.tools.doctor.data_files import source_findings
@@ -261,6 +262,14 @@ def test_rewards_of_one_task_are_not_given_to_two(
     assert "2 episodes, 16 steps, 0 of them" in told
     assert "no success" in told
     assert "of the file's own" not in told
+    folder = dataset_folder(study, dataset, tmp_path / "results")
+    manifest = check_dataset(folder, dataset)
+    refuse_other_data(one, dataset, manifest, folder)
+    for tasks in (study.tasks, study.tasks[1:]):  # the same folder, which is there already
+        other = study.model_copy(update={"tasks": tasks})
+        assert dataset_folder(other, dataset, tmp_path / "results") == folder
+        told = refusal(refuse_other_data, other, dataset, manifest, folder)
+        assert study.tasks[1] in told
     np.savez(path, **arrays, rewards=np.append(0, -np.ones(rows - 1)), masks=np.arange(rows) > 0)
     provide_dataset(one, dataset, tmp_path / "results", 1)
     assert "1 of the file's own are not those" in capsys.readouterr().err

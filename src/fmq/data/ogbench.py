@@ -55,6 +55,11 @@ def read_transitions(path: Path, task: Task) -> Transitions:
     )
 
 
+def has_rewards(path: Path) -> bool:
+    """Return whether a file has rewards of its own, which fit one task."""
+    return "rewards" in read_file(path)[0]
+
+
 def check_file(path: Path, name: str, rows: int | None, tasks: Sequence[str] = ()) -> None:
     """Raise `UserError` unless `path` is an OGBench file that fits the data set `name`.
 

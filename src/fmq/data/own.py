@@ -33,8 +33,10 @@ def take_file(study: Study, name: str, settings: FileData, folder: Path) -> None
     if suite_of(name) == "ogbench":
         ogbench.check_file(given, name, rows=None, tasks=[task.name for task in tasks])
         compare_with_simulator(given, name)
+        rewarded = bool(tasks) and ogbench.has_rewards(given)
     else:
         robomimic.check_file(given, study.task(name))
+        rewarded = False  # they are of the file's only task
         check_against_simulator(given, study.task(name))
         if empty := robomimic.empty_demonstrations(given, study.task(name)):
             notice(
@@ -54,5 +56,6 @@ def take_file(study: Study, name: str, settings: FileData, folder: Path) -> None
             "source": f"a file of the study's own, {given.name}",
             "settings": settings.model_dump(),
             "files": {target.name: entry},
+            "rewards_of": tasks[0].name if rewarded else None,
         },
     )

@@ -65,6 +65,14 @@ def refuse_other_data(study: Study, dataset: str, manifest: dict[str, Any], fold
             f"{folder}: holds another data set than its name says; delete it and run `snakemake` "
             "again"
         )
+    owner = manifest.get("rewards_of")
+    others = [task for task in study.tasks if study.task(task).dataset == dataset and task != owner]
+    if owner is not None and others:
+        raise UserError(
+            f"{folder}: its file has its own rewards, which were of {owner}, but {others[0]} would "
+            "learn from them; leave rewards and masks out to have them computed per task, or, if "
+            f"they are of {others[0]}, delete the folder and run `snakemake` again"
+        )
 
 
 def link_file(name: str, settings: FileData, folder: Path) -> None:
