@@ -35,8 +35,12 @@ class Counted:
 
     def __call__(self, observations: Tensor, actions: Tensor, *times: Tensor) -> Tensor:
         """Evaluate the network and count the rows."""
-        self.rows += actions.shape[:-1].numel()
+        self.count(actions)
         return self.network(observations, actions, *times)
+
+    def count(self, actions: Tensor) -> None:
+        """Count the rows of action chunks of shape (..., A)."""
+        self.rows += actions.shape[:-1].numel()
 
 
 class CountedCritic(Counted):
@@ -46,14 +50,14 @@ class CountedCritic(Counted):
         self, observations: Tensor, actions: Tensor, how: str
     ) -> tuple[Tensor, Tensor]:
         """Evaluate the critic with its gradient, and count the rows."""
-        self.rows += actions.shape[:-1].numel()
+        self.count(actions)
         return self.network.value_and_gradient(observations, actions, how)  # type: ignore[attr-defined]
 
     def values_then_gradient(
         self, observations: Tensor, actions: Tensor, how: str
     ) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         """Evaluate the critic and count the rows."""
-        self.rows += actions.shape[:-1].numel()
+        self.count(actions)
         return self.network.values_then_gradient(observations, actions, how)  # type: ignore[attr-defined]
 
 

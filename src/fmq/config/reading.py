@@ -88,6 +88,10 @@ def load_study(path: Path, *overlays: Path, given: Mapping[str, Any] | None = No
     )
 
 
+_MALFORMED = (yaml.YAMLError, ValueError, LookupError, AttributeError)
+"""What PyYAML raises at malformed text: scalars with a tag raise errors other than its own."""
+
+
 def _typed(value: Any) -> Any:
     """Read text within ``--config`` as in a file: Snakemake leaves it text where it nests."""
     if isinstance(value, Mapping):
@@ -97,7 +101,7 @@ def _typed(value: Any) -> Any:
     if isinstance(value, str):
         try:
             read = yaml.load(value, _Loader)
-        except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError):
+        except (*_MALFORMED, RecursionError):
             return value
         return value if isinstance(read, dict | list) else read
     return value
@@ -192,7 +196,7 @@ def texts_in(text: str, key: str) -> Any:
     try:
         value = yaml.load(text.strip("'\""), _TextLoader)
         return "" if value is None else value
-    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
+    except (*_MALFORMED, RecursionError) as error:
         raise UserError(f"{key}={shown(text)}: not YAML: {_yaml_fault(error)}") from None
 
 
@@ -220,7 +224,7 @@ def _read_mapping(path: Path) -> dict[str, Any]:
         ) from None
     except UserError as error:
         raise UserError(f"{path}: {error}") from None
-    except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:
+    except _MALFORMED as error:
         raise UserError(f"{path}: not YAML: {_yaml_fault(error)}") from None
     if not isinstance(values, dict):
         raise UserError(f"{path}: expected a mapping of settings, found {type(values).__name__}")
